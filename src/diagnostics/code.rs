@@ -1,0 +1,149 @@
+//! The registry of fault codes. A code, once published, keeps its name and meaning.
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
+        /// The kind of a fault. Each has a fixture under `tests/diagnostics` that shows it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Code { $($(#[doc = $doc])+ $variant,)+ }
+
+        impl Code {
+            /// Every code there is.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The stable name that users see.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            /// What the code means, in a sentence.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+)),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    // The file itself.
+    /// The text is not YAML, or not one this program reads.
+    YamlSyntax = "yaml-syntax",
+    /// A key of the pipeline file that the language does not have.
+    UnknownKey = "unknown-key",
+    /// A key that must be there is not.
+    MissingKey = "missing-key",
+    /// A value is not of the kind that stands here.
+    WrongKind = "wrong-kind",
+    /// A value is of the right kind, but not one of those allowed here.
+    BadValue = "bad-value",
+    /// The pipeline file itself cannot be read.
+    PipelineUnreadable = "pipeline-unreadable",
+    /// The pipeline's `version` is not one this program knows.
+    UnknownVersion = "unknown-version",
+
+    // Names.
+    /// Two things of one kind have the same name.
+    DuplicateName = "duplicate-name",
+    /// No source of that name.
+    UnknownSource = "unknown-source",
+    /// The source has no column of that name.
+    UnknownColumn = "unknown-column",
+    /// No customer table maps a field of that name.
+    UnknownField = "unknown-field",
+    /// No normalizer of that name.
+    UnknownNormalizer = "unknown-normalizer",
+    /// No purpose of that name.
+    UnknownPurpose = "unknown-purpose",
+    /// No segment of that name.
+    UnknownSegment = "unknown-segment",
+    /// A name that the program needs for itself, or that is no name.
+    ReservedName = "reserved-name",
+
+    // Sources.
+    /// A source's file is not there.
+    MissingFile = "missing-file",
+    /// A source's file is there but cannot be read.
+    UnreadableFile = "unreadable-file",
+    /// The format cannot be told from the file's name.
+    UnknownFormat = "unknown-format",
+    /// Files of one source have different columns.
+    SchemaMismatch = "schema-mismatch",
+    /// A column is not of the declared type, or of a type that cannot be used here.
+    ColumnType = "column-type",
+
+    // Meaning.
+    /// A field gets values of different types from different tables.
+    FieldType = "field-type",
+    /// A link rule, a survivorship policy or a match cannot work as written.
+    IdentityFault = "identity-fault",
+    /// A consent table, purpose or suppression cannot work as written.
+    ConsentFault = "consent-fault",
+    /// A segment has no consent gate.
+    MissingGate = "missing-gate",
+    /// `consent: none` without a reason.
+    MissingBecause = "missing-because",
+    /// Segments refer to each other in a circle.
+    SegmentCycle = "segment-cycle",
+    /// An export would let out a contact point that no gate of the segment covers.
+    UngatedContact = "ungated-contact",
+    /// An output's path cannot be used.
+    OutputPath = "output-path",
+
+    // Rules.
+    /// A segment rule is not a predicate this program reads.
+    RuleSyntax = "rule-syntax",
+    /// A segment rule uses a part of SQL that the language leaves out.
+    RuleUnsupported = "rule-unsupported",
+    /// A segment rule compares or computes with types that do not fit.
+    RuleType = "rule-type",
+
+    // Reading.
+    /// A text file is not UTF-8.
+    Encoding = "encoding",
+    /// A text file ends its lines with a bare carriage return.
+    LineEnds = "line-ends",
+    /// A record has more or fewer fields than the header.
+    FieldCount = "field-count",
+    /// A quote is opened and never closed, or stands where none may stand.
+    Quote = "quote",
+    /// A text file has no header, or a header that cannot be used.
+    Header = "header",
+    /// A line of an NDJSON file is not an object this program reads.
+    JsonLine = "json-line",
+    /// A value does not read as its column's declared type.
+    ValueType = "value-type",
+    /// A source holds no record where one is needed.
+    EmptySource = "empty-source",
+    /// A source is older than `stale_after` allows.
+    StaleSource = "stale-source",
+    /// A source has fewer records than `expect` asks for.
+    ExpectedRows = "expected-rows",
+    /// A denial cannot be matched to anybody and so cannot be honoured.
+    UnmatchableDenial = "unmatchable-denial",
+
+    // Running.
+    /// A file cannot be written.
+    WriteFailed = "write-failed",
+    /// What was written does not read back as it was meant.
+    VerifyFailed = "verify-failed",
+    /// The account of the run does not close.
+    AccountFault = "account-fault",
+    /// The engine failed; its own words are withheld where they could quote data.
+    EngineFault = "engine-fault",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Code;
+
+    #[test]
+    fn names_are_unique_and_kebab() {
+        let mut names: Vec<_> = Code::ALL.iter().map(|code| code.name()).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        assert!(names.iter().all(|n| n.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')));
+    }
+}

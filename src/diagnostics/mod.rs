@@ -1,0 +1,215 @@
+//! What went wrong, where, and what to do about it.
+//!
+//! Every room reports faults as plain data: a [`Diagnostic`] has a stable [`Code`], a message,
+//! places in the pipeline file ([`Label`]), a place in a data file ([`Site`]) and a help line.
+//! One renderer turns them into text ([`render`]) or JSON ([`Diagnostic::to_json`]).
+//!
+//! No diagnostic may carry a personal value: cells of data files never go into one.
+
+mod code;
+mod render;
+mod span;
+mod suggest;
+
+pub use code::Code;
+pub use render::{Style, render, render_all};
+pub use span::{LineIndex, Span, Spanned};
+pub use suggest::nearest;
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// How grave a fault is. Warnings never change an exit status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Nothing is published.
+    Error,
+    /// The run goes on; the user should look.
+    Warning,
+}
+
+/// A place in the pipeline file, with what is to be said there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// Where in the pipeline file, in bytes.
+    pub span: Span,
+    /// What is said at that place; may be empty.
+    pub text: String,
+}
+
+/// A place in a data file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Site {
+    /// The data file.
+    pub file: PathBuf,
+    /// The record in it: 1 is the first after the header.
+    pub row: Option<u64>,
+    /// The line in it, 1-based, where it differs from the record.
+    pub line: Option<u64>,
+    /// The column's name.
+    pub column: Option<String>,
+}
+
+/// One fault: what, where, what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Stable name of the kind of fault.
+    pub code: Code,
+    /// Error or warning.
+    pub severity: Severity,
+    /// One sentence without a full stop.
+    pub message: String,
+    /// Places in the pipeline file, the first the main one.
+    pub labels: Vec<Label>,
+    /// Place in a data file.
+    pub site: Option<Site>,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// A new error without a place.
+    #[must_use]
+    pub fn error(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            labels: Vec::new(),
+            site: None,
+            help: None,
+        }
+    }
+
+    /// A new warning without a place.
+    #[must_use]
+    pub fn warning(code: Code, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, message) }
+    }
+
+    /// Adds a place in the pipeline file.
+    #[must_use]
+    pub fn at(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.labels.push(Label { span, text: text.into() });
+        self
+    }
+
+    /// Sets the place in a data file.
+    #[must_use]
+    pub fn in_file(mut self, site: Site) -> Self {
+        self.site = Some(site);
+        self
+    }
+
+    /// Sets the help line.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds `did you mean` if one of `known` is near `name`.
+    #[must_use]
+    pub fn suggest<'a>(self, name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        match nearest(name, known) {
+            Some(near) => self.help(format!("did you mean `{near}`?")),
+            None => self,
+        }
+    }
+
+    /// The fault as JSON for machines. `source` is the pipeline file's text, for line and column.
+    #[must_use]
+    pub fn to_json(&self, source: &str) -> serde_json::Value {
+        let index = LineIndex::new(source);
+        let labels: Vec<_> = self
+            .labels
+            .iter()
+            .map(|label| {
+                let (line, column) = index.line_column(label.span.start);
+                serde_json::json!({ "line": line, "column": column, "text": label.text })
+            })
+            .collect();
+        let mut value = serde_json::json!({
+            "code": self.code.name(),
+            "severity": if self.severity == Severity::Error { "error" } else { "warning" },
+            "message": self.message,
+            "labels": labels,
+        });
+        if let Some(site) = &self.site {
+            value["file"] = serde_json::json!({
+                "path": site.file.display().to_string(),
+                "row": site.row, "line": site.line, "column": site.column,
+            });
+        }
+        if let Some(help) = &self.help {
+            value["help"] = serde_json::json!(help);
+        }
+        value
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code.name(), self.message)
+    }
+}
+
+impl std::error::Error for Diagnostic {}
+
+/// All faults of one stage, at least one of them an error. Boxed: the good way stays small.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Faults(pub Vec<Diagnostic>);
+
+impl From<Diagnostic> for Faults {
+    fn from(fault: Diagnostic) -> Self {
+        Self(vec![fault])
+    }
+}
+
+/// What a stage gives: its result, or every fault found.
+pub type Outcome<T> = Result<T, Faults>;
+
+/// Gathers faults while a stage goes on, so that all of them are reported at once.
+#[derive(Debug, Default)]
+pub struct Sink {
+    faults: Vec<Diagnostic>,
+}
+
+impl Sink {
+    /// Records one fault.
+    pub fn push(&mut self, fault: Diagnostic) {
+        self.faults.push(fault);
+    }
+
+    /// Takes the faults of a failed step; gives the step's result where it has one.
+    pub fn take<T>(&mut self, outcome: Outcome<T>) -> Option<T> {
+        match outcome {
+            Ok(value) => Some(value),
+            Err(Faults(faults)) => {
+                self.faults.extend(faults);
+                None
+            }
+        }
+    }
+
+    /// True if an error (not only warnings) was recorded.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.faults.iter().any(|fault| fault.severity == Severity::Error)
+    }
+
+    /// Ends the stage: all faults if one is an error, else the value and the warnings.
+    ///
+    /// # Errors
+    /// All recorded faults, in order of their place, if one of them is an error.
+    pub fn finish<T>(mut self, value: T) -> Outcome<(T, Vec<Diagnostic>)> {
+        self.faults.sort_by_key(|fault| fault.labels.first().map_or(usize::MAX, |l| l.span.start));
+        if self.has_errors() { Err(Faults(self.faults)) } else { Ok((value, self.faults)) }
+    }
+
+    /// Ends a stage that has no value to give.
+    #[must_use]
+    pub fn into_faults(self) -> Vec<Diagnostic> {
+        self.faults
+    }
+}

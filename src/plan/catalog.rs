@@ -1,0 +1,56 @@
+//! What the sources look like, as plain data: names and types, no rows.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::Type;
+
+/// A column of a source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Column {
+    /// Name; headers of text files are trimmed.
+    pub name: String,
+    /// Type, or what stands there instead.
+    pub ty: ColumnType,
+}
+
+/// The type of a source's column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnType {
+    /// Text of a text file, to be read as this type while the rows come in. `format` is that of a
+    /// declared date or datetime, in `strptime` notation.
+    Parsed {
+        /// The declared type; text where none is declared.
+        ty: Type,
+        /// The declared `strptime` format.
+        format: Option<String>,
+    },
+    /// A typed column of Parquet or IPC.
+    Stored(Type),
+    /// A typed column of Parquet or IPC that this program does not use, by the engine's name.
+    Unusable(String),
+}
+
+impl ColumnType {
+    /// The type the column has once read, if it can be used.
+    #[must_use]
+    pub fn usable(&self) -> Option<Type> {
+        match self {
+            Self::Parsed { ty, .. } | Self::Stored(ty) => Some(*ty),
+            Self::Unusable(_) => None,
+        }
+    }
+}
+
+/// The files of one source and what their headers or footers say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// The files, sorted by name.
+    pub files: Vec<PathBuf>,
+    /// The columns; of text files all are text.
+    pub columns: Vec<Column>,
+    /// True where more columns may come later than the part that was looked at (NDJSON).
+    pub open: bool,
+}

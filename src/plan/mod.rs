@@ -1,0 +1,545 @@
+//! What will be done: typed, ids instead of names, no engine, no I/O.
+//!
+//! A [`Plan`] is made by `resolve` alone. Everything in it is known to exist and to fit: a field id
+//! names a field, a segment has a gate, an export stands behind one. It is plain data and
+//! serializes, so that `explain --json`, the engines and other tools read the same thing.
+
+pub mod catalog;
+mod explain;
+pub mod expr;
+mod period;
+
+pub use explain::explain;
+pub use expr::{Expr, Type};
+pub use period::{Instant, Period, PeriodUnit};
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::normalize::{Chain, Kind, Region};
+
+macro_rules! id {
+    ($($(#[$doc:meta])+ $name:ident,)+) => {$(
+        $(#[$doc])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        pub struct $name(pub usize);
+    )+};
+}
+
+id! {
+    /// Index into [`Plan::sources`].
+    SourceId,
+    /// Index into [`Plan::fields`].
+    FieldId,
+    /// Index into [`Plan::tables`].
+    TableId,
+    /// Index into [`Consent::purposes`].
+    PurposeId,
+    /// Index into [`Plan::segments`].
+    SegmentId,
+}
+
+/// A whole pipeline, resolved.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    /// The pipeline's name.
+    pub name: String,
+    /// The date of the run, if the file or the command line fixes it.
+    pub as_of: Option<AsOf>,
+    /// Where rows come from.
+    pub sources: Vec<Source>,
+    /// The unified fields, in the order in which the profile shows them.
+    pub fields: Vec<Field>,
+    /// Customer tables, most important first.
+    pub tables: Vec<Table>,
+    /// What makes two records one customer.
+    pub identity: Identity,
+    /// Which value of several a profile shows.
+    pub survivorship: Survivorship,
+    /// Purposes, consent tables, suppressions.
+    pub consent: Consent,
+    /// Segments as declared.
+    pub segments: Vec<Segment>,
+    /// The segments in an order in which each comes after those it refers to.
+    pub segment_order: Vec<SegmentId>,
+    /// Internal tables to write.
+    pub outputs: Outputs,
+    /// Segments to write.
+    pub exports: Vec<Export>,
+    /// Folder of the run record.
+    pub out: PathBuf,
+}
+
+/// The date as of which consent is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct AsOf {
+    /// The instant. A date alone is the end of that UTC day.
+    pub at: Instant,
+    /// True for `--replay`: later denials are hidden too, and nothing is exported.
+    pub replay: bool,
+}
+
+/// Where rows come from: files of one format with the same columns.
+#[derive(Clone, Debug, Serialize)]
+pub struct Source {
+    /// Name in the pipeline.
+    pub name: String,
+    /// The files, sorted by name.
+    pub files: Vec<PathBuf>,
+    /// How they are read.
+    pub format: Format,
+    /// Texts that mean null (text formats only).
+    pub nulls: Vec<String>,
+    /// Zone of datetimes that have none, an IANA name.
+    pub timezone: String,
+    /// All columns with their types as they stand in the file or are declared.
+    pub columns: Vec<catalog::Column>,
+    /// May hold no rows although consent depends on it.
+    pub allow_empty: bool,
+    /// Oldest age allowed.
+    pub stale_after: Option<Period>,
+    /// Fewest rows allowed.
+    pub min_rows: Option<u64>,
+    /// Largest loss of rows against the run before, as a share from 0 to 1.
+    pub max_drop: Option<f64>,
+}
+
+/// How the files of a source are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// Delimited text with a header.
+    Delimited {
+        /// Delimiter, one ASCII byte.
+        delimiter: u8,
+        /// True where `"` quotes fields; false where it is a character like any other.
+        quoted: bool,
+        /// Compression of the file.
+        compression: Compression,
+    },
+    /// One JSON object a line.
+    Ndjson {
+        /// Compression of the file.
+        compression: Compression,
+    },
+    /// Apache Parquet.
+    Parquet,
+    /// Apache Arrow IPC file.
+    Ipc,
+}
+
+/// Compression of a text file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compression {
+    /// None.
+    None,
+    /// gzip.
+    Gzip,
+    /// Zstandard.
+    Zstd,
+}
+
+/// One unified field.
+#[derive(Clone, Debug, Serialize)]
+pub struct Field {
+    /// Name in the profile.
+    pub name: String,
+    /// Type in the profile.
+    pub ty: Type,
+    /// How its values are compared.
+    pub key: Key,
+}
+
+/// How the values of one field are compared. Comparing never changes what is stored.
+#[derive(Clone, Debug, Serialize)]
+pub struct Key {
+    /// Normalizers, in order. A field without an entry under `keys` has `trim` alone.
+    pub chain: Chain,
+    /// Where the phone normalizer finds the region of a customer's number.
+    pub region: RegionFrom<FieldId>,
+    /// Values that link nobody, as written; compared after normalizing.
+    pub never: Vec<String>,
+}
+
+impl Key {
+    /// Mail, phone or plain text.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.chain.kind()
+    }
+}
+
+/// Where the region of a phone number comes from. `C` names a field or a column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RegionFrom<C> {
+    /// No region: a national number equals only itself.
+    None,
+    /// One region for all.
+    Fixed(Region),
+    /// The region stands beside the number: ISO 3166 alpha-2, any case.
+    Of(C),
+}
+
+/// A customer table.
+#[derive(Clone, Debug, Serialize)]
+pub struct Table {
+    /// Where its rows come from.
+    pub source: SourceId,
+    /// Namespace of its ids; goes into `customer_id`.
+    pub namespace: String,
+    /// Column of the primary key.
+    pub id: String,
+    /// Unified field and source column.
+    pub mapping: Vec<(FieldId, String)>,
+}
+
+/// What makes two records one customer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Identity {
+    /// Any rule links. None: every record (id) is a customer of its own.
+    pub rules: Vec<LinkRule>,
+}
+
+/// Two records that meet all conditions are one customer.
+#[derive(Clone, Debug, Serialize)]
+pub struct LinkRule {
+    /// As shown to users, such as `phone + last_name`.
+    pub name: String,
+    /// All must hold.
+    pub conditions: Vec<Condition>,
+}
+
+/// One condition of a link rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// Both records have this key and it is equal.
+    Exact(FieldId),
+}
+
+impl LinkRule {
+    /// The fields that must agree exactly.
+    pub fn exact_fields(&self) -> impl Iterator<Item = FieldId> + '_ {
+        self.conditions.iter().map(|condition| match condition {
+            Condition::Exact(field) => *field,
+        })
+    }
+}
+
+/// Which value of several a profile shows.
+#[derive(Clone, Debug, Serialize)]
+pub struct Survivorship {
+    /// Which record wins.
+    pub keep: Keep,
+}
+
+/// Which record of a cluster wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Keep {
+    /// The one with most usable fields.
+    MostFilled,
+    /// The greatest value of the field; null last.
+    MostRecent(FieldId),
+    /// The smallest value of the field; null last.
+    LeastRecent(FieldId),
+}
+
+/// Purposes, consent tables, suppressions.
+#[derive(Clone, Debug, Serialize)]
+pub struct Consent {
+    /// How tables that disagree are folded.
+    pub conflict: Conflict,
+    /// How far a denial reaches.
+    pub denial: Denial,
+    /// What consent is for.
+    pub purposes: Vec<Purpose>,
+    /// Where decisions stand.
+    pub tables: Vec<ConsentTable>,
+    /// Who is never contacted.
+    pub suppress: Vec<Suppression>,
+}
+
+/// How several decisions on one contact point become one state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Conflict {
+    /// Newest within a table; then any denial denies.
+    Strictest,
+    /// Newest of all tables.
+    Latest,
+}
+
+/// How far a denial reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Denial {
+    /// The whole person, whatever contact point it stands on.
+    Person,
+    /// Only the contact point (or record) it stands on.
+    ContactPoint,
+}
+
+/// What consent is for.
+#[derive(Clone, Debug, Serialize)]
+pub struct Purpose {
+    /// Name; the profile shows it as `consent_<name>`.
+    pub name: String,
+    /// The field through which people are contacted.
+    pub via: FieldId,
+    /// Who passes.
+    pub model: Model,
+    /// When a grant ends.
+    pub expires_after: Option<Period>,
+}
+
+/// Who passes a purpose's gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Model {
+    /// Only who granted.
+    OptIn,
+    /// Who granted and who never decided.
+    OptOut,
+}
+
+/// A table of decisions.
+#[derive(Clone, Debug, Serialize)]
+pub struct ConsentTable {
+    /// Where its rows come from.
+    pub source: SourceId,
+    /// Set where the source is a customer table: a decision belongs to its record too.
+    pub customers: Option<TableId>,
+    /// What ties a decision to people; at least one, unless `customers` is set.
+    pub matches: Vec<Match>,
+    /// Where purpose and value stand.
+    pub shape: Shape,
+    /// Column of the time of the decision; a date or a datetime.
+    pub at: Option<String>,
+    /// The table's own words beside the closed vocabulary, in lower case.
+    pub words: Words,
+    /// What an unmatchable denial does.
+    pub unmatchable: Unmatchable,
+}
+
+/// Where purpose and value of a decision stand.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shape {
+    /// One column a purpose.
+    Wide(Vec<(PurposeId, String)>),
+    /// One row a decision.
+    Long {
+        /// Column of the purpose's name.
+        purpose: String,
+        /// Column of the value.
+        value: String,
+    },
+}
+
+/// A table's own words for a decision, in lower case.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Words {
+    /// Words that grant.
+    pub granted: Vec<String>,
+    /// Words that deny.
+    pub denied: Vec<String>,
+}
+
+/// What ties a row of a consent table or suppression list to people.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Match {
+    /// By the key of a field.
+    Key {
+        /// The field whose key is compared.
+        field: FieldId,
+        /// Column that holds the value.
+        column: String,
+        /// Where the phone normalizer finds the region, in this source's columns.
+        region: RegionFrom<String>,
+    },
+    /// By the id of a record of a customer table.
+    Record {
+        /// The customer table.
+        table: TableId,
+        /// Column that holds the id.
+        column: String,
+    },
+}
+
+/// What happens to a denial that cannot be matched to anybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unmatchable {
+    /// The run stops.
+    Stop,
+    /// It is counted and shown.
+    Report,
+}
+
+/// A list of who is never contacted.
+#[derive(Clone, Debug, Serialize)]
+pub struct Suppression {
+    /// Where its rows come from.
+    pub source: SourceId,
+    /// What ties its rows to people.
+    pub matches: Vec<Match>,
+    /// Fields it binds; none: all.
+    pub channels: Option<Vec<FieldId>>,
+    /// What a row does that cannot be matched.
+    pub unmatchable: Unmatchable,
+}
+
+/// A named set of profiles behind a gate.
+#[derive(Clone, Debug, Serialize)]
+pub struct Segment {
+    /// Name.
+    pub name: String,
+    /// Who may be in it at all.
+    pub gate: Gate,
+    /// Which of them are.
+    pub rule: Option<Rule>,
+    /// In at least one of these (if any is named).
+    pub union: Vec<SegmentId>,
+    /// In each of these.
+    pub intersect: Vec<SegmentId>,
+    /// In none of these.
+    pub except: Vec<SegmentId>,
+    /// The contact fields it goes out through: the gate's `via` fields, or for `consent: none`
+    /// the contact points its exports show (all contact points if it has no export).
+    pub channels: Vec<FieldId>,
+}
+
+/// The consent a segment asks for.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gate {
+    /// All of these purposes must allow.
+    Purposes(Vec<PurposeId>),
+    /// None, for the reason given.
+    None {
+        /// The reason; stands in the run record and the report.
+        because: String,
+    },
+}
+
+impl Gate {
+    /// The gating purposes; empty for `consent: none`.
+    #[must_use]
+    pub fn purposes(&self) -> &[PurposeId] {
+        match self {
+            Self::Purposes(purposes) => purposes,
+            Self::None { .. } => &[],
+        }
+    }
+}
+
+/// A segment rule.
+#[derive(Clone, Debug, Serialize)]
+pub struct Rule {
+    /// As written.
+    pub text: String,
+    /// Typed; of type bool.
+    pub expr: Expr,
+}
+
+/// The internal tables to write; each optional.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Outputs {
+    /// One row a customer.
+    pub profiles: Option<Target>,
+    /// One row a record: its customer and the rule that linked it.
+    pub identity: Option<Target>,
+    /// Records set aside, with the reason.
+    pub quarantine: Option<Target>,
+    /// One row a customer, one column a segment: the verdict.
+    pub segments: Option<Target>,
+}
+
+/// A file to write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Target {
+    /// Where.
+    pub path: PathBuf,
+    /// How.
+    pub format: TargetFormat,
+}
+
+/// Formats that are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetFormat {
+    /// Comma-separated text.
+    Csv,
+    /// Tab-separated text.
+    Tsv,
+    /// One JSON object a line.
+    Ndjson,
+    /// Apache Parquet.
+    Parquet,
+    /// Apache Arrow IPC file.
+    Ipc,
+}
+
+/// A segment to write.
+#[derive(Clone, Debug, Serialize)]
+pub struct Export {
+    /// Which.
+    pub segment: SegmentId,
+    /// Where and how.
+    pub target: Target,
+    /// What it shows, in order.
+    pub columns: Vec<OutColumn>,
+    /// Contact points of which each value leaves once: the gate's `via` fields, or for
+    /// `consent: none` those among the columns.
+    pub contacts: Vec<FieldId>,
+    /// Whether text cells that spreadsheets would run are guarded.
+    pub guard_formulas: bool,
+    /// Contact fields that leave although no gate covers them, and why.
+    pub allowed: Option<Allowed>,
+}
+
+/// Contact fields that leave although no gate of the segment covers them.
+#[derive(Clone, Debug, Serialize)]
+pub struct Allowed {
+    /// The fields.
+    pub fields: Vec<FieldId>,
+    /// The reason; stands in the run record.
+    pub because: String,
+}
+
+/// A column of an export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutColumn {
+    /// `customer_id`.
+    CustomerId,
+    /// A field of the profile.
+    Field(FieldId),
+    /// `consent_<purpose>`.
+    Consent(PurposeId),
+}
+
+impl Plan {
+    /// The name a column has in files.
+    #[must_use]
+    pub fn column_name(&self, column: OutColumn) -> String {
+        match column {
+            OutColumn::CustomerId => "customer_id".to_owned(),
+            OutColumn::Field(field) => self.fields[field.0].name.clone(),
+            OutColumn::Consent(purpose) => {
+                format!("consent_{}", self.consent.purposes[purpose.0].name)
+            }
+        }
+    }
+
+    /// True where a field is a contact point: its key is of kind mail or phone.
+    #[must_use]
+    pub fn is_contact(&self, field: FieldId) -> bool {
+        self.fields[field.0].key.kind() != Kind::Text
+    }
+}

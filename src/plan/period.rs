@@ -1,0 +1,168 @@
+//! Points in time and calendar periods, in UTC.
+
+use std::fmt;
+
+use jiff::{Span as JiffSpan, Timestamp, ToSpan, Zoned, tz::TimeZone};
+use serde::Serialize;
+
+/// A point in time: microseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Instant(pub i64);
+
+/// Microseconds in a day.
+pub const DAY: i64 = 86_400_000_000;
+
+impl Instant {
+    /// Now, by the machine's clock.
+    #[must_use]
+    pub fn now() -> Self {
+        Self(Timestamp::now().as_microsecond())
+    }
+}
+
+impl fmt::Display for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Timestamp::from_microsecond(self.0) {
+            Ok(at) => write!(f, "{at}"),
+            Err(_) => write!(f, "{} us", self.0),
+        }
+    }
+}
+
+/// A calendar period such as `24 months`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Period {
+    /// How many.
+    pub count: u32,
+    /// Of what.
+    pub unit: PeriodUnit,
+}
+
+/// The unit of a [`Period`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeriodUnit {
+    /// 60 minutes.
+    Hours,
+    /// 24 hours: UTC has no other days.
+    Days,
+    /// 7 days.
+    Weeks,
+    /// Calendar months, clamped to the month's end.
+    Months,
+    /// 12 calendar months.
+    Years,
+}
+
+impl Period {
+    /// Reads `24 months`, `7 days`, `1 year`, `12 hours`, `2 weeks`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (count, unit) = text.trim().split_once(char::is_whitespace)?;
+        let count: u32 = count.parse().ok().filter(|n| *n > 0)?;
+        let unit = match unit.trim().to_ascii_lowercase().as_str() {
+            "hour" | "hours" => PeriodUnit::Hours,
+            "day" | "days" => PeriodUnit::Days,
+            "week" | "weeks" => PeriodUnit::Weeks,
+            "month" | "months" => PeriodUnit::Months,
+            "year" | "years" => PeriodUnit::Years,
+            _ => return None,
+        };
+        Some(Self { count, unit })
+    }
+
+    /// `start` plus this period, in the UTC calendar; saturates at the end of time.
+    #[must_use]
+    pub fn after(self, start: Instant) -> Instant {
+        let n = i64::from(self.count);
+        let span: JiffSpan = match self.unit {
+            PeriodUnit::Hours => return Instant(start.0.saturating_add(n * DAY / 24)),
+            PeriodUnit::Days => return Instant(start.0.saturating_add(n.saturating_mul(DAY))),
+            PeriodUnit::Weeks => return Instant(start.0.saturating_add(n.saturating_mul(7 * DAY))),
+            PeriodUnit::Months => match n {
+                0..=200_000 => n.months(),
+                _ => return Instant(i64::MAX),
+            },
+            PeriodUnit::Years => match n {
+                0..=15_000 => n.years(),
+                _ => return Instant(i64::MAX),
+            },
+        };
+        Timestamp::from_microsecond(start.0)
+            .ok()
+            .map(|at| Zoned::new(at, TimeZone::UTC))
+            .and_then(|at| at.checked_add(span).ok())
+            .map_or(Instant(i64::MAX), |end| Instant(end.timestamp().as_microsecond()))
+    }
+
+    /// The latest start from which this period has ended at `as_of`: `after(start) <= as_of`.
+    ///
+    /// [`after`](Self::after) never falls when `start` grows, so one search serves every decision.
+    #[must_use]
+    pub fn latest_ended_start(self, as_of: Instant) -> Instant {
+        let (mut low, mut high) = (as_of.0.saturating_sub(40_000 * DAY * 366), as_of.0);
+        if low >= high || self.after(Instant(low)) > as_of {
+            return Instant(low);
+        }
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if self.after(Instant(middle)) <= as_of {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        Instant(low)
+    }
+}
+
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = match self.unit {
+            PeriodUnit::Hours => "hour",
+            PeriodUnit::Days => "day",
+            PeriodUnit::Weeks => "week",
+            PeriodUnit::Months => "month",
+            PeriodUnit::Years => "year",
+        };
+        write!(f, "{} {unit}{}", self.count, if self.count == 1 { "" } else { "s" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Instant {
+        Instant(text.parse::<Timestamp>().expect("a timestamp").as_microsecond())
+    }
+
+    #[test]
+    fn months_clamp_to_the_months_end() {
+        let month = Period::parse("1 month").expect("a period");
+        assert_eq!(month.after(at("2025-01-31T10:00:00Z")), at("2025-02-28T10:00:00Z"));
+        assert_eq!(month.after(at("2024-01-31T10:00:00Z")), at("2024-02-29T10:00:00Z"));
+        let two_years = Period::parse("24 months").expect("a period");
+        assert_eq!(two_years.after(at("2024-02-29T00:00:00Z")), at("2026-02-28T00:00:00Z"));
+    }
+
+    #[test]
+    fn the_latest_ended_start_is_exact() {
+        for text in ["1 month", "24 months", "90 days", "1 year", "5 hours"] {
+            let period = Period::parse(text).expect("a period");
+            for end in ["2026-02-28T00:00:00Z", "2024-02-29T12:00:00Z", "2026-11-24T00:00:00Z"] {
+                let last = period.latest_ended_start(at(end));
+                assert!(period.after(last) <= at(end), "{text} {end}");
+                assert!(period.after(Instant(last.0 + 1)) > at(end), "{text} {end}");
+            }
+        }
+    }
+
+    #[test]
+    fn periods_need_a_count_and_a_unit() {
+        for text in ["", "months", "0 days", "-1 days", "3 fortnights", "1.5 years"] {
+            assert_eq!(Period::parse(text), None, "{text}");
+        }
+    }
+}
