@@ -1,1 +1,43 @@
-//! optin
+//! `optin` unifies the customers of several tables, joins their consent, and exports segments in
+//! which nobody stands who did not consent.
+//!
+//! One way through, one public function an arrow:
+//!
+//! ```text
+//! pipeline.yaml --spec::load--------> Pipeline (as written, every leaf with its place)
+//!               --resolve::resolve--> Plan     (typed, ids not names, no engine, no I/O)
+//!               --engine::execute---> Results  (account, tables, gated audiences)
+//!               --output::publish---> files    (staged, read back, renamed; run.json last)
+//! ```
+//!
+//! | room | holds | may use |
+//! |---|---|---|
+//! | [`diagnostics`] | faults with their places, the registry of codes, the renderer | nothing |
+//! | [`normalize`] | how keys are compared | nothing |
+//! | [`spec`] | what the user wrote | diagnostics |
+//! | [`rule`] | the predicate of `where:` as a syntax tree | diagnostics |
+//! | [`plan`] | what will be done | diagnostics, normalize |
+//! | [`resolve`] | the only maker of a plan | diagnostics, normalize, spec, rule, plan |
+//! | [`engine`] | Polars: scan, keys, identity, survivorship, consent, segments | diagnostics, normalize, plan |
+//! | [`output`] | formats, staging, publishing, the run record | diagnostics, normalize, plan, engine |
+//! | [`report`] | the terminal summary | plan, engine's account, output's record |
+//! | [`generate`] | synthetic data for trials | nothing |
+//! | [`cli`] | the commands | all |
+//!
+//! A test (`tests/architecture.rs`) holds the `use crate::` lines to this table.
+
+pub mod cli;
+pub mod diagnostics;
+pub mod engine;
+pub mod generate;
+pub mod normalize;
+pub mod output;
+pub mod plan;
+pub mod report;
+pub mod resolve;
+pub mod rule;
+pub mod spec;
+
+mod run;
+
+pub use run::{Failure, Loaded, RunOptions, check_file, load_plan, run_file};

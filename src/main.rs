@@ -1,1 +1,7 @@
-fn main() {}
+//! The `optin` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    optin::cli::main()
+}

@@ -173,12 +173,25 @@ pub type Outcome<T> = Result<T, Faults>;
 #[derive(Debug, Default)]
 pub struct Sink {
     faults: Vec<Diagnostic>,
+    poisoned: Vec<String>,
 }
 
 impl Sink {
     /// Records one fault.
     pub fn push(&mut self, fault: Diagnostic) {
         self.faults.push(fault);
+    }
+
+    /// Remembers that the thing of this name could not be read, so that nobody reports it as
+    /// unknown on top.
+    pub fn poison(&mut self, name: String) {
+        self.poisoned.push(name);
+    }
+
+    /// True if the thing of this name is there but could not be read.
+    #[must_use]
+    pub fn is_poisoned(&self, name: &str) -> bool {
+        self.poisoned.iter().any(|poisoned| poisoned == name)
     }
 
     /// Takes the faults of a failed step; gives the step's result where it has one.
@@ -211,5 +224,20 @@ impl Sink {
     #[must_use]
     pub fn into_faults(self) -> Vec<Diagnostic> {
         self.faults
+    }
+
+    /// Drops the reports of unknown names since `count`, where the list of names has a hole.
+    pub fn forget_unknown_since(&mut self, count: usize) {
+        let mut at = 0;
+        self.faults.retain(|fault| {
+            at += 1;
+            at <= count || !matches!(fault.code, Code::UnknownField | Code::UnknownPurpose)
+        });
+    }
+
+    /// How many faults and warnings were recorded so far.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.faults.len()
     }
 }

@@ -22,9 +22,10 @@ pub fn render(fault: &Diagnostic, path: &str, source: &str, style: Style) -> Str
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let mut group = level.primary_title(fault.message.as_str()).id(fault.code.name()).elements(
-        Vec::<annotate_snippets::Element<'_>>::new(),
-    );
+    let mut group = level
+        .primary_title(fault.message.as_str())
+        .id(fault.code.name())
+        .elements(Vec::<annotate_snippets::Element<'_>>::new());
     let in_range = |end: usize| end <= source.len();
     let labels: Vec<_> = fault.labels.iter().filter(|label| in_range(label.span.end)).collect();
     if !labels.is_empty() {
@@ -32,8 +33,8 @@ pub fn render(fault: &Diagnostic, path: &str, source: &str, style: Style) -> Str
         for (position, label) in labels.iter().enumerate() {
             let kind =
                 if position == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
-            snippet = snippet
-                .annotation(kind.span(label.span.start..label.span.end).label(&label.text));
+            snippet =
+                snippet.annotation(kind.span(label.span.start..label.span.end).label(&label.text));
         }
         group = group.element(snippet);
     }

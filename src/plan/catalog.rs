@@ -4,7 +4,21 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::Type;
+use super::{Format, Type};
+use crate::diagnostics::Span;
+
+/// What the catalog is asked: where a source's files are and how to read their headers.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Name of the source.
+    pub name: String,
+    /// Path or glob, seen from the working folder.
+    pub pattern: PathBuf,
+    /// How to read.
+    pub format: Format,
+    /// Where the path stands in the pipeline file.
+    pub span: Span,
+}
 
 /// A column of a source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -3,6 +3,8 @@
 //! Made by `resolve` from the syntax tree of `rule`; every operand has the type its operator
 //! needs, so an engine lowers without checking. Three-valued as in SQL: null is not true.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::{FieldId, PurposeId};
@@ -56,6 +58,40 @@ pub struct Expr {
     pub kind: ExprKind,
     /// The type of its value.
     pub ty: Type,
+}
+
+impl Expr {
+    /// The fields and purposes it speaks of, each once, in order.
+    #[must_use]
+    pub fn names(&self) -> (BTreeSet<FieldId>, BTreeSet<PurposeId>) {
+        let mut names = (BTreeSet::new(), BTreeSet::new());
+        let mut left = vec![self];
+        while let Some(expr) = left.pop() {
+            match &expr.kind {
+                ExprKind::Field(field) => {
+                    names.0.insert(*field);
+                }
+                ExprKind::Consent(purpose) => {
+                    names.1.insert(*purpose);
+                }
+                ExprKind::Literal(_) => {}
+                ExprKind::Cast(inner)
+                | ExprKind::Not(inner)
+                | ExprKind::IsNull(inner)
+                | ExprKind::Like { text: inner, .. }
+                | ExprKind::Shift { base: inner, .. } => left.push(inner),
+                ExprKind::Compare(_, a, b) | ExprKind::Arithmetic(_, a, b) => {
+                    left.extend([&**a, &**b])
+                }
+                ExprKind::And(all) | ExprKind::Or(all) | ExprKind::Call(_, all) => left.extend(all),
+                ExprKind::In(inner, list) => {
+                    left.push(inner);
+                    left.extend(list);
+                }
+            }
+        }
+        names
+    }
 }
 
 /// What an expression is. Operands are of equal type unless a variant says otherwise; `resolve`

@@ -11,7 +11,7 @@ mod period;
 
 pub use explain::explain;
 pub use expr::{Expr, Type};
-pub use period::{Instant, Period, PeriodUnit};
+pub use period::{DAY, Instant, Period, PeriodUnit};
 
 use std::path::PathBuf;
 

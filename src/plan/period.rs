@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jiff::{Span as JiffSpan, Timestamp, ToSpan, Zoned, tz::TimeZone};
+use jiff::{Span as JiffSpan, Timestamp, ToSpan, ZonedDateTime, tz::TimeZone};
 use serde::Serialize;
 
 /// A point in time: microseconds since 1970-01-01T00:00:00Z.
@@ -91,7 +91,7 @@ impl Period {
         };
         Timestamp::from_microsecond(start.0)
             .ok()
-            .map(|at| Zoned::new(at, TimeZone::UTC))
+            .map(|at| ZonedDateTime::new(at, TimeZone::UTC))
             .and_then(|at| at.checked_add(span).ok())
             .map_or(Instant(i64::MAX), |end| Instant(end.timestamp().as_microsecond()))
     }
@@ -101,9 +101,10 @@ impl Period {
     /// [`after`](Self::after) never falls when `start` grows, so one search serves every decision.
     #[must_use]
     pub fn latest_ended_start(self, as_of: Instant) -> Instant {
-        let (mut low, mut high) = (as_of.0.saturating_sub(40_000 * DAY * 366), as_of.0);
+        let (mut low, mut high) = (Timestamp::MIN.as_microsecond(), as_of.0);
         if low >= high || self.after(Instant(low)) > as_of {
-            return Instant(low);
+            // Not even the beginning of time is that long ago.
+            return Instant(i64::MIN);
         }
         while high - low > 1 {
             let middle = low + (high - low) / 2;

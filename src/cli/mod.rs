@@ -1,0 +1,175 @@
+//! The commands: thin, each one call into the library and one way to print.
+
+mod args;
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::diagnostics::{Style, render_all};
+use crate::plan::{AsOf, explain};
+use crate::{Failure, RunOptions, check_file, generate, report, run_file, spec};
+use args::{Args, Command, RunArgs};
+
+/// Done.
+const DONE: u8 = 0;
+/// The run failed or was refused; nothing was published.
+const FAILED: u8 = 1;
+/// The pipeline file or the command line is wrong.
+const WRONG: u8 = 2;
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    logging(args.verbose);
+    let code = match &args.command {
+        Command::Run(run) => self::run(run),
+        Command::Check { file, json } => check(file, *json),
+        Command::Explain { file, json } => explain_plan(file, *json),
+        Command::Schema => print(&(pretty(&spec::schema()) + "\n"), DONE),
+        Command::Generate { customers, seed, dir } => generate_data(*customers, *seed, dir),
+    };
+    ExitCode::from(code)
+}
+
+/// Logs go to stderr: nothing without `-v`; names, numbers and times with it, never a cell.
+fn logging(verbose: u8) {
+    let level = match verbose {
+        0 => return,
+        1 => "optin=info",
+        _ => "optin=debug",
+    };
+    let filter = tracing_subscriber::EnvFilter::new(level);
+    let ansi = io::stderr().is_terminal();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(ansi)
+        .with_target(false)
+        .try_init();
+}
+
+fn run(args: &RunArgs) -> u8 {
+    let as_of = match (args.as_of, args.replay) {
+        (Some(at), _) => Some(AsOf { at, replay: false }),
+        (None, Some(at)) => Some(AsOf { at, replay: true }),
+        (None, None) => None,
+    };
+    let options = RunOptions { as_of, out: args.out.clone() };
+    match run_file(&args.file, &options) {
+        Ok(record) => {
+            if args.json {
+                return match serde_json::to_value(&record) {
+                    Ok(value) => print(&(pretty(&value) + "\n"), DONE),
+                    Err(_) => FAILED,
+                };
+            }
+            if args.quiet { DONE } else { print(&report::summary(&record), DONE) }
+        }
+        Err(failure) => {
+            let code = if failure.pipeline_at_fault { WRONG } else { FAILED };
+            fail(&failure, args.json, code)
+        }
+    }
+}
+
+fn check(file: &Path, json: bool) -> u8 {
+    match check_file(file, &RunOptions::default()) {
+        Ok(loaded) => {
+            let warnings = loaded.warnings.len();
+            if json {
+                let faults: Vec<_> =
+                    loaded.warnings.iter().map(|w| w.to_json(&loaded.text)).collect();
+                return print(
+                    &(pretty(&serde_json::json!({ "ok": true, "faults": faults })) + "\n"),
+                    DONE,
+                );
+            }
+            let path = file.display().to_string();
+            let _ = write!(
+                io::stderr(),
+                "{}",
+                render_all(&loaded.warnings, &path, &loaded.text, style())
+            );
+            let plan = &loaded.plan;
+            let text = format!(
+                "{path}: no faults{}. {} sources, {} customer tables, {} purposes, {} segments, {} exports\n",
+                if warnings > 0 { format!(", {warnings} warnings") } else { String::new() },
+                plan.sources.len(),
+                plan.tables.len(),
+                plan.consent.purposes.len(),
+                plan.segments.len(),
+                plan.exports.len(),
+            );
+            print(&text, DONE)
+        }
+        Err(failure) => fail(&failure, json, WRONG),
+    }
+}
+
+fn explain_plan(file: &Path, json: bool) -> u8 {
+    match check_file(file, &RunOptions::default()) {
+        Ok(loaded) if json => match serde_json::to_value(&loaded.plan) {
+            Ok(value) => print(&(pretty(&value) + "\n"), DONE),
+            Err(_) => FAILED,
+        },
+        Ok(loaded) => print(&explain(&loaded.plan), DONE),
+        Err(failure) => fail(&failure, json, WRONG),
+    }
+}
+
+fn generate_data(customers: u64, seed: u64, dir: &Path) -> u8 {
+    match generate::generate(dir, &generate::Settings { customers, seed }) {
+        Ok(summary) => {
+            let mut text = String::new();
+            for (path, rows, bytes) in &summary.files {
+                text += &report::file_line(path, *rows, *bytes);
+            }
+            text += &format!("\nNext: optin run {}\n", dir.join("pipeline.yaml").display());
+            print(&text, DONE)
+        }
+        Err(error) => {
+            let _ = writeln!(
+                io::stderr(),
+                "error: data cannot be written to {}: {error}",
+                dir.display()
+            );
+            FAILED
+        }
+    }
+}
+
+fn fail(failure: &Failure, json: bool, code: u8) -> u8 {
+    if json {
+        let faults: Vec<_> =
+            failure.faults.iter().map(|fault| fault.to_json(&failure.text)).collect();
+        return print(
+            &(pretty(&serde_json::json!({ "ok": false, "faults": faults })) + "\n"),
+            code,
+        );
+    }
+    let _ = write!(io::stderr(), "{}", failure.render(style()));
+    code
+}
+
+fn pretty(value: &serde_json::Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}
+
+/// Writes to stdout. A reader that went away (`optin ... | head`) is no failure of ours.
+fn print(text: &str, code: u8) -> u8 {
+    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => FAILED,
+        _ => code,
+    }
+}
+
+/// Colours on a terminal, unless `NO_COLOR` is set (no-color.org).
+fn style() -> Style {
+    let coloured =
+        io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    if coloured { Style::Coloured } else { Style::Plain }
+}

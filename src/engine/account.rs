@@ -1,0 +1,274 @@
+//! The account of a run: whatever is read is kept, used, or counted with a reason.
+
+use serde::Serialize;
+
+use super::identity::RuleStatistics;
+use crate::diagnostics::{Code, Diagnostic};
+
+/// What became of a customer source's records.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct CustomerAccount {
+    /// Name of the source.
+    pub source: String,
+    /// Records read.
+    pub read: u64,
+    /// Anchors of profiles.
+    pub kept: u64,
+    /// Records that joined a profile anchored by another one.
+    pub merged: u64,
+    /// Set aside: no id.
+    pub quarantined_no_id: u64,
+    /// Set aside: an id that another record of the table has too.
+    pub quarantined_duplicate_id: u64,
+}
+
+/// What became of the decisions of one consent table.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ConsentAccount {
+    /// Name of the source.
+    pub source: String,
+    /// Decisions read.
+    pub read: u64,
+    /// The decisions that stand for their contact points.
+    pub used: u64,
+    /// Decisions on a contact point that has another one in the same table.
+    pub folded: u64,
+    /// Null or blank.
+    pub no_decision: u64,
+    /// Words that are not in the vocabulary.
+    pub unrecognized: u64,
+    /// Purposes that the pipeline does not declare.
+    pub other_purpose: u64,
+    /// No usable key.
+    pub unmatchable: u64,
+    /// Of the unmatchable, those that deny.
+    pub unmatchable_denials: u64,
+    /// Hidden, because later than the run's date.
+    pub after_as_of: u64,
+    /// Denials later than the run's date that deny all the same; among used and folded.
+    pub withdrawn_after_as_of: u64,
+}
+
+impl ConsentAccount {
+    /// Adds the counts of another part of the same table.
+    pub fn add(&mut self, other: &Self) {
+        self.read += other.read;
+        self.used += other.used;
+        self.folded += other.folded;
+        self.no_decision += other.no_decision;
+        self.unrecognized += other.unrecognized;
+        self.other_purpose += other.other_purpose;
+        self.unmatchable += other.unmatchable;
+        self.unmatchable_denials += other.unmatchable_denials;
+        self.after_as_of += other.after_as_of;
+        self.withdrawn_after_as_of += other.withdrawn_after_as_of;
+    }
+}
+
+/// What became of the entries of one suppression list.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct SuppressionAccount {
+    /// Name of the source.
+    pub source: String,
+    /// Entries read.
+    pub read: u64,
+    /// Distinct entries.
+    pub used: u64,
+    /// Entries that stand in the list already.
+    pub folded: u64,
+    /// No usable key.
+    pub unmatchable: u64,
+    /// Profiles that the list hits.
+    pub profiles: u64,
+}
+
+/// Why profiles are, or are not, in a segment; the counts sum to all profiles.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct SegmentAccount {
+    /// Name of the segment.
+    pub segment: String,
+    /// The purposes that gate it.
+    pub consent: Vec<String>,
+    /// The reason of a segment that asks for no consent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+    /// All profiles.
+    pub profiles: u64,
+    /// On a suppression list.
+    pub suppressed: u64,
+    /// A denial holds.
+    pub denied: u64,
+    /// The grant has ended.
+    pub expired: u64,
+    /// Nobody decided.
+    pub unknown: u64,
+    /// Nothing to contact through.
+    pub no_contact_point: u64,
+    /// The rule is false.
+    pub rule_false: u64,
+    /// The rule is null.
+    pub rule_unknown: u64,
+    /// Out by union, intersect or except.
+    pub set_operation: u64,
+    /// In.
+    pub in_segment: u64,
+}
+
+/// What left of a segment.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ExportAccount {
+    /// Name of the segment.
+    pub segment: String,
+    /// Profiles in the segment.
+    pub in_segment: u64,
+    /// Rows written.
+    pub written: u64,
+    /// Profiles whose contact point left with another profile.
+    pub shared_contact_point: u64,
+}
+
+/// The states of all profiles for one purpose.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct PurposeAccount {
+    /// Name of the purpose.
+    pub purpose: String,
+    /// Profiles by state.
+    pub granted: u64,
+    /// See [`granted`](Self::granted).
+    pub denied: u64,
+    /// See [`granted`](Self::granted).
+    pub expired: u64,
+    /// See [`granted`](Self::granted).
+    pub unknown: u64,
+    /// See [`granted`](Self::granted).
+    pub no_contact_point: u64,
+    /// Profiles of which one contact point or record is granted and another denied.
+    pub conflicting: u64,
+}
+
+/// Values that were there but gave no key.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct KeyAccount {
+    /// The field.
+    pub field: String,
+    /// Values that are not null.
+    pub values: u64,
+    /// Values that normalize to nothing.
+    pub unusable: u64,
+    /// Values that stand in `never`.
+    pub never: u64,
+}
+
+/// How many clusters have how many records.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ClusterSize {
+    /// Records in the cluster.
+    pub records: u64,
+    /// Clusters of that size.
+    pub clusters: u64,
+}
+
+/// The whole account.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Account {
+    /// All profiles.
+    pub profiles: u64,
+    /// A customer source each.
+    pub customers: Vec<CustomerAccount>,
+    /// A key field each.
+    pub keys: Vec<KeyAccount>,
+    /// A link rule each.
+    pub rules: Vec<RuleStatistics>,
+    /// By size, smallest first.
+    pub clusters: Vec<ClusterSize>,
+    /// A purpose each.
+    pub purposes: Vec<PurposeAccount>,
+    /// A consent table each.
+    pub consent: Vec<ConsentAccount>,
+    /// A suppression list each.
+    pub suppression: Vec<SuppressionAccount>,
+    /// A segment each.
+    pub segments: Vec<SegmentAccount>,
+    /// An export each.
+    pub exports: Vec<ExportAccount>,
+}
+
+impl Account {
+    /// Checks every sum.
+    ///
+    /// # Errors
+    /// The first sum that does not close: such a run has failed.
+    pub fn close(&self) -> Result<(), Diagnostic> {
+        let mut kept = 0;
+        for a in &self.customers {
+            let sum = a.kept + a.merged + a.quarantined_no_id + a.quarantined_duplicate_id;
+            sums("customer source", &a.source, a.read, sum)?;
+            kept += a.kept;
+        }
+        sums("profiles", "kept records", self.profiles, kept)?;
+        let clustered: u64 = self.clusters.iter().map(|size| size.clusters).sum();
+        sums("profiles", "clusters by size", self.profiles, clustered)?;
+        for a in &self.consent {
+            let sum = a.used
+                + a.folded
+                + a.no_decision
+                + a.unrecognized
+                + a.other_purpose
+                + a.unmatchable
+                + a.after_as_of;
+            sums("consent source", &a.source, a.read, sum)?;
+        }
+        for a in &self.suppression {
+            sums("suppression source", &a.source, a.read, a.used + a.folded + a.unmatchable)?;
+        }
+        for a in &self.purposes {
+            let sum = a.granted + a.denied + a.expired + a.unknown + a.no_contact_point;
+            sums("purpose", &a.purpose, self.profiles, sum)?;
+        }
+        for a in &self.segments {
+            let sum = a.suppressed
+                + a.denied
+                + a.expired
+                + a.unknown
+                + a.no_contact_point
+                + a.rule_false
+                + a.rule_unknown
+                + a.set_operation
+                + a.in_segment;
+            sums("segment", &a.segment, self.profiles, sum)?;
+        }
+        for a in &self.exports {
+            sums("export of", &a.segment, a.in_segment, a.written + a.shared_contact_point)?;
+        }
+        Ok(())
+    }
+}
+
+fn sums(what: &str, name: &str, whole: u64, parts: u64) -> Result<(), Diagnostic> {
+    if whole == parts {
+        return Ok(());
+    }
+    Err(Diagnostic::error(
+        Code::AccountFault,
+        format!("the account of {what} `{name}` does not close: {whole} in, {parts} accounted for"),
+    )
+    .help("this is a fault of the program; nothing was published. Please report it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_that_does_not_close_is_a_fault() {
+        let mut account = Account {
+            profiles: 2,
+            customers: vec![CustomerAccount { read: 3, kept: 2, merged: 1, ..Default::default() }],
+            clusters: vec![ClusterSize { records: 1, clusters: 2 }],
+            ..Account::default()
+        };
+        assert!(account.close().is_ok());
+        account.segments.push(SegmentAccount { denied: 1, ..Default::default() });
+        assert_eq!(account.close().expect_err("open").code, Code::AccountFault);
+    }
+}

@@ -1,0 +1,168 @@
+//! The fold: what all decisions on one contact point (or record) come to for one purpose.
+//!
+//! Decisions are filed in sets, one a consent table. Grants are filed under the equal key,
+//! denials under every form by which they match more loosely, so that a look-up of a contact
+//! point's own forms finds each denial that reaches it (docs/semantics.md, sections 6 and 7).
+
+use super::Subject;
+use crate::engine::digest::{Digest, DigestMap};
+use crate::plan::{Conflict, Instant, Period};
+
+/// No time.
+const NEVER: i64 = i64::MIN;
+
+/// Decisions of one kind on one digest in one set, folded: all that is ever asked of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Newest {
+    dated: i64,
+    undated: bool,
+}
+
+impl Newest {
+    /// No decision.
+    pub const NONE: Self = Self { dated: NEVER, undated: false };
+
+    /// One decision; `at` is the time by which it sorts.
+    #[must_use]
+    pub fn of(at: Option<i64>) -> Self {
+        Self { dated: at.unwrap_or(NEVER), undated: at.is_none() }
+    }
+
+    /// Both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { dated: self.dated.max(other.dated), undated: self.undated || other.undated }
+    }
+}
+
+/// The decisions of one table on one purpose and subject.
+#[derive(Debug)]
+pub struct DecisionSet {
+    /// Grants by key. Keys of which only denials are known are here too, with no grant.
+    pub grants: DigestMap<Newest>,
+    /// Denials by loose form.
+    pub denials: DigestMap<Newest>,
+}
+
+/// What the decisions on one contact point come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Folded {
+    /// A grant holds.
+    Granted,
+    /// A denial holds.
+    Denied,
+    /// There was a grant; it has ended.
+    Expired,
+    /// No decision counts.
+    Unknown,
+}
+
+/// All decisions on one purpose.
+#[derive(Debug)]
+pub struct PurposeDecisions {
+    /// The sets, with the subject they are filed by.
+    pub sets: Vec<(Subject, DecisionSet)>,
+    /// The number of each set's table: sets of one table and several subjects stay apart anyway.
+    pub conflict: Conflict,
+    /// A grant dated at or before this has ended; none where grants never end.
+    pub ended: Option<i64>,
+}
+
+impl PurposeDecisions {
+    /// No decisions yet.
+    #[must_use]
+    pub fn new(conflict: Conflict, expires_after: Option<Period>, as_of: Instant) -> Self {
+        let ended = expires_after.map(|period| period.latest_ended_start(as_of).0);
+        Self { sets: Vec::new(), conflict, ended }
+    }
+
+    /// True if no table speaks of this subject.
+    #[must_use]
+    pub fn is_silent_on(&self, subject: Subject) -> bool {
+        self.sets.iter().all(|(of, _)| *of != subject)
+    }
+
+    /// Folds the decisions on the contact point with this key and these forms.
+    #[must_use]
+    pub fn fold(
+        &self,
+        subject: Subject,
+        key: Digest,
+        forms: impl Iterator<Item = Digest> + Clone,
+    ) -> Folded {
+        let mut all = (Newest::NONE, Newest::NONE);
+        let mut result = Folded::Unknown;
+        for (of, set) in &self.sets {
+            if *of != subject {
+                continue;
+            }
+            let denials = forms
+                .clone()
+                .filter(|form| *form != 0)
+                .filter_map(|form| set.denials.get(form))
+                .fold(Newest::NONE, Newest::and);
+            let grants = set.grants.get(key).unwrap_or(Newest::NONE);
+            match self.conflict {
+                Conflict::Latest => all = (all.0.and(grants), all.1.and(denials)),
+                Conflict::Strictest => match self.judge(grants, denials) {
+                    Folded::Denied => return Folded::Denied,
+                    Folded::Granted => result = Folded::Granted,
+                    Folded::Expired if result == Folded::Unknown => result = Folded::Expired,
+                    Folded::Expired | Folded::Unknown => {}
+                },
+            }
+        }
+        match self.conflict {
+            Conflict::Latest => self.judge(all.0, all.1),
+            Conflict::Strictest => result,
+        }
+    }
+
+    /// Within one set: an undated denial always denies; else the newest counts, at equal times
+    /// the denial; an undated grant counts only if nothing is dated.
+    fn judge(&self, grants: Newest, denials: Newest) -> Folded {
+        if denials.undated || (denials.dated != NEVER && denials.dated >= grants.dated) {
+            Folded::Denied
+        } else if grants.dated != NEVER {
+            if self.ended.is_some_and(|ended| grants.dated <= ended) {
+                Folded::Expired
+            } else {
+                Folded::Granted
+            }
+        } else if grants.undated {
+            if self.ended.is_some() { Folded::Expired } else { Folded::Granted }
+        } else {
+            Folded::Unknown
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(grants: Newest, denials: Newest) -> Folded {
+        PurposeDecisions { sets: Vec::new(), conflict: Conflict::Strictest, ended: Some(10) }
+            .judge(grants, denials)
+    }
+
+    #[test]
+    fn the_newest_counts_and_ties_deny() {
+        let at = |t| Newest::of(Some(t));
+        assert_eq!(judge(at(20), at(19)), Folded::Granted);
+        assert_eq!(judge(at(20), at(20)), Folded::Denied);
+        assert_eq!(judge(at(20), at(21)), Folded::Denied);
+        assert_eq!(judge(at(10), Newest::NONE), Folded::Expired);
+        assert_eq!(judge(at(11), Newest::NONE), Folded::Granted);
+        assert_eq!(judge(Newest::NONE, Newest::NONE), Folded::Unknown);
+    }
+
+    #[test]
+    fn undated_denials_always_deny_and_undated_grants_give_way() {
+        let undated = Newest::of(None);
+        assert_eq!(judge(Newest::of(Some(20)), undated), Folded::Denied);
+        assert_eq!(judge(undated, Newest::of(Some(1))), Folded::Denied);
+        assert_eq!(judge(undated, Newest::NONE), Folded::Expired);
+        assert_eq!(judge(undated.and(Newest::of(Some(20))), Newest::of(Some(5))), Folded::Granted);
+    }
+}

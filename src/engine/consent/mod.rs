@@ -1,0 +1,61 @@
+//! Consent: from rows of consent tables to one state a profile and purpose.
+//!
+//! [`intake`] reads decisions and files them under digests, [`fold`] says what the decisions on
+//! one contact point come to, [`state`] what that means for a profile, [`suppress`] who is never
+//! contacted. The semantics are docs/semantics.md, sections 5 to 9; nothing here is nullable.
+
+pub mod fold;
+pub mod intake;
+pub mod state;
+pub mod suppress;
+pub mod vocabulary;
+
+use crate::plan::{FieldId, Model};
+
+/// The state of a profile for one purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// A grant holds.
+    Granted,
+    /// A denial holds.
+    Denied,
+    /// There was a grant; it has ended.
+    Expired,
+    /// Nobody decided.
+    Unknown,
+    /// Nothing to contact through.
+    NoContactPoint,
+}
+
+impl State {
+    /// The name in `consent_<purpose>` columns and records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+            Self::Unknown => "unknown",
+            Self::NoContactPoint => "no_contact_point",
+        }
+    }
+
+    /// True if it passes the gate of a purpose of this model.
+    #[must_use]
+    pub const fn passes(self, model: Model) -> bool {
+        match self {
+            Self::Granted => true,
+            Self::Unknown => matches!(model, Model::OptOut),
+            Self::Denied | Self::Expired | Self::NoContactPoint => false,
+        }
+    }
+}
+
+/// Under what a decision is filed: a key of a field, or a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// The key of a field.
+    Field(FieldId),
+    /// The id of a record.
+    Record,
+}

@@ -1,0 +1,217 @@
+//! Suppression: who is never contacted (docs/semantics.md, section 9).
+
+use std::collections::HashSet;
+
+use rayon::prelude::*;
+
+use super::Subject;
+use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
+use crate::engine::account::SuppressionAccount;
+use crate::engine::cells::Cells;
+use crate::engine::digest::{Digest, DigestMap};
+use crate::engine::identity::Clusters;
+use crate::engine::keys::Keys;
+use crate::engine::profile::Shown;
+use crate::engine::records::{KeyReader, Record, id_text, record_digest};
+use crate::engine::source::Loaded;
+use crate::plan::{FieldId, Match, Plan, Suppression, Unmatchable};
+
+/// Which profiles each list hits.
+#[derive(Debug)]
+pub struct Suppressed {
+    /// By list, then profile.
+    hits: Vec<Vec<bool>>,
+    /// One a list.
+    pub accounts: Vec<SuppressionAccount>,
+}
+
+/// Reads the lists and finds whom they hit.
+///
+/// # Errors
+/// An entry that matches nobody's key in a list that does not say `unmatchable: report`.
+pub fn suppressed(
+    plan: &Plan,
+    loaded: &[Option<Loaded>],
+    clusters: &Clusters,
+    keys: &Keys,
+) -> Outcome<Suppressed> {
+    let mut hits = Vec::new();
+    let mut accounts = Vec::new();
+    for list in &plan.consent.suppress {
+        let Some(source) = &loaded[list.source.0] else { continue };
+        let (entries, mut account) = read(plan, list, source)?;
+        let hit: Vec<bool> = (0..clusters.len())
+            .into_par_iter()
+            .with_min_len(2048)
+            .map(|cluster| {
+                entries
+                    .iter()
+                    .any(|(subject, set)| hits_cluster(*subject, set, cluster, clusters, keys))
+            })
+            .collect();
+        account.profiles = hit.iter().filter(|hit| **hit).count() as u64;
+        hits.push(hit);
+        accounts.push(account);
+    }
+    Ok(Suppressed { hits, accounts })
+}
+
+fn hits_cluster(
+    subject: Subject,
+    set: &DigestMap<()>,
+    cluster: usize,
+    clusters: &Clusters,
+    keys: &Keys,
+) -> bool {
+    let hit = |record: Record| match subject {
+        Subject::Field(field) => {
+            keys.targets(field, record).any(|form| form != 0 && set.get(form).is_some())
+        }
+        Subject::Record => set.get(clusters.id_digests[record as usize]).is_some(),
+    };
+    clusters.members(cluster).iter().any(|record| hit(*record))
+        || (subject != Subject::Record && clusters.shadows_of(cluster).any(hit))
+}
+
+/// A list's entries by subject, under the forms by which a suppression matches.
+type Entries = Vec<(Subject, DigestMap<()>)>;
+
+fn read(
+    plan: &Plan,
+    list: &Suppression,
+    source: &Loaded,
+) -> Outcome<(Entries, SuppressionAccount)> {
+    let mut account = SuppressionAccount {
+        source: plan.sources[list.source.0].name.clone(),
+        ..Default::default()
+    };
+    let mut filled = vec![false; source.rows];
+    let mut first_unmatchable = None;
+    let mut entries = Vec::new();
+    let mut has_record = vec![false; source.rows];
+    for matched in &list.matches {
+        if let Match::Record { table, column } = matched {
+            let ids = Cells::of(&source.column(column)?.series)?;
+            let digests: Vec<(Digest, ())> = (0..source.rows)
+                .filter_map(|row| {
+                    let id = id_text(&ids, row)?;
+                    (filled[row], has_record[row]) = (true, true);
+                    Some((record_digest(*table, &id), ()))
+                })
+                .collect();
+            let set = DigestMap::build(&digests, |(), ()| {});
+            account.read += digests.len() as u64;
+            account.used += set.len() as u64;
+            account.folded += (digests.len() - set.len()) as u64;
+            entries.push((Subject::Record, set));
+        }
+    }
+    for matched in &list.matches {
+        let (Match::Key { field, .. }, Some(reader)) =
+            (matched, KeyReader::for_match(plan, matched, source)?)
+        else {
+            continue;
+        };
+        let loose: Vec<_> = (0..source.rows)
+            .into_par_iter()
+            .with_min_len(2048)
+            .map(|row| (!reader.is_null(row)).then(|| reader.loose(row)))
+            .collect();
+        let mut keys: Vec<(Digest, ())> = Vec::new();
+        let mut forms: Vec<(Digest, ())> = Vec::new();
+        for (row, cell) in loose.iter().enumerate() {
+            match cell {
+                None => {}
+                Some(Some(loose)) => {
+                    filled[row] = true;
+                    keys.push((loose.key, ()));
+                    forms.extend(
+                        loose.denial.iter().filter(|form| **form != 0).map(|form| (*form, ())),
+                    );
+                }
+                Some(None) => {
+                    filled[row] = true;
+                    if !has_record[row] {
+                        account.read += 1;
+                        account.unmatchable += 1;
+                        first_unmatchable.get_or_insert(row);
+                    }
+                }
+            }
+        }
+        let distinct = DigestMap::build(&keys, |(), ()| {}).len();
+        account.read += keys.len() as u64;
+        account.used += distinct as u64;
+        account.folded += (keys.len() - distinct) as u64;
+        entries.push((Subject::Field(*field), DigestMap::build(&forms, |(), ()| {})));
+    }
+    let empty = filled.iter().filter(|filled| !**filled).count() as u64;
+    account.read += empty;
+    account.unmatchable += empty;
+    if empty > 0 {
+        let row = filled.iter().position(|filled| !filled);
+        first_unmatchable = match (first_unmatchable, row) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+    }
+    if account.unmatchable > 0 && list.unmatchable == Unmatchable::Stop {
+        return Err(Diagnostic::error(
+            Code::UnmatchableDenial,
+            format!(
+                "{} entries of the suppression list `{}` have no usable key",
+                account.unmatchable, account.source
+            ),
+        )
+        .in_file(Site {
+            file: plan.sources[list.source.0].files.first().cloned().unwrap_or_default(),
+            row: first_unmatchable.map(|row| row as u64 + 1),
+            ..Site::default()
+        })
+        .help(
+            "correct the rows, or write `unmatchable: report` on this list to go on and count them",
+        )
+        .into());
+    }
+    Ok((entries, account))
+}
+
+impl Suppressed {
+    /// For each profile whether it is suppressed for what goes out through these fields: a list
+    /// that binds one of them hits it, or hits a profile that shows the same contact point there.
+    #[must_use]
+    pub fn through(
+        &self,
+        plan: &Plan,
+        channels: &[FieldId],
+        shown: &Shown,
+        profiles: usize,
+    ) -> Vec<bool> {
+        let mut all = vec![false; profiles];
+        for (list, hits) in plan.consent.suppress.iter().zip(&self.hits) {
+            let binds = list
+                .channels
+                .as_ref()
+                .is_none_or(|bound| bound.iter().any(|field| channels.contains(field)));
+            if binds {
+                all.iter_mut().zip(hits).for_each(|(all, hit)| *all |= *hit);
+            }
+        }
+        let direct = all.clone();
+        for &channel in channels {
+            let keys = shown.keys(channel);
+            let shared: HashSet<Digest> = keys
+                .iter()
+                .zip(&direct)
+                .filter(|(key, hit)| **hit && **key != 0)
+                .map(|(key, _)| *key)
+                .collect();
+            if !shared.is_empty() {
+                all.par_iter_mut().zip(keys).for_each(|(all, key)| {
+                    *all |= *key != 0 && shared.contains(key);
+                });
+            }
+        }
+        all
+    }
+}

@@ -1,0 +1,116 @@
+//! What must hold of sources before their rows may decide anything.
+
+use super::Setting;
+use super::source::Loaded;
+use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Site};
+use crate::plan::{Instant, Plan, Source, SourceId};
+
+/// Checks numbers of rows: emptiness, `expect`.
+///
+/// # Errors
+/// All sources that hold fewer records than they must.
+pub fn before(
+    plan: &Plan,
+    setting: &Setting,
+    loaded: &[Option<Loaded>],
+    warnings: &mut Vec<Diagnostic>,
+) -> Outcome<()> {
+    let mut faults = Vec::new();
+    for (at, (source, loaded)) in plan.sources.iter().zip(loaded).enumerate() {
+        let Some(loaded) = loaded else { continue };
+        let rows = loaded.rows as u64;
+        let id = SourceId(at);
+        if rows == 0 {
+            let decides = plan.consent.tables.iter().any(|table| table.source == id)
+                || plan.consent.suppress.iter().any(|list| list.source == id);
+            if decides && !source.allow_empty {
+                faults.push(
+                    here(source, Code::EmptySource, format!("`{}` holds no records", source.name))
+                        .help(
+                            "consent depends on it; if it may be empty write `allow_empty: true`",
+                        ),
+                );
+            } else if !decides {
+                warnings.push(warning(source, format!("`{}` holds no records", source.name)));
+            }
+        }
+        if let Some(least) = source.min_rows
+            && rows < least
+        {
+            faults.push(here(
+                source,
+                Code::ExpectedRows,
+                format!("`{}` holds {rows} records, fewer than min_rows {least}", source.name),
+            ));
+        }
+        if let (Some(drop), Some(before)) =
+            (source.max_drop, setting.previous_rows.get(&source.name))
+        {
+            #[expect(clippy::cast_precision_loss, reason = "a share needs no more precision")]
+            let (now, was) = (rows as f64, *before as f64);
+            if now < was * (1.0 - drop) {
+                faults.push(
+                    here(
+                        source,
+                        Code::ExpectedRows,
+                        format!(
+                            "`{}` holds {rows} records, after {before} in the run before: more than max_drop is gone",
+                            source.name
+                        ),
+                    )
+                    .help("if this is right, remove the old run.json or raise max_drop"),
+                );
+            }
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
+}
+
+/// Checks ages against `stale_after`: by the newest decision, else by the file's time.
+///
+/// # Errors
+/// All sources that are too old.
+pub fn after(
+    plan: &Plan,
+    setting: &Setting,
+    loaded: &[Option<Loaded>],
+    newest: &[Option<Instant>],
+) -> Outcome<()> {
+    let mut faults = Vec::new();
+    for (at, (source, loaded)) in plan.sources.iter().zip(loaded).enumerate() {
+        let (Some(loaded), Some(allowed)) = (loaded, source.stale_after) else { continue };
+        let tables = plan.consent.tables.iter().zip(newest);
+        let dated = tables
+            .filter(|(table, _)| table.source == SourceId(at) && table.at.is_some())
+            .filter_map(|(_, newest)| *newest)
+            .max();
+        let (of, what) = match dated {
+            Some(at) => (Some(at), "its newest decision"),
+            None => (loaded.files.iter().filter_map(|file| file.modified).max(), "its file"),
+        };
+        if of.is_none_or(|of| allowed.after(of) < setting.now) {
+            let age = of.map_or_else(|| "has no time".to_owned(), |of| format!("is of {of}"));
+            faults.push(
+                here(
+                    source,
+                    Code::StaleSource,
+                    format!("`{}` is stale: {what} {age}, older than {allowed}", source.name),
+                )
+                .help("deliver it anew, or raise `stale_after`"),
+            );
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
+}
+
+fn here(source: &Source, code: Code, message: String) -> Diagnostic {
+    Diagnostic::error(code, message).in_file(site(source))
+}
+
+fn warning(source: &Source, message: String) -> Diagnostic {
+    Diagnostic::warning(Code::EmptySource, message).in_file(site(source))
+}
+
+fn site(source: &Source) -> Site {
+    Site { file: source.files.first().cloned().unwrap_or_default(), ..Site::default() }
+}

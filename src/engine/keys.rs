@@ -1,0 +1,108 @@
+//! The keys of all records that any stage asks for, each field digested once.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::digest::Digest;
+use super::records::{self, Record, Records};
+use crate::plan::{FieldId, Match, Plan};
+
+/// One field's digests, a value a record.
+#[derive(Debug)]
+struct FieldKeys {
+    field: FieldId,
+    /// The key; 0 if there is none.
+    keys: Vec<Digest>,
+    /// The forms under which a contact point looks for denials, where one may ever look. Forms
+    /// that nobody has are left out.
+    targets: Vec<Vec<Digest>>,
+    /// Values that link nobody.
+    never: HashSet<Digest>,
+}
+
+/// Digests of the fields in use, and the values that link nobody.
+#[derive(Debug)]
+pub struct Keys {
+    fields: Vec<FieldKeys>,
+    no_never: HashSet<Digest>,
+}
+
+impl Keys {
+    /// Digests every field that a link rule, a purpose, a match or an export needs.
+    #[must_use]
+    pub fn new(plan: &Plan, records: &Records) -> Self {
+        let reached = reached(plan);
+        let fields = needed(plan)
+            .into_iter()
+            .map(|field| {
+                let (keys, targets) = if reached.contains(&field) {
+                    records::loose_keys(plan, records, field)
+                } else {
+                    (records::keys(plan, records, field), Vec::new())
+                };
+                FieldKeys { field, keys, targets, never: records::never(plan, records, field) }
+            })
+            .collect();
+        Self { fields, no_never: HashSet::new() }
+    }
+
+    fn get(&self, field: FieldId) -> Option<&FieldKeys> {
+        self.fields.iter().find(|keys| keys.field == field)
+    }
+
+    /// The digests of a field (0: no key) and its `never` digests.
+    #[must_use]
+    pub fn field(&self, field: FieldId) -> (&[Digest], &HashSet<Digest>) {
+        self.get(field).map_or((&[], &self.no_never), |keys| (&keys.keys, &keys.never))
+    }
+
+    /// The digests of a field if it is in use.
+    #[must_use]
+    pub fn digests(&self, field: FieldId) -> Option<&[Digest]> {
+        self.get(field).map(|keys| keys.keys.as_slice())
+    }
+
+    /// The forms under which a record's contact point looks for denials; 0 where there is none.
+    pub fn targets(
+        &self,
+        field: FieldId,
+        record: Record,
+    ) -> impl Iterator<Item = Digest> + Clone + '_ {
+        let targets = self.get(field).map_or(&[][..], |keys| &keys.targets);
+        targets.iter().map(move |forms| forms[record as usize])
+    }
+
+    /// The fields in use.
+    pub fn fields(&self) -> impl Iterator<Item = FieldId> + '_ {
+        self.fields.iter().map(|keys| keys.field)
+    }
+}
+
+/// The fields by which denials and suppressions reach records.
+fn reached(plan: &Plan) -> BTreeSet<FieldId> {
+    let mut fields = contact_fields(plan);
+    fields.extend(matched(plan.consent.suppress.iter().flat_map(|list| &list.matches)));
+    fields
+}
+
+/// The fields whose keys denials and suppressions reach people by.
+#[must_use]
+pub fn contact_fields(plan: &Plan) -> BTreeSet<FieldId> {
+    let tables = plan.consent.tables.iter().flat_map(|table| &table.matches);
+    matched(tables).chain(plan.consent.purposes.iter().map(|purpose| purpose.via)).collect()
+}
+
+/// The key fields among matches.
+pub fn matched<'a>(matches: impl Iterator<Item = &'a Match>) -> impl Iterator<Item = FieldId> {
+    matches.filter_map(|matched| match matched {
+        Match::Key { field, .. } => Some(*field),
+        Match::Record { .. } => None,
+    })
+}
+
+fn needed(plan: &Plan) -> BTreeSet<FieldId> {
+    let mut fields = reached(plan);
+    fields.extend(plan.identity.rules.iter().flat_map(crate::plan::LinkRule::exact_fields));
+    fields.extend(plan.segments.iter().flat_map(|segment| segment.channels.iter().copied()));
+    fields.extend(plan.exports.iter().flat_map(|export| export.contacts.iter().copied()));
+    fields
+}

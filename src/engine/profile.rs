@@ -1,0 +1,176 @@
+//! Profiles: one row a customer, in profile order, with the values that survive.
+
+use std::collections::BTreeSet;
+
+use polars::prelude::*;
+use rayon::prelude::*;
+
+use super::consent::state::States;
+use super::digest::Digest;
+use super::engine_fault;
+use super::identity::Clusters;
+use super::keys::Keys;
+use super::records::{Record, Records};
+use super::survivorship::{NOBODY, Survivors};
+use crate::diagnostics::Outcome;
+use crate::plan::{FieldId, OutColumn, Plan, PurposeId, Type};
+
+/// The contact points that profiles show.
+#[derive(Debug)]
+pub struct Shown {
+    fields: Vec<(FieldId, Vec<Record>, Vec<Digest>)>,
+}
+
+impl Shown {
+    /// Finds what every profile shows in each field that consent, channels or exports speak of.
+    #[must_use]
+    pub fn new(plan: &Plan, clusters: &Clusters, survivors: &Survivors, keys: &Keys) -> Self {
+        let mut wanted: BTreeSet<FieldId> = plan.consent.purposes.iter().map(|p| p.via).collect();
+        wanted.extend(plan.segments.iter().flat_map(|segment| segment.channels.iter().copied()));
+        wanted.extend(plan.exports.iter().flat_map(|export| export.contacts.iter().copied()));
+        let fields = wanted
+            .into_iter()
+            .map(|field| {
+                let winners = survivors.winners(clusters, field);
+                let (digests, _) = keys.field(field);
+                let shown = winners
+                    .par_iter()
+                    .map(|record| if *record == NOBODY { 0 } else { digests[*record as usize] })
+                    .collect();
+                (field, winners, shown)
+            })
+            .collect();
+        Self { fields }
+    }
+
+    /// For each profile the record whose value it shows.
+    #[must_use]
+    pub fn winners(&self, field: FieldId) -> &[Record] {
+        self.fields.iter().find(|(id, _, _)| *id == field).map_or(&[], |(_, winners, _)| winners)
+    }
+
+    /// For each profile the key of the value it shows; 0 for none.
+    #[must_use]
+    pub fn keys(&self, field: FieldId) -> &[Digest] {
+        self.fields.iter().find(|(id, _, _)| *id == field).map_or(&[], |(_, _, keys)| keys)
+    }
+}
+
+/// Makes columns of profiles, each once and only if somebody asks.
+pub struct ProfileColumns<'a> {
+    plan: &'a Plan,
+    records: &'a Records,
+    clusters: &'a Clusters,
+    survivors: &'a Survivors,
+    states: &'a States,
+    made: Vec<(OutColumn, Column)>,
+}
+
+impl<'a> ProfileColumns<'a> {
+    /// Nothing made yet.
+    #[must_use]
+    pub fn new(
+        plan: &'a Plan,
+        records: &'a Records,
+        clusters: &'a Clusters,
+        survivors: &'a Survivors,
+        states: &'a States,
+    ) -> Self {
+        Self { plan, records, clusters, survivors, states, made: Vec::new() }
+    }
+
+    /// Number of profiles.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.clusters.len()
+    }
+
+    /// One column for all profiles, in profile order.
+    ///
+    /// # Errors
+    /// Faults of the engine.
+    pub fn column(&mut self, wanted: OutColumn) -> Outcome<Column> {
+        if let Some((_, column)) = self.made.iter().find(|(made, _)| *made == wanted) {
+            return Ok(column.clone());
+        }
+        let name = self.plan.column_name(wanted);
+        let column = match wanted {
+            OutColumn::CustomerId => customer_ids(self.clusters).with_name(name.into()),
+            OutColumn::Field(field) => self.field(field)?.with_name(name.into()),
+            OutColumn::Consent(purpose) => self.consent(purpose).with_name(name.into()),
+        };
+        let column = Column::from(column);
+        self.made.push((wanted, column.clone()));
+        Ok(column)
+    }
+
+    /// A frame of several columns.
+    ///
+    /// # Errors
+    /// Faults of the engine.
+    pub fn frame(&mut self, wanted: &[OutColumn]) -> Outcome<DataFrame> {
+        let columns: Outcome<Vec<Column>> = wanted.iter().map(|c| self.column(*c)).collect();
+        DataFrame::new(self.len(), columns?).map_err(|e| engine_fault("making profiles", &e).into())
+    }
+
+    fn consent(&self, purpose: PurposeId) -> Series {
+        let names = self.states.states[purpose.0].iter().map(|state| state.name());
+        StringChunked::from_iter_values("".into(), names).into_series()
+    }
+
+    fn field(&self, field: FieldId) -> Outcome<Series> {
+        let winners = self.survivors.winners(self.clusters, field);
+        gather(self.plan, self.records, field, winners.iter().map(|r| (*r != NOBODY).then_some(*r)))
+    }
+}
+
+/// The `customer_id` of every profile.
+#[must_use]
+pub fn customer_ids(clusters: &Clusters) -> Series {
+    StringChunked::from_iter_values("".into(), clusters.customer_ids.iter().map(|id| hex(id)))
+        .into_series()
+}
+
+/// 32 lower-case hex digits.
+#[must_use]
+pub fn hex(id: &[u8; 16]) -> String {
+    format!("{:032x}", u128::from_be_bytes(*id))
+}
+
+/// A field's values of the given records; none where there is none.
+///
+/// # Errors
+/// Faults of the engine.
+pub fn gather(
+    plan: &Plan,
+    records: &Records,
+    field: FieldId,
+    wanted: impl ExactSizeIterator<Item = Option<Record>>,
+) -> Outcome<Series> {
+    let dtype = dtype(plan.fields[field.0].ty);
+    let mut whole = Series::new_empty("".into(), &dtype);
+    let fault = |e: PolarsError| engine_fault("gathering a field", &e);
+    for table in &records.tables {
+        let part = match &table.series[field.0] {
+            Some(series) => series.cast(&dtype).map_err(fault)?,
+            None => Series::full_null("".into(), table.rows, &dtype),
+        };
+        whole.append(&part).map_err(fault)?;
+    }
+    let index = IdxCa::from_iter_options("".into(), wanted);
+    Ok(whole.rechunk().take(&index).map_err(fault)?)
+}
+
+/// The engine's type of a field.
+#[must_use]
+pub fn dtype(ty: Type) -> DataType {
+    match ty {
+        Type::Text => DataType::String,
+        Type::Bool => DataType::Boolean,
+        Type::Int => DataType::Int64,
+        Type::Float => DataType::Float64,
+        Type::Decimal(scale) => DataType::Decimal(38, usize::from(scale)),
+        Type::Date => DataType::Date,
+        Type::Datetime => DataType::Datetime(TimeUnit::Microseconds, None),
+    }
+}

@@ -1,0 +1,324 @@
+//! Records: the rows of all customer tables under one numbering, their ids, fields and keys.
+//!
+//! Records are numbered across tables in the order of tables and rows. The numbers never leave
+//! the engine, and nothing that does depends on them.
+
+use std::collections::HashSet;
+
+use polars::prelude::*;
+use rayon::prelude::*;
+
+use super::cells::Cells;
+use super::digest::{Digest, digest};
+use super::source::Loaded;
+use crate::diagnostics::Outcome;
+use crate::normalize::{FORMS, Kind, Region};
+use crate::plan::{FieldId, Key, Match, Plan, RegionFrom, Table, TableId, Type};
+
+/// A record's number.
+pub type Record = u32;
+
+/// A customer table in memory.
+#[derive(Debug)]
+pub struct RecordTable {
+    /// Number of its first record.
+    pub start: usize,
+    /// Number of its records.
+    pub rows: usize,
+    /// Its ids.
+    pub ids: Cells,
+    /// Its cells, one entry a unified field.
+    pub fields: Vec<Cells>,
+    /// The columns behind `fields`; none where the table does not map the field.
+    pub series: Vec<Option<Series>>,
+}
+
+/// All records.
+#[derive(Debug)]
+pub struct Records {
+    /// The customer tables, as in the plan.
+    pub tables: Vec<RecordTable>,
+    /// Number of all records.
+    pub len: usize,
+}
+
+impl Records {
+    /// Puts the loaded customer tables under one numbering.
+    ///
+    /// # Errors
+    /// Faults of the engine.
+    pub fn new(plan: &Plan, loaded: &[Option<Loaded>]) -> Outcome<Self> {
+        let mut tables = Vec::new();
+        let mut start = 0;
+        for table in &plan.tables {
+            let Some(source) = &loaded[table.source.0] else { continue };
+            let (fields, series) = field_columns(plan, table, source)?;
+            tables.push(RecordTable {
+                start,
+                rows: source.rows,
+                ids: Cells::of(&source.column(&table.id)?.series)?,
+                fields,
+                series,
+            });
+            start += source.rows;
+        }
+        Ok(Self { tables, len: start })
+    }
+
+    /// Table and row of a record.
+    #[must_use]
+    pub fn place(&self, record: Record) -> (TableId, usize) {
+        let at = record as usize;
+        let table = self.tables.partition_point(|table| table.start <= at) - 1;
+        (TableId(table), at - self.tables[table].start)
+    }
+
+    /// The cells of a record's field, and its row in them.
+    #[must_use]
+    pub fn cell(&self, record: Record, field: FieldId) -> (&Cells, usize) {
+        let (table, row) = self.place(record);
+        (&self.tables[table.0].fields[field.0], row)
+    }
+
+    /// The id of a record; none if null or blank.
+    #[must_use]
+    pub fn id(&self, record: Record) -> Option<std::borrow::Cow<'_, str>> {
+        let (table, row) = self.place(record);
+        id_text(&self.tables[table.0].ids, row)
+    }
+
+    /// A value for every record, made in parallel from its table and row.
+    pub fn map<T: Send + Sync>(
+        &self,
+        make: impl Fn(TableId, &RecordTable, usize) -> T + Sync,
+    ) -> Vec<T> {
+        let mut all = Vec::with_capacity(self.len);
+        for (at, table) in self.tables.iter().enumerate() {
+            (0..table.rows)
+                .into_par_iter()
+                .with_min_len(2048)
+                .map(|row| make(TableId(at), table, row))
+                .collect_into_vec_appending(&mut all);
+        }
+        all
+    }
+}
+
+/// `collect_into_vec` clears its target; records of several tables go behind each other.
+trait Appending<T> {
+    fn collect_into_vec_appending(self, all: &mut Vec<T>);
+}
+
+impl<T: Send, I: IndexedParallelIterator<Item = T>> Appending<T> for I {
+    fn collect_into_vec_appending(self, all: &mut Vec<T>) {
+        if all.is_empty() {
+            self.collect_into_vec(all);
+        } else {
+            all.par_extend(self);
+        }
+    }
+}
+
+/// An id as compared: none if null or blank.
+#[must_use]
+pub fn id_text(ids: &Cells, row: usize) -> Option<std::borrow::Cow<'_, str>> {
+    ids.text(row).filter(|id| !id.trim().is_empty())
+}
+
+/// The digest of a record's identity: its table and id.
+#[must_use]
+pub fn record_digest(table: TableId, id: &str) -> Digest {
+    let mut bytes = Vec::with_capacity(id.len() + 8);
+    bytes.extend_from_slice(&(table.0 as u64).to_le_bytes());
+    bytes.extend_from_slice(id.as_bytes());
+    digest(&bytes)
+}
+
+fn field_columns(
+    plan: &Plan,
+    table: &Table,
+    source: &Loaded,
+) -> Outcome<(Vec<Cells>, Vec<Option<Series>>)> {
+    let mut cells = Vec::new();
+    let mut all = Vec::new();
+    for (at, field) in plan.fields.iter().enumerate() {
+        let mapped = table.mapping.iter().find(|(id, _)| id.0 == at);
+        let Some((_, column)) = mapped else {
+            cells.push(Cells::Absent);
+            all.push(None);
+            continue;
+        };
+        let mut series = source.column(column)?.series.clone();
+        if field.ty == Type::Float && *series.dtype() != DataType::Float64 {
+            series = series
+                .cast(&DataType::Float64)
+                .map_err(|error| super::engine_fault("widening a field", &error))?;
+        }
+        cells.push(Cells::of(&series)?);
+        all.push(Some(series));
+    }
+    Ok((cells, all))
+}
+
+/// How the values of one column become keys of one field.
+pub struct KeyReader<'a> {
+    key: &'a Key,
+    region: RegionFrom<Cells>,
+    cells: Cells,
+}
+
+impl<'a> KeyReader<'a> {
+    /// For a field of a customer table.
+    #[must_use]
+    pub fn for_field(plan: &'a Plan, table: &RecordTable, field: FieldId) -> Self {
+        let key = &plan.fields[field.0].key;
+        let region = match &key.region {
+            RegionFrom::None => RegionFrom::None,
+            RegionFrom::Fixed(region) => RegionFrom::Fixed(*region),
+            RegionFrom::Of(of) => RegionFrom::Of(table.fields[of.0].clone()),
+        };
+        Self { key, region, cells: table.fields[field.0].clone() }
+    }
+
+    /// For a matched column of a consent or suppression source.
+    ///
+    /// # Errors
+    /// Faults of the engine.
+    pub fn for_match(plan: &'a Plan, matched: &Match, source: &Loaded) -> Outcome<Option<Self>> {
+        let Match::Key { field, column, region } = matched else { return Ok(None) };
+        let region = match region {
+            RegionFrom::None => RegionFrom::None,
+            RegionFrom::Fixed(region) => RegionFrom::Fixed(*region),
+            RegionFrom::Of(column) => RegionFrom::Of(Cells::of(&source.column(column)?.series)?),
+        };
+        let cells = Cells::of(&source.column(column)?.series)?;
+        Ok(Some(Self { key: &plan.fields[field.0].key, region, cells }))
+    }
+
+    fn region(&self, row: usize) -> Option<Region> {
+        match &self.region {
+            RegionFrom::None => None,
+            RegionFrom::Fixed(region) => Some(*region),
+            RegionFrom::Of(cells) => cells.text(row).and_then(|text| Region::parse(&text)),
+        }
+    }
+
+    /// True if the cell is null.
+    #[must_use]
+    pub fn is_null(&self, row: usize) -> bool {
+        self.cells.is_null(row)
+    }
+
+    /// The digest of the key; 0 if there is none.
+    #[must_use]
+    pub fn key(&self, row: usize) -> Digest {
+        let Some(text) = self.cells.text(row) else { return 0 };
+        self.key.chain.apply(&text, self.region(row)).map_or(0, |key| digest(key.as_bytes()))
+    }
+
+    /// True if the value is usable: its key is not empty.
+    #[must_use]
+    pub fn usable(&self, row: usize) -> bool {
+        match &self.cells {
+            Cells::Float(_) | Cells::Decimal(_) => !self.cells.is_null(row),
+            cells => cells
+                .text(row)
+                .is_some_and(|text| self.key.chain.apply(&text, self.region(row)).is_some()),
+        }
+    }
+
+    /// The key's digest and those under which denials look for it; `None` without a key.
+    #[must_use]
+    pub fn loose(&self, row: usize) -> Option<LooseDigests> {
+        let text = self.cells.text(row)?;
+        let loose = self.key.chain.apply_loose(&text, self.region(row))?;
+        let each = |form: &Option<_>| {
+            form.as_ref().map_or(0, |form: &std::borrow::Cow<'_, str>| digest(form.as_bytes()))
+        };
+        Some(LooseDigests {
+            key: digest(loose.key.as_bytes()),
+            denial: loose.denial.each_ref().map(each),
+            target: loose.target.each_ref().map(each),
+        })
+    }
+
+    /// Mail, phone or text.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.key.kind()
+    }
+}
+
+/// Digests of a key and of its loose forms; 0 where there is none.
+#[derive(Clone, Copy, Debug)]
+pub struct LooseDigests {
+    /// The key itself.
+    pub key: Digest,
+    /// Under which a denial is filed.
+    pub denial: [Digest; FORMS],
+    /// Under which a contact point looks for denials.
+    pub target: [Digest; FORMS],
+}
+
+/// The digests of one field of all records; 0 where there is no key.
+#[must_use]
+pub fn keys(plan: &Plan, records: &Records, field: FieldId) -> Vec<Digest> {
+    let readers: Vec<_> =
+        records.tables.iter().map(|table| KeyReader::for_field(plan, table, field)).collect();
+    records.map(|table, _, row| readers[table.0].key(row))
+}
+
+/// The digests of one field of all records, and the forms under which each looks for denials;
+/// forms that no record has are left out.
+#[must_use]
+pub fn loose_keys(
+    plan: &Plan,
+    records: &Records,
+    field: FieldId,
+) -> (Vec<Digest>, Vec<Vec<Digest>>) {
+    let readers: Vec<_> =
+        records.tables.iter().map(|table| KeyReader::for_field(plan, table, field)).collect();
+    let loose = records.map(|table, _, row| readers[table.0].loose(row));
+    let keys = loose.par_iter().map(|loose| loose.map_or(0, |loose| loose.key)).collect();
+    let targets = (0..FORMS)
+        .map(|form| loose.par_iter().map(|l| l.map_or(0, |l| l.target[form])).collect::<Vec<_>>())
+        .filter(|forms| forms.iter().any(|form| *form != 0))
+        .collect();
+    (keys, targets)
+}
+
+/// The digests of a field's `never` values, under every region its numbers may have.
+#[must_use]
+pub fn never(plan: &Plan, records: &Records, field: FieldId) -> HashSet<Digest> {
+    let key = &plan.fields[field.0].key;
+    if key.never.is_empty() {
+        return HashSet::new();
+    }
+    let mut regions: Vec<Option<Region>> = vec![None];
+    match &key.region {
+        RegionFrom::None => {}
+        RegionFrom::Fixed(region) => regions = vec![Some(*region)],
+        RegionFrom::Of(of) => {
+            let mut seen: HashSet<String> = HashSet::new();
+            for table in &records.tables {
+                for row in 0..table.rows {
+                    if let Some(text) = table.fields[of.0].text(row)
+                        && !seen.contains(text.as_ref())
+                    {
+                        regions.extend(Region::parse(&text).map(Some));
+                        seen.insert(text.into_owned());
+                    }
+                }
+            }
+        }
+    }
+    let mut digests = HashSet::new();
+    for value in &key.never {
+        for region in &regions {
+            if let Some(key) = key.chain.apply(value, *region) {
+                digests.insert(digest(key.as_bytes()));
+            }
+        }
+    }
+    digests
+}

@@ -1,0 +1,284 @@
+//! Segments: the consent gate, the rule, the set operations, and who may leave.
+//!
+//! An [`Audience`] can be made only here, by judging every profile; what writes exports takes
+//! nothing else. So an export that skips the gate does not compile.
+
+use std::collections::HashSet;
+
+use polars::prelude::*;
+use rayon::prelude::*;
+
+use super::account::{ExportAccount, SegmentAccount};
+use super::consent::State;
+use super::consent::state::States;
+use super::consent::suppress::Suppressed;
+use super::digest::Digest;
+use super::engine_fault;
+use super::expr::lower;
+use super::profile::{ProfileColumns, Shown};
+use crate::diagnostics::Outcome;
+use crate::plan::{DAY, Export, Expr, Gate, Instant, Model, OutColumn, Plan, PurposeId, Segment};
+
+/// Why a profile is, or is not, in a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// On a suppression list.
+    Suppressed,
+    /// A gating purpose is denied.
+    Denied,
+    /// A gating purpose's grant has ended.
+    Expired,
+    /// Nobody decided on a gating purpose.
+    Unknown,
+    /// Nothing to contact through.
+    NoContactPoint,
+    /// The rule is false.
+    RuleFalse,
+    /// The rule is null.
+    RuleUnknown,
+    /// Out by union, intersect or except.
+    SetOperation,
+    /// In.
+    InSegment,
+}
+
+impl Verdict {
+    /// The name in the segments table and in records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Suppressed => "suppressed",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+            Self::Unknown => "unknown",
+            Self::NoContactPoint => "no_contact_point",
+            Self::RuleFalse => "rule_false",
+            Self::RuleUnknown => "rule_unknown",
+            Self::SetOperation => "set_operation",
+            Self::InSegment => "in_segment",
+        }
+    }
+}
+
+/// Every profile's verdict in every segment.
+#[derive(Debug)]
+pub struct Verdicts {
+    /// By segment, then profile.
+    pub of: Vec<Vec<Verdict>>,
+    /// One a segment.
+    pub accounts: Vec<SegmentAccount>,
+}
+
+/// The profiles of a segment that may leave through one export: gated, and each contact point
+/// once.
+#[derive(Debug)]
+pub struct Audience {
+    /// In profile order.
+    profiles: Vec<u32>,
+    account: ExportAccount,
+}
+
+impl Audience {
+    /// The profiles that leave, in profile order.
+    #[must_use]
+    pub fn profiles(&self) -> &[u32] {
+        &self.profiles
+    }
+
+    /// How many are in the segment, and how many of them leave.
+    #[must_use]
+    pub fn account(&self) -> &ExportAccount {
+        &self.account
+    }
+}
+
+/// What judging needs.
+pub struct Court<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The states of all profiles.
+    pub states: &'a States,
+    /// Who is suppressed.
+    pub suppressed: &'a Suppressed,
+    /// What profiles show.
+    pub shown: &'a Shown,
+    /// The run's date.
+    pub as_of: Instant,
+}
+
+impl Court<'_> {
+    /// Judges every profile in every segment.
+    ///
+    /// # Errors
+    /// Faults of the engine.
+    pub fn judge(&self, columns: &mut ProfileColumns<'_>) -> Outcome<Verdicts> {
+        let profiles = columns.len();
+        let mut of: Vec<Vec<Verdict>> = vec![Vec::new(); self.plan.segments.len()];
+        for id in &self.plan.segment_order {
+            let segment = &self.plan.segments[id.0];
+            let suppressed =
+                self.suppressed.through(self.plan, &segment.channels, self.shown, profiles);
+            let rule = match &segment.rule {
+                Some(rule) => Some(self.evaluate(&rule.expr, columns)?),
+                None => None,
+            };
+            let verdicts = (0..profiles)
+                .into_par_iter()
+                .with_min_len(4096)
+                .map(|profile| {
+                    if suppressed[profile] {
+                        return Verdict::Suppressed;
+                    }
+                    if let Some(stopped) = self.stopped_by_gate(segment, profile) {
+                        return stopped;
+                    }
+                    match rule.as_ref().map(|rule| rule.get(profile)) {
+                        Some(Some(false)) => return Verdict::RuleFalse,
+                        Some(None) => return Verdict::RuleUnknown,
+                        Some(Some(true)) | None => {}
+                    }
+                    let is_in = |member: &crate::plan::SegmentId| {
+                        of[member.0][profile] == Verdict::InSegment
+                    };
+                    let union = segment.union.is_empty() || segment.union.iter().any(is_in);
+                    let intersect = segment.intersect.iter().all(is_in);
+                    if union && intersect && !segment.except.iter().any(is_in) {
+                        Verdict::InSegment
+                    } else {
+                        Verdict::SetOperation
+                    }
+                })
+                .collect();
+            of[id.0] = verdicts;
+        }
+        let accounts = self
+            .plan
+            .segments
+            .iter()
+            .zip(&of)
+            .map(|(segment, of)| self.account(segment, of))
+            .collect();
+        Ok(Verdicts { of, accounts })
+    }
+
+    /// The first state, in the order of reasons, by which the gate stops a profile.
+    fn stopped_by_gate(&self, segment: &Segment, profile: usize) -> Option<Verdict> {
+        let mut first: Option<Verdict> = None;
+        for purpose in segment.gate.purposes() {
+            let model = self.plan.consent.purposes[purpose.0].model;
+            let state = self.states.states[purpose.0][profile];
+            if state.passes(model) {
+                continue;
+            }
+            let reason = match state {
+                State::Denied => Verdict::Denied,
+                State::Expired => Verdict::Expired,
+                State::Unknown => Verdict::Unknown,
+                State::NoContactPoint => Verdict::NoContactPoint,
+                State::Granted => continue,
+            };
+            if first.is_none_or(|known| (reason as u8) < known as u8) {
+                first = Some(reason);
+            }
+        }
+        first
+    }
+
+    fn evaluate(&self, expr: &Expr, columns: &mut ProfileColumns<'_>) -> Outcome<BooleanChunked> {
+        let fault = |e: PolarsError| engine_fault("evaluating a rule", &e);
+        let profiles = columns.len();
+        let (fields, purposes) = expr.names();
+        let wanted: Vec<OutColumn> = fields.into_iter().map(OutColumn::Field).collect();
+        let mut frame = columns.frame(&wanted)?;
+        // `customer_id` cannot be a field's name, so a column of consent collides with none.
+        let consent_name = |purpose: PurposeId| format!("customer_id.{}", purpose.0);
+        for purpose in purposes {
+            let passes = self.passes(purpose, profiles);
+            let name = consent_name(purpose);
+            let column = BooleanChunked::from_slice(name.as_str().into(), &passes).into_series();
+            frame.with_column(column.into()).map_err(fault)?;
+        }
+        if frame.width() == 0 {
+            let ones = BooleanChunked::full("customer_id".into(), true, profiles).into_series();
+            frame = DataFrame::new(profiles, vec![ones.into()]).map_err(fault)?;
+        }
+        let field_name =
+            |field: crate::plan::FieldId| self.plan.column_name(OutColumn::Field(field));
+        let today = i32::try_from(self.as_of.0.div_euclid(DAY)).unwrap_or(i32::MAX);
+        let result = "customer_id.rule";
+        let rule = lower(expr, &field_name, &consent_name, today).alias(result);
+        let out = super::collect(frame.lazy().with_column(rule)).map_err(fault)?;
+        let rule = out.column(result).map_err(fault)?.as_materialized_series().rechunk();
+        Ok(rule.bool().map_err(fault)?.clone())
+    }
+
+    /// For each profile whether it would pass a purpose's gate: state, and no suppression.
+    fn passes(&self, purpose: PurposeId, profiles: usize) -> Vec<bool> {
+        let declared = &self.plan.consent.purposes[purpose.0];
+        let model: Model = declared.model;
+        let suppressed = self.suppressed.through(self.plan, &[declared.via], self.shown, profiles);
+        let states = &self.states.states[purpose.0];
+        states.iter().zip(suppressed).map(|(state, out)| state.passes(model) && !out).collect()
+    }
+
+    fn account(&self, segment: &Segment, verdicts: &[Verdict]) -> SegmentAccount {
+        let mut counts = [0_u64; 9];
+        for verdict in verdicts {
+            counts[*verdict as usize] += 1;
+        }
+        let because = match &segment.gate {
+            Gate::None { because } => Some(because.clone()),
+            Gate::Purposes(_) => None,
+        };
+        let purposes = segment.gate.purposes().iter();
+        SegmentAccount {
+            segment: segment.name.clone(),
+            consent: purposes.map(|p| self.plan.consent.purposes[p.0].name.clone()).collect(),
+            because,
+            profiles: verdicts.len() as u64,
+            suppressed: counts[Verdict::Suppressed as usize],
+            denied: counts[Verdict::Denied as usize],
+            expired: counts[Verdict::Expired as usize],
+            unknown: counts[Verdict::Unknown as usize],
+            no_contact_point: counts[Verdict::NoContactPoint as usize],
+            rule_false: counts[Verdict::RuleFalse as usize],
+            rule_unknown: counts[Verdict::RuleUnknown as usize],
+            set_operation: counts[Verdict::SetOperation as usize],
+            in_segment: counts[Verdict::InSegment as usize],
+        }
+    }
+
+    /// Who leaves through an export: in profile order, each contact point once.
+    #[must_use]
+    pub fn audience(&self, export: &Export, verdicts: &Verdicts) -> Audience {
+        let contacts: Vec<&[Digest]> =
+            export.contacts.iter().map(|field| self.shown.keys(*field)).collect();
+        let mut left: Vec<HashSet<Digest>> = vec![HashSet::new(); contacts.len()];
+        let mut profiles = Vec::new();
+        let mut in_segment = 0;
+        for (profile, verdict) in (0_u32..).zip(&verdicts.of[export.segment.0]) {
+            if *verdict != Verdict::InSegment {
+                continue;
+            }
+            in_segment += 1;
+            let keys: Vec<Digest> = contacts.iter().map(|keys| keys[profile as usize]).collect();
+            if keys.iter().zip(&left).any(|(key, left)| *key != 0 && left.contains(key)) {
+                continue;
+            }
+            for (key, left) in keys.into_iter().zip(&mut left) {
+                if key != 0 {
+                    left.insert(key);
+                }
+            }
+            profiles.push(profile);
+        }
+        let written = profiles.len() as u64;
+        let account = ExportAccount {
+            segment: self.plan.segments[export.segment.0].name.clone(),
+            in_segment,
+            written,
+            shared_contact_point: in_segment - written,
+        };
+        Audience { profiles, account }
+    }
+}

@@ -1,0 +1,194 @@
+//! The catalog: which files a source has and what their headers or footers say. Reads no rows.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use polars::prelude::*;
+
+use super::{ndjson, text};
+use crate::diagnostics::{Code, Diagnostic, Site};
+use crate::plan::catalog::{Column, ColumnType, Listing, Request};
+use crate::plan::{Compression, Format, Type};
+
+/// How much of a text file is looked at for its header (NDJSON: for the names of its members).
+const HEAD: u64 = 1 << 20;
+
+/// Lists a source's files and reads its columns.
+///
+/// # Errors
+/// No file, an unreadable one, a header that cannot be used, files that do not agree.
+pub fn list(request: &Request) -> Result<Listing, Diagnostic> {
+    let files = files(request)?;
+    let mut first: Option<(PathBuf, Vec<Column>)> = None;
+    for file in &files {
+        let columns =
+            columns(file, request.format).map_err(|fault| fault.at(request.span, "this source"))?;
+        match &mut first {
+            None => first = Some((file.clone(), columns)),
+            // Members of NDJSON may be missing from any file.
+            Some((_, known)) if matches!(request.format, Format::Ndjson { .. }) => {
+                for column in columns {
+                    if !known.iter().any(|k| k.name == column.name) {
+                        known.push(column);
+                    }
+                }
+            }
+            Some((name, known)) if *known != columns => {
+                return Err(Diagnostic::error(
+                    Code::SchemaMismatch,
+                    format!("files of source `{}` have different columns", request.name),
+                )
+                .at(request.span, "this source")
+                .in_file(Site { file: file.clone(), ..Site::default() })
+                .help(format!(
+                    "it differs from {}; the same columns in the same order are needed",
+                    name.display()
+                )));
+            }
+            Some(_) => {}
+        }
+    }
+    let open = matches!(request.format, Format::Ndjson { .. });
+    Ok(Listing { files, columns: first.map(|(_, columns)| columns).unwrap_or_default(), open })
+}
+
+fn files(request: &Request) -> Result<Vec<PathBuf>, Diagnostic> {
+    let missing = |what: String| {
+        Diagnostic::error(Code::MissingFile, what)
+            .at(request.span, "this path")
+            .help("paths are relative to the pipeline file")
+    };
+    let pattern = request.pattern.to_string_lossy();
+    if request.pattern.is_file() || !pattern.contains(['*', '?', '[']) {
+        if request.pattern.is_dir() {
+            return Err(missing(format!("{pattern} is a folder"))
+                .help("name the files in it with a glob such as `folder/*.csv`"));
+        }
+        if !request.pattern.exists() {
+            return Err(missing(format!("there is no file {pattern}")));
+        }
+        return Ok(vec![request.pattern.clone()]);
+    }
+    let paths = glob::glob(&pattern).map_err(|error| {
+        Diagnostic::error(Code::BadValue, format!("not a glob: {}", error.msg))
+            .at(request.span, "this pattern")
+    })?;
+    let mut files: Vec<PathBuf> = paths.filter_map(Result::ok).filter(|p| p.is_file()).collect();
+    files.sort_unstable();
+    if files.is_empty() {
+        return Err(missing(format!("no file matches {pattern}")));
+    }
+    Ok(files)
+}
+
+/// The fault for a file that cannot be read.
+pub fn unreadable(file: &Path, error: &io::Error) -> Diagnostic {
+    Diagnostic::error(Code::UnreadableFile, format!("the file cannot be read: {error}"))
+        .in_file(Site { file: file.to_path_buf(), ..Site::default() })
+}
+
+fn columns(file: &Path, format: Format) -> Result<Vec<Column>, Diagnostic> {
+    let as_text = |names: Vec<String>| -> Vec<Column> {
+        let text = || ColumnType::Parsed { ty: Type::Text, format: None };
+        names.into_iter().map(|name| Column { name, ty: text() }).collect()
+    };
+    match format {
+        Format::Delimited { delimiter, quoted, compression } => {
+            let head = head(file, compression)?;
+            let text = head_text(&head, file)?;
+            let names = text::header_of(text, delimiter, quoted)
+                .map_err(|fault| fault.into_diagnostic(file))?;
+            Ok(as_text(names))
+        }
+        Format::Ndjson { compression } => {
+            let head = head(file, compression)?;
+            let text = head_text(&head, file)?;
+            Ok(as_text(ndjson::member_names(text)))
+        }
+        Format::Parquet => {
+            let schema = open(file).and_then(|f| {
+                ParquetReader::new(f).schema().map_err(|_| damaged(file, "Parquet"))
+            })?;
+            Ok(stored(&schema))
+        }
+        Format::Ipc => {
+            let schema = open(file)
+                .and_then(|f| IpcReader::new(f).schema().map_err(|_| damaged(file, "Arrow IPC")))?;
+            Ok(stored(&schema))
+        }
+    }
+}
+
+fn open(file: &Path) -> Result<File, Diagnostic> {
+    File::open(file).map_err(|error| unreadable(file, &error))
+}
+
+fn damaged(file: &Path, format: &str) -> Diagnostic {
+    Diagnostic::error(Code::UnreadableFile, format!("the file is no {format} file, or damaged"))
+        .in_file(Site { file: file.to_path_buf(), ..Site::default() })
+}
+
+/// The first bytes of a text file.
+fn head(file: &Path, compression: Compression) -> Result<Vec<u8>, Diagnostic> {
+    let mut head = Vec::new();
+    decompressed(open(file)?, compression)
+        .and_then(|reader| reader.take(HEAD).read_to_end(&mut head))
+        .map_err(|error| unreadable(file, &error))?;
+    Ok(head)
+}
+
+/// A reader of a file's text bytes.
+pub fn decompressed(file: File, compression: Compression) -> io::Result<Box<dyn io::Read>> {
+    Ok(match compression {
+        Compression::None => Box::new(file),
+        Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(io::BufReader::new(file))),
+        Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(file)?),
+    })
+}
+
+/// The head as text; what is cut off in the middle of a character or line does not count.
+fn head_text<'a>(head: &'a [u8], file: &Path) -> Result<&'a str, Diagnostic> {
+    let mut part = head;
+    if u64::try_from(head.len()).is_ok_and(|length| length >= HEAD)
+        && let Some(end) = memchr::memrchr(b'\n', head)
+    {
+        part = &head[..=end];
+    }
+    text::utf8(part).map_err(|fault| fault.into_diagnostic(file))
+}
+
+fn stored(schema: &ArrowSchema) -> Vec<Column> {
+    schema
+        .iter_values()
+        .map(|field| {
+            let dtype = DataType::from_arrow_field(field);
+            let ty = match type_of(&dtype) {
+                Some(ty) => ColumnType::Stored(ty),
+                None => ColumnType::Unusable(dtype.to_string()),
+            };
+            Column { name: field.name.to_string(), ty }
+        })
+        .collect()
+}
+
+/// The type that a column of the engine's type is used as.
+fn type_of(dtype: &DataType) -> Option<Type> {
+    match dtype {
+        DataType::String | DataType::Categorical(..) | DataType::Enum(..) => Some(Type::Text),
+        DataType::Boolean => Some(Type::Bool),
+        DataType::Int8
+        | DataType::Int16
+        | DataType::Int32
+        | DataType::Int64
+        | DataType::UInt8
+        | DataType::UInt16
+        | DataType::UInt32
+        | DataType::UInt64 => Some(Type::Int),
+        DataType::Float32 | DataType::Float64 => Some(Type::Float),
+        DataType::Decimal(_, scale) => Some(Type::Decimal(u8::try_from(*scale).ok()?)),
+        DataType::Date => Some(Type::Date),
+        DataType::Datetime(..) => Some(Type::Datetime),
+        _ => None,
+    }
+}

@@ -1,0 +1,172 @@
+//! Survivorship: which of a cluster's records each value of the profile comes from.
+//!
+//! Total and deterministic (docs/semantics.md, section 4): records of a cluster are put in record
+//! order once; a field then shows the first usable value in that order.
+
+use std::cmp::Ordering;
+
+use rayon::prelude::*;
+
+use super::identity::Clusters;
+use super::keys::Keys;
+use super::records::{KeyReader, Record, RecordTable, Records};
+use crate::plan::{FieldId, Keep, Plan};
+
+/// No record has a usable value.
+pub const NOBODY: Record = Record::MAX;
+
+/// The result: clusters in record order, and what was set aside.
+#[derive(Debug)]
+pub struct Survivors {
+    usable: Vec<u64>,
+    words: usize,
+    /// Records set aside as `duplicate id`, true for each.
+    pub duplicate: Vec<bool>,
+}
+
+/// Puts the members of every cluster in record order and sets duplicates aside.
+#[must_use]
+pub fn survive(plan: &Plan, records: &Records, keys: &Keys, clusters: &mut Clusters) -> Survivors {
+    let words = plan.fields.len().div_ceil(64).max(1);
+    let usable = usable(plan, records, keys, words);
+    let preference = preference(plan, records, &usable, words);
+    let mut duplicate = vec![false; records.len];
+    let is_usable = |record: Record, field: usize| {
+        usable[record as usize * words + field / 64] >> (field % 64) & 1 == 1
+    };
+    let ranking =
+        Ranking { records, preference: &preference, usable: &is_usable, fields: plan.fields.len() };
+    let sorted: Vec<(usize, Vec<Record>)> = (0..clusters.len())
+        .into_par_iter()
+        .with_min_len(1024)
+        .filter(|cluster| clusters.members(*cluster).len() > 1)
+        .map(|cluster| {
+            let mut members = clusters.members(cluster).to_vec();
+            members.sort_unstable_by(|a, b| ranking.compare(*a, *b));
+            (cluster, members)
+        })
+        .collect();
+    for (cluster, members) in sorted {
+        let start = clusters.starts[cluster] as usize;
+        clusters.members[start..start + members.len()].copy_from_slice(&members);
+        // In record order the first of equal ids is the one that stays.
+        let mut seen = std::collections::HashSet::with_capacity(members.len());
+        for record in members {
+            if !seen.insert(clusters.id_digests[record as usize]) {
+                duplicate[record as usize] = true;
+            }
+        }
+    }
+    Survivors { usable, words, duplicate }
+}
+
+impl Survivors {
+    /// True if the record's value of the field is usable.
+    #[must_use]
+    pub fn is_usable(&self, record: Record, field: FieldId) -> bool {
+        self.usable[record as usize * self.words + field.0 / 64] >> (field.0 % 64) & 1 == 1
+    }
+
+    /// For each cluster the record whose value of the field the profile shows, or [`NOBODY`].
+    #[must_use]
+    pub fn winners(&self, clusters: &Clusters, field: FieldId) -> Vec<Record> {
+        (0..clusters.len())
+            .into_par_iter()
+            .with_min_len(4096)
+            .map(|cluster| {
+                clusters
+                    .members(cluster)
+                    .iter()
+                    .copied()
+                    .find(|record| {
+                        !self.duplicate[*record as usize] && self.is_usable(*record, field)
+                    })
+                    .unwrap_or(NOBODY)
+            })
+            .collect()
+    }
+}
+
+/// One bit a record and field: is the value usable?
+fn usable(plan: &Plan, records: &Records, keys: &Keys, words: usize) -> Vec<u64> {
+    let readers: Vec<Vec<KeyReader<'_>>> = records
+        .tables
+        .iter()
+        .map(|table: &RecordTable| {
+            (0..plan.fields.len())
+                .map(|field| KeyReader::for_field(plan, table, FieldId(field)))
+                .collect()
+        })
+        .collect();
+    let digests: Vec<_> =
+        (0..plan.fields.len()).map(|field| keys.digests(FieldId(field))).collect();
+    let mut bits = vec![0_u64; records.len * words];
+    bits.par_chunks_mut(words).with_min_len(2048).enumerate().for_each(|(record, bits)| {
+        let (table, row) = records.place(u32::try_from(record).unwrap_or(u32::MAX));
+        for (field, reader) in readers[table.0].iter().enumerate() {
+            let usable = match digests[field] {
+                Some(digests) => digests[record] != 0,
+                None => reader.usable(row),
+            };
+            bits[field / 64] |= u64::from(usable) << (field % 64);
+        }
+    });
+    bits
+}
+
+/// For each record how `keep` ranks it, smaller is better.
+fn preference(plan: &Plan, records: &Records, usable: &[u64], words: usize) -> Vec<u64> {
+    // Shifts the sign so that unsigned numbers sort as the signed ones do.
+    let ordered = |value: i64| value.cast_unsigned() ^ (1 << 63);
+    match plan.survivorship.keep {
+        Keep::MostFilled => usable
+            .par_chunks(words)
+            .map(|bits| {
+                u64::MAX - bits.iter().map(|word| u64::from(word.count_ones())).sum::<u64>()
+            })
+            .collect(),
+        Keep::MostRecent(field) => records.map(|_, table, row| {
+            table.fields[field.0]
+                .ordinal(row)
+                .map_or(u64::MAX, |value| (!ordered(value)).min(u64::MAX - 1))
+        }),
+        Keep::LeastRecent(field) => records.map(|_, table, row| {
+            table.fields[field.0]
+                .ordinal(row)
+                .map_or(u64::MAX, |value| ordered(value).min(u64::MAX - 1))
+        }),
+    }
+}
+
+struct Ranking<'a, U: Fn(Record, usize) -> bool> {
+    records: &'a Records,
+    preference: &'a [u64],
+    usable: &'a U,
+    fields: usize,
+}
+
+impl<U: Fn(Record, usize) -> bool> Ranking<'_, U> {
+    /// Record order: `keep`, table, greatest id, values.
+    fn compare(&self, a: Record, b: Record) -> Ordering {
+        let kept = self.preference[a as usize].cmp(&self.preference[b as usize]);
+        kept.then_with(|| self.records.place(a).0.cmp(&self.records.place(b).0))
+            .then_with(|| self.records.id(b).cmp(&self.records.id(a)))
+            .then_with(|| self.compare_values(a, b))
+    }
+
+    fn compare_values(&self, a: Record, b: Record) -> Ordering {
+        (0..self.fields)
+            .map(|field| match ((self.usable)(a, field), (self.usable)(b, field)) {
+                (true, true) => {
+                    let (cells_a, row_a) = self.records.cell(a, FieldId(field));
+                    let (cells_b, row_b) = self.records.cell(b, FieldId(field));
+                    cells_a.compare(row_a, cells_b, row_b)
+                }
+                (true, false) => Ordering::Less,
+                (false, true) => Ordering::Greater,
+                (false, false) => Ordering::Equal,
+            })
+            .find(|order| *order != Ordering::Equal)
+            .unwrap_or(Ordering::Equal)
+    }
+}

@@ -1,0 +1,125 @@
+//! Output: all or nothing.
+//!
+//! In come the engine's results; every file is written beside its target under a temporary name,
+//! flushed to disk and read back; only when all of them hold what was meant are they renamed into
+//! place, the run record last. What cannot be finished leaves the old files as they were.
+
+mod format;
+pub mod record;
+mod stage;
+
+pub use record::{RunRecord, Written, WrittenExport};
+
+use crate::diagnostics::{Code, Diagnostic, Outcome};
+use crate::engine::{InternalTable, Results, Setting};
+use crate::normalize::Kind;
+use crate::plan::{Export, Instant, OutColumn, Plan, Target, TargetFormat};
+use record::Warning;
+use stage::Staging;
+
+/// What of a run is known before its results.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// SHA-256 of the pipeline file, in hex.
+    pub pipeline_sha256: String,
+    /// When the run began.
+    pub started: Instant,
+    /// Warnings of `check`.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Writes and publishes everything.
+///
+/// # Errors
+/// A target that cannot be written or is a source, a file that does not read back; then nothing
+/// is published.
+pub fn publish(
+    plan: &Plan,
+    setting: &Setting,
+    origin: &Origin,
+    results: Results,
+) -> Outcome<RunRecord> {
+    let since = std::time::Instant::now();
+    let mut staging = Staging::new(plan);
+    let mut outputs = Vec::new();
+    for table in &results.tables {
+        let Some(target) = target_of(plan, table) else { continue };
+        outputs.push(staging.add(table.name, target, &table.frame)?);
+    }
+    let mut exports = Vec::new();
+    for table in &results.exports {
+        let export = &plan.exports[table.export];
+        let frame = guarded(plan, export, table.frame())?;
+        let name = &plan.segments[export.segment.0].name;
+        let file = staging.add(name, &export.target, &frame)?;
+        if file.rows != table.audience().account().written {
+            return Err(Diagnostic::error(
+                Code::AccountFault,
+                format!("the export of `{name}` has another number of rows than its audience"),
+            )
+            .into());
+        }
+        exports.push(WrittenExport {
+            file,
+            columns: export.columns.iter().map(|column| plan.column_name(*column)).collect(),
+            allowed_columns: export
+                .allowed
+                .iter()
+                .flat_map(|a| &a.fields)
+                .map(|f| plan.fields[f.0].name.clone())
+                .collect(),
+            because: export.allowed.as_ref().map(|allowed| allowed.because.clone()),
+        });
+    }
+    let mut stages = results.stages;
+    let milliseconds = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+    stages.push(crate::engine::Stage { stage: "write", milliseconds });
+    let warnings = origin.warnings.iter().chain(&results.warnings).map(Warning::from).collect();
+    let record = RunRecord {
+        optin: env!("CARGO_PKG_VERSION"),
+        pipeline: plan.name.clone(),
+        pipeline_sha256: origin.pipeline_sha256.clone(),
+        started: origin.started.to_string(),
+        finished: Instant::now().to_string(),
+        as_of: setting.as_of.at.to_string(),
+        replay: setting.as_of.replay,
+        threads: rayon::current_num_threads(),
+        sources: results.sources,
+        account: results.account,
+        outputs,
+        exports,
+        stages,
+        warnings,
+        folder: plan.out.clone(),
+    };
+    staging.publish(&plan.out, &record)?;
+    Ok(record)
+}
+
+fn target_of<'a>(plan: &'a Plan, table: &InternalTable) -> Option<&'a Target> {
+    let outputs = &plan.outputs;
+    match table.name {
+        "profiles" => outputs.profiles.as_ref(),
+        "identity" => outputs.identity.as_ref(),
+        "quarantine" => outputs.quarantine.as_ref(),
+        _ => outputs.segments.as_ref(),
+    }
+}
+
+fn guarded(
+    plan: &Plan,
+    export: &Export,
+    frame: &polars::prelude::DataFrame,
+) -> Outcome<polars::prelude::DataFrame> {
+    let text = matches!(export.target.format, TargetFormat::Csv | TargetFormat::Tsv);
+    if !text || !export.guard_formulas {
+        return Ok(frame.clone());
+    }
+    let is_phone = |at: usize| match export.columns.get(at) {
+        Some(OutColumn::Field(field)) => plan.fields[field.0].key.kind() == Kind::Phone,
+        _ => false,
+    };
+    format::guard_formulas(frame, &is_phone).map_err(|_| {
+        Diagnostic::error(Code::EngineFault, "the engine failed while guarding formulas").into()
+    })
+}

@@ -1,0 +1,115 @@
+//! The run record: what was read, what was decided, what was written. Its file, `run.json`, is
+//! the commit mark of a run: it is renamed into place after everything else.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::diagnostics::Diagnostic;
+use crate::engine::account::Account;
+use crate::engine::{SourceRecord, Stage};
+
+/// Name of the run record's file.
+pub const FILE: &str = "run.json";
+
+/// A file that was written.
+#[derive(Clone, Debug, Serialize)]
+pub struct Written {
+    /// Which output, or the segment's name.
+    pub name: String,
+    /// Where.
+    pub path: PathBuf,
+    /// Rows.
+    pub rows: u64,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of its bytes, in hex.
+    pub sha256: String,
+}
+
+/// An export that was written.
+#[derive(Clone, Debug, Serialize)]
+pub struct WrittenExport {
+    /// The file.
+    #[serde(flatten)]
+    pub file: Written,
+    /// Its columns.
+    pub columns: Vec<String>,
+    /// Contact columns that left without a gate of their own, by `allow_columns`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allowed_columns: Vec<String>,
+    /// The reason for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+}
+
+/// A warning.
+#[derive(Clone, Debug, Serialize)]
+pub struct Warning {
+    /// Its code.
+    pub code: &'static str,
+    /// What it says.
+    pub message: String,
+}
+
+impl From<&Diagnostic> for Warning {
+    fn from(fault: &Diagnostic) -> Self {
+        Self { code: fault.code.name(), message: fault.message.clone() }
+    }
+}
+
+/// What a run did.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunRecord {
+    /// Version of this program.
+    pub optin: &'static str,
+    /// Name of the pipeline.
+    pub pipeline: String,
+    /// SHA-256 of the pipeline file.
+    pub pipeline_sha256: String,
+    /// When the run began, by the clock.
+    pub started: String,
+    /// When it published, by the clock.
+    pub finished: String,
+    /// The date as of which consent was judged.
+    pub as_of: String,
+    /// True for `--replay`: no exports.
+    pub replay: bool,
+    /// Threads.
+    pub threads: usize,
+    /// The sources, their files and digests.
+    pub sources: Vec<SourceRecord>,
+    /// The account; its sums close.
+    pub account: Account,
+    /// Internal tables written.
+    pub outputs: Vec<Written>,
+    /// Exports written.
+    pub exports: Vec<WrittenExport>,
+    /// Where the time went.
+    pub stages: Vec<Stage>,
+    /// What to look at.
+    pub warnings: Vec<Warning>,
+    /// The folder of this record.
+    #[serde(skip)]
+    pub folder: PathBuf,
+}
+
+/// Records of each source in the run before, from its run record; empty where there is none.
+#[must_use]
+pub fn previous_rows(folder: &Path) -> BTreeMap<String, u64> {
+    let read = || -> Option<BTreeMap<String, u64>> {
+        let text = std::fs::read_to_string(folder.join(FILE)).ok()?;
+        let record: serde_json::Value = serde_json::from_str(&text).ok()?;
+        let sources = record.get("sources")?.as_array()?;
+        Some(
+            sources
+                .iter()
+                .filter_map(|s| {
+                    Some((s.get("name")?.as_str()?.to_owned(), s.get("rows")?.as_u64()?))
+                })
+                .collect(),
+        )
+    };
+    read().unwrap_or_default()
+}

@@ -1,0 +1,186 @@
+//! Staging: temporary files beside their targets, renamed together.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use polars::prelude::DataFrame;
+use tempfile::NamedTempFile;
+
+use super::format;
+use super::record::{FILE, RunRecord, Written};
+use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
+use crate::plan::{Plan, Target};
+
+/// Files written but not yet in place.
+pub struct Staging {
+    /// Device and inode of every source file.
+    sources: Vec<(u64, u64)>,
+    staged: Vec<(NamedTempFile, PathBuf)>,
+}
+
+impl Staging {
+    /// Remembers the sources, so that none is written over.
+    pub fn new(plan: &Plan) -> Self {
+        let sources = plan
+            .sources
+            .iter()
+            .flat_map(|source| &source.files)
+            .filter_map(|file| fs::metadata(file).ok())
+            .map(|metadata| (metadata.dev(), metadata.ino()))
+            .collect();
+        Self { sources, staged: Vec::new() }
+    }
+
+    /// Writes one table beside its target and reads it back.
+    pub fn add(&mut self, name: &str, target: &Target, frame: &DataFrame) -> Outcome<Written> {
+        let path = &target.path;
+        let temporary = self.temporary(path)?;
+        format::write(temporary.as_file(), frame, target.format)
+            .map_err(|error| failed(path, &words(&error)))?;
+        format::verify(temporary.path(), frame, target.format).map_err(|difference| {
+            Diagnostic::error(
+                Code::VerifyFailed,
+                format!("what was written does not read back: {difference}"),
+            )
+            .in_file(site(path))
+            .help("nothing was published; is the disk sound?")
+        })?;
+        let (bytes, sha256) =
+            format::digest(temporary.path()).map_err(|error| failed(path, &error.to_string()))?;
+        self.staged.push((temporary, path.clone()));
+        Ok(Written {
+            name: name.to_owned(),
+            path: path.clone(),
+            rows: frame.height() as u64,
+            bytes,
+            sha256,
+        })
+    }
+
+    /// A new file, readable by its owner only, in the target's folder.
+    fn temporary(&self, path: &Path) -> Outcome<NamedTempFile> {
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(|error| failed(path, &error.to_string()))?;
+        if let Ok(metadata) = fs::metadata(path) {
+            if metadata.is_dir() {
+                return Err(failed(path, "it is a folder").into());
+            }
+            if self.sources.contains(&(metadata.dev(), metadata.ino())) {
+                return Err(Diagnostic::error(
+                    Code::OutputPath,
+                    "an output would overwrite a source",
+                )
+                .in_file(site(path))
+                .help("write to another file")
+                .into());
+            }
+        }
+        tempfile::Builder::new()
+            .prefix(".optin-")
+            .suffix(".tmp")
+            .tempfile_in(folder)
+            .map_err(|error| failed(path, &error.to_string()).into())
+    }
+
+    /// Renames everything into place, the run record last. If a rename fails, those done before
+    /// are taken back.
+    pub fn publish(mut self, folder: &Path, record: &RunRecord) -> Outcome<()> {
+        let path = folder.join(FILE);
+        let mut temporary = self.temporary(&path)?;
+        let text = serde_json::to_string_pretty(record).map_err(|_| {
+            Diagnostic::error(Code::WriteFailed, "the run record cannot be written as JSON")
+        })?;
+        temporary
+            .write_all(text.as_bytes())
+            .and_then(|()| temporary.write_all(b"\n"))
+            .and_then(|()| temporary.as_file().sync_all())
+            .map_err(|error| failed(&path, &error.to_string()))?;
+        self.staged.push((temporary, path));
+
+        let mut done: Vec<Done> = Vec::new();
+        for (temporary, path) in self.staged {
+            match put(temporary, &path) {
+                Ok(step) => done.push(step),
+                Err(error) => {
+                    for step in done.into_iter().rev() {
+                        step.undo();
+                    }
+                    return Err(failed(&path, &error.to_string()).into());
+                }
+            }
+        }
+        for step in &done {
+            step.settle();
+        }
+        Ok(())
+    }
+}
+
+/// A rename that was done, and the file that stood there before.
+struct Done {
+    path: PathBuf,
+    old: Option<PathBuf>,
+}
+
+fn put(temporary: NamedTempFile, path: &Path) -> io::Result<Done> {
+    let old = if path.exists() {
+        let old = temporary.path().with_extension("old");
+        fs::hard_link(path, &old)?;
+        Some(old)
+    } else {
+        None
+    };
+    match temporary.persist(path) {
+        Ok(_) => Ok(Done { path: path.to_path_buf(), old }),
+        Err(error) => {
+            if let Some(old) = old {
+                let _ = fs::remove_file(old);
+            }
+            Err(error.error)
+        }
+    }
+}
+
+impl Done {
+    fn undo(self) {
+        let restored = match &self.old {
+            Some(old) => fs::rename(old, &self.path),
+            None => fs::remove_file(&self.path),
+        };
+        if restored.is_err() {
+            tracing::error!(path = %self.path.display(), "an output could not be taken back");
+        }
+    }
+
+    /// Removes the old file's second name and writes the folder's entry to disk.
+    fn settle(&self) {
+        if let Some(old) = &self.old {
+            let _ = fs::remove_file(old);
+        }
+        if let Some(folder) = self.path.parent()
+            && let Ok(folder) = File::open(folder)
+        {
+            let _ = folder.sync_all();
+        }
+    }
+}
+
+fn failed(path: &Path, why: &str) -> Diagnostic {
+    Diagnostic::error(Code::WriteFailed, format!("the file cannot be written: {why}"))
+        .in_file(site(path))
+        .help("nothing was published; the old files are as they were")
+}
+
+/// An engine's error about writing, in words that cannot quote a cell.
+fn words(error: &polars::prelude::PolarsError) -> String {
+    match error {
+        polars::prelude::PolarsError::IO { error, .. } => error.kind().to_string(),
+        _ => "the engine could not encode it".to_owned(),
+    }
+}
+
+fn site(path: &Path) -> Site {
+    Site { file: path.to_path_buf(), ..Site::default() }
+}

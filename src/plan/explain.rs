@@ -1,0 +1,248 @@
+//! A plan in words: what a run would do, stage by stage.
+
+use std::fmt::Write as _;
+
+use super::{
+    Conflict, Denial, Gate, Keep, Match, Model, Plan, RegionFrom, Shape, TargetFormat, Unmatchable,
+};
+use crate::normalize::Step;
+
+/// The plan as text.
+#[must_use]
+pub fn explain(plan: &Plan) -> String {
+    let mut text = format!("{}\n", plan.name);
+    let as_of = plan.as_of.map_or_else(|| "the start of the run".to_owned(), |a| a.at.to_string());
+    let _ = writeln!(text, "consent is judged as of {as_of}");
+    sources(plan, &mut text);
+    keys(plan, &mut text);
+    identity(plan, &mut text);
+    consent(plan, &mut text);
+    segments(plan, &mut text);
+    outputs(plan, &mut text);
+    text
+}
+
+fn sources(plan: &Plan, text: &mut String) {
+    let _ = writeln!(text, "\n1. Read");
+    for (at, source) in plan.sources.iter().enumerate() {
+        let mut uses: Vec<&str> = Vec::new();
+        if plan.tables.iter().any(|table| table.source.0 == at) {
+            uses.push("customers");
+        }
+        if plan.consent.tables.iter().any(|table| table.source.0 == at) {
+            uses.push("consent");
+        }
+        if plan.consent.suppress.iter().any(|list| list.source.0 == at) {
+            uses.push("suppression");
+        }
+        let used = if uses.is_empty() { "not used".to_owned() } else { uses.join(", ") };
+        let bytes: u64 = source
+            .files
+            .iter()
+            .filter_map(|file| std::fs::metadata(file).ok())
+            .map(|m| m.len())
+            .sum();
+        let _ = writeln!(
+            text,
+            "   {}: {used}; {} file{}, {} bytes, {} columns",
+            source.name,
+            source.files.len(),
+            if source.files.len() == 1 { "" } else { "s" },
+            bytes,
+            source.columns.len(),
+        );
+    }
+}
+
+fn keys(plan: &Plan, text: &mut String) {
+    let _ = writeln!(text, "\n2. Compare");
+    for field in &plan.fields {
+        let steps: Vec<String> = field.key.chain.steps().iter().map(step).collect();
+        let region = match &field.key.region {
+            RegionFrom::None => String::new(),
+            RegionFrom::Fixed(region) => format!(", region {}", region.as_str()),
+            RegionFrom::Of(of) => format!(", region from {}", plan.fields[of.0].name),
+        };
+        let never = match field.key.never.len() {
+            0 => String::new(),
+            n => format!(", {n} values link nobody"),
+        };
+        let _ = writeln!(
+            text,
+            "   {} ({}): {}{region}{never}",
+            field.name,
+            field.ty.name(),
+            steps.join(", ")
+        );
+    }
+}
+
+fn step(step: &Step) -> String {
+    serde_json::to_value(step).ok().map_or_else(String::new, |value| match value {
+        serde_json::Value::String(name) => name,
+        serde_json::Value::Object(map) => map.keys().next().cloned().unwrap_or_default(),
+        _ => String::new(),
+    })
+}
+
+fn identity(plan: &Plan, text: &mut String) {
+    let _ = writeln!(text, "\n3. Unify");
+    for table in &plan.tables {
+        let _ = writeln!(
+            text,
+            "   records of {}: id {}, {} fields",
+            plan.sources[table.source.0].name,
+            table.id,
+            table.mapping.len()
+        );
+    }
+    if plan.identity.rules.is_empty() {
+        let _ = writeln!(text, "   no link rules: every id is a customer of its own");
+    }
+    for rule in &plan.identity.rules {
+        let _ = writeln!(text, "   link records that agree on {}", rule.name);
+    }
+    let keep = match plan.survivorship.keep {
+        Keep::MostFilled => "most usable fields".to_owned(),
+        Keep::MostRecent(field) => format!("greatest {}", plan.fields[field.0].name),
+        Keep::LeastRecent(field) => format!("smallest {}", plan.fields[field.0].name),
+    };
+    let _ = writeln!(
+        text,
+        "   a profile shows the values of the record with the {keep}, then by table"
+    );
+}
+
+fn consent(plan: &Plan, text: &mut String) {
+    let consent = &plan.consent;
+    let _ = writeln!(text, "\n4. Consent");
+    for purpose in &consent.purposes {
+        let model = match purpose.model {
+            Model::OptIn => "only who granted passes",
+            Model::OptOut => "who never decided passes too",
+        };
+        let expiry =
+            purpose.expires_after.map_or_else(String::new, |p| format!("; a grant ends after {p}"));
+        let via = &plan.fields[purpose.via.0].name;
+        let _ = writeln!(text, "   {} via {via}: {model}{expiry}", purpose.name);
+    }
+    for table in &consent.tables {
+        let shape = match &table.shape {
+            Shape::Wide(columns) => format!("{} column(s) of decisions", columns.len()),
+            Shape::Long { .. } => "a decision a row".to_owned(),
+        };
+        let at =
+            table.at.as_ref().map_or_else(|| "undated".to_owned(), |at| format!("dated by {at}"));
+        let stop = match table.unmatchable {
+            Unmatchable::Stop => "stops the run",
+            Unmatchable::Report => "is counted",
+        };
+        let _ = writeln!(
+            text,
+            "   {}: {shape}, {at}, matched by {}; an unmatchable denial {stop}",
+            plan.sources[table.source.0].name,
+            matches(plan, &table.matches, table.customers.is_some()),
+        );
+    }
+    for list in &consent.suppress {
+        let channels = list.channels.as_ref().map_or_else(
+            || "all channels".to_owned(),
+            |channels| {
+                let names: Vec<_> =
+                    channels.iter().map(|c| plan.fields[c.0].name.as_str()).collect();
+                names.join(", ")
+            },
+        );
+        let _ = writeln!(
+            text,
+            "   suppress {} by {}, for {channels}",
+            plan.sources[list.source.0].name,
+            matches(plan, &list.matches, false),
+        );
+    }
+    let conflict = match consent.conflict {
+        Conflict::Strictest => "newest in a table, then any denial denies",
+        Conflict::Latest => "newest of all tables",
+    };
+    let denial = match consent.denial {
+        Denial::Person => "the whole person",
+        Denial::ContactPoint => "its contact point only",
+    };
+    let _ = writeln!(text, "   several decisions: {conflict}; a denial reaches {denial}");
+}
+
+fn matches(plan: &Plan, matches: &[Match], own: bool) -> String {
+    let mut names: Vec<String> = matches
+        .iter()
+        .map(|matched| match matched {
+            Match::Key { field, .. } => plan.fields[field.0].name.clone(),
+            Match::Record { table, .. } => {
+                format!("id in {}", plan.sources[plan.tables[table.0].source.0].name)
+            }
+        })
+        .collect();
+    if own {
+        names.push("its own record".to_owned());
+    }
+    names.join(", ")
+}
+
+fn segments(plan: &Plan, text: &mut String) {
+    let _ = writeln!(text, "\n5. Segments");
+    for id in &plan.segment_order {
+        let segment = &plan.segments[id.0];
+        let gate = match &segment.gate {
+            Gate::Purposes(purposes) => {
+                let names: Vec<_> =
+                    purposes.iter().map(|p| plan.consent.purposes[p.0].name.as_str()).collect();
+                format!("gate {}", names.join(" and "))
+            }
+            Gate::None { because } => format!("no gate, because: {because}"),
+        };
+        let _ = writeln!(text, "   {}: {gate}", segment.name);
+        if let Some(rule) = &segment.rule {
+            let _ = writeln!(text, "      where {}", rule.text.trim());
+        }
+        for (what, members) in [
+            ("in one of", &segment.union),
+            ("in all of", &segment.intersect),
+            ("in none of", &segment.except),
+        ] {
+            if !members.is_empty() {
+                let names: Vec<_> =
+                    members.iter().map(|m| plan.segments[m.0].name.as_str()).collect();
+                let _ = writeln!(text, "      {what} {}", names.join(", "));
+            }
+        }
+    }
+}
+
+fn outputs(plan: &Plan, text: &mut String) {
+    let _ = writeln!(text, "\n6. Write, all or nothing");
+    let outputs = [
+        ("profiles", &plan.outputs.profiles),
+        ("identity", &plan.outputs.identity),
+        ("quarantine", &plan.outputs.quarantine),
+        ("segments", &plan.outputs.segments),
+    ];
+    for (name, target) in outputs {
+        if let Some(target) = target {
+            let _ = writeln!(text, "   {name}: {}", target.path.display());
+        }
+    }
+    for export in &plan.exports {
+        let columns: Vec<_> = export.columns.iter().map(|c| plan.column_name(*c)).collect();
+        let guard = match export.target.format {
+            TargetFormat::Csv | TargetFormat::Tsv if export.guard_formulas => ", formulas guarded",
+            _ => "",
+        };
+        let _ = writeln!(
+            text,
+            "   {} -> {}\n      {}{guard}",
+            plan.segments[export.segment.0].name,
+            export.target.path.display(),
+            columns.join(", "),
+        );
+    }
+    let _ = writeln!(text, "   run record: {}", plan.out.join("run.json").display());
+}

@@ -1,0 +1,327 @@
+//! Customer tables, unified fields, keys, identity and survivorship.
+
+use super::Context;
+use crate::diagnostics::{Code, Diagnostic, Spanned};
+use crate::normalize::{Chain, EmailOptions, NORMALIZERS, Step};
+use crate::plan::{
+    Condition, Field, FieldId, Identity, Keep, Key, LinkRule, RegionFrom, Survivorship, Table, Type,
+};
+use crate::spec::{self, Decode as _, DropOrKeep, NameOrMap};
+
+/// Field names the program needs for itself.
+const RESERVED: [&str; 2] = ["customer_id", "previous_customer_ids"];
+
+/// Customer tables, and the unified fields with their types and keys.
+pub fn tables_and_fields(cx: &mut Context<'_>) -> (Vec<Table>, Vec<Field>) {
+    let written = cx.written;
+    if written.customers.is_empty() && !cx.sink.has_errors() {
+        cx.sink.push(Diagnostic::error(Code::MissingKey, "`customers` names no table"));
+    }
+    cx.unique("customer table", written.customers.iter().map(|table| &table.source));
+    let namespaces: Vec<_> =
+        written.customers.iter().filter_map(|table| table.namespace.as_ref()).collect();
+    cx.unique("namespace", namespaces.into_iter());
+
+    let mut fields: Vec<Field> = Vec::new();
+    // Where each field got its type, for the message when another table disagrees.
+    let mut origins: Vec<Option<Spanned<String>>> = Vec::new();
+    let mut tables = Vec::new();
+    for table in &written.customers {
+        let source = cx.source(&table.source);
+        let mut mapping = Vec::new();
+        if let Some(source) = source {
+            cx.text_column(source, &table.id);
+        }
+        cx.unique("field", table.fields.0.iter().map(|(field, _)| field));
+        for (name, column) in &table.fields.0 {
+            reserved(cx, name);
+            let at =
+                fields.iter().position(|field| field.name == name.value).unwrap_or_else(|| {
+                    fields.push(Field { name: name.value.clone(), ty: Type::Text, key: trimmed() });
+                    origins.push(None);
+                    fields.len() - 1
+                });
+            mapping.push((FieldId(at), column.value.clone()));
+            let Some(ty) = source.and_then(|source| cx.column(source, column)) else { continue };
+            match &origins[at] {
+                None => {
+                    fields[at].ty = ty;
+                    origins[at] = Some(column.clone());
+                }
+                Some(first) if fields[at].ty != ty => {
+                    let was = fields[at].ty;
+                    if let (Type::Int, Type::Float) | (Type::Float, Type::Int) = (was, ty) {
+                        fields[at].ty = Type::Float;
+                        continue;
+                    }
+                    cx.sink.push(
+                        Diagnostic::error(
+                            Code::FieldType,
+                            format!(
+                                "field `{}` would be {} from one table and {} from another",
+                                name.value,
+                                was.name(),
+                                ty.name()
+                            ),
+                        )
+                        .at(column.span, format!("{} here", ty.name()))
+                        .at(first.span, format!("{} here", was.name()))
+                        .help(
+                            "declare the same type for both columns under `types` of their sources",
+                        ),
+                    );
+                }
+                Some(_) => {}
+            }
+        }
+        match source {
+            Some(source) => tables.push(Table {
+                source,
+                namespace: table.namespace.as_ref().unwrap_or(&table.source).value.clone(),
+                id: table.id.value.clone(),
+                mapping,
+            }),
+            None => cx.fields_complete = cx.fields_complete && !cx.sink.is_poisoned(&table.source),
+        }
+    }
+    keys(cx, &mut fields);
+    (tables, fields)
+}
+
+fn reserved(cx: &mut Context<'_>, name: &Spanned<String>) {
+    if RESERVED.contains(&name.value.as_str()) || name.value.starts_with("consent_") {
+        cx.sink.push(
+            Diagnostic::error(
+                Code::ReservedName,
+                format!("`{}` is a name of the program's own columns", name.value),
+            )
+            .at(name.span, "choose another name"),
+        );
+    }
+}
+
+fn trimmed() -> Key {
+    Key { chain: Chain::default_trim(), region: RegionFrom::None, never: Vec::new() }
+}
+
+fn keys(cx: &mut Context<'_>, fields: &mut [Field]) {
+    let written = cx.written;
+    let entries = written.keys.as_deref().unwrap_or_default();
+    cx.unique("key", entries.iter().map(|key| &key.field));
+    for entry in entries {
+        let Some(field) = cx.field(fields, &entry.field) else { continue };
+        let key = key(cx, fields, field, entry);
+        fields[field.0].key = key;
+    }
+}
+
+fn key(cx: &mut Context<'_>, fields: &[Field], field: FieldId, entry: &spec::Key) -> Key {
+    let mut steps = Vec::new();
+    let mut region = RegionFrom::None;
+    for normalizer in &entry.normalize.0 {
+        steps.extend(step(cx, fields, normalizer, &mut region));
+    }
+    let contacts = steps.iter().filter(|s| matches!(s, Step::Email(_) | Step::Phone)).count();
+    if contacts > 1 {
+        cx.sink.push(
+            Diagnostic::error(Code::BadValue, "a key is a mail or a phone, not both, and once")
+                .at(entry.normalize.span, "two of `email` and `phone`"),
+        );
+    }
+    let chain = Chain::new(steps);
+    let ty = fields[field.0].ty;
+    if !matches!(ty, Type::Text | Type::Int) && chain != Chain::default_trim() {
+        cx.sink.push(
+            Diagnostic::error(
+                Code::FieldType,
+                format!("field `{}` is {}, which is not normalized", entry.field.value, ty.name()),
+            )
+            .at(entry.normalize.span, "for text and whole numbers only"),
+        );
+    }
+    let mut never = Vec::new();
+    for value in entry.never.iter().flatten() {
+        let fixed = match &region {
+            RegionFrom::Fixed(region) => Some(*region),
+            _ => None,
+        };
+        if chain.apply(&value.value, fixed).is_none() {
+            cx.sink.push(
+                Diagnostic::warning(
+                    Code::BadValue,
+                    "this value normalizes to nothing, which links nobody anyway",
+                )
+                .at(value.span, "has no effect"),
+            );
+        }
+        never.push(value.value.clone());
+    }
+    Key { chain, region, never }
+}
+
+fn step(
+    cx: &mut Context<'_>,
+    fields: &[Field],
+    normalizer: &NameOrMap,
+    region: &mut RegionFrom<FieldId>,
+) -> Option<Step> {
+    let name = &normalizer.name;
+    let argument = normalizer.argument.as_ref();
+    let plain = match name.value.as_str() {
+        "email" => {
+            let Some(argument) = argument else {
+                return Some(Step::Email(EmailOptions::default()));
+            };
+            let options = spec::EmailOptions::decode(argument, &mut cx.sink)?;
+            let drops = |o: &Option<Spanned<DropOrKeep>>| {
+                o.as_ref().is_some_and(|choice| choice.value == DropOrKeep::Drop)
+            };
+            return Some(Step::Email(EmailOptions {
+                drop_plus_tag: drops(&options.plus_tag),
+                drop_gmail_dots: drops(&options.gmail_dots),
+            }));
+        }
+        "phone" => {
+            let Some(argument) = argument else { return Some(Step::Phone) };
+            let options = spec::PhoneOptions::decode(argument, &mut cx.sink)?;
+            match (&options.region, &options.region_field) {
+                (Some(text), None) => {
+                    if let Some(fixed) = cx.region(text) {
+                        *region = RegionFrom::Fixed(fixed);
+                    }
+                }
+                (None, Some(name)) => {
+                    if let Some(field) = cx.field(fields, name) {
+                        *region = RegionFrom::Of(field);
+                    }
+                }
+                (Some(_), Some(both)) => cx.sink.push(
+                    Diagnostic::error(
+                        Code::BadValue,
+                        "`region` and `region_field` exclude each other",
+                    )
+                    .at(both.span, "one of them is enough"),
+                ),
+                (None, None) => {}
+            }
+            return Some(Step::Phone);
+        }
+        "lower" => Step::Lower,
+        "trim" => Step::Trim,
+        "strip_symbols" => Step::StripSymbols,
+        "strip_whitespace" => Step::StripWhitespace,
+        "numerals" => Step::Numerals,
+        "unaccent" => Step::Unaccent,
+        unknown => {
+            let known: Vec<_> = NORMALIZERS.iter().map(|n| n.name).collect();
+            let fault =
+                Diagnostic::error(Code::UnknownNormalizer, format!("no normalizer `{unknown}`"))
+                    .at(name.span, "unknown normalizer")
+                    .help(format!("normalizers: {}", known.join(", ")));
+            cx.sink.push(fault.suggest(unknown, known));
+            return None;
+        }
+    };
+    if let Some(argument) = argument {
+        cx.sink.push(
+            Diagnostic::error(Code::BadValue, format!("`{}` takes no options", name.value))
+                .at(argument.span, "no options here"),
+        );
+    }
+    Some(plain)
+}
+
+/// The link rules.
+pub fn identity(cx: &mut Context<'_>, fields: &[Field]) -> Identity {
+    let written = cx.written;
+    let mut rules: Vec<LinkRule> = Vec::new();
+    for rule in written.identity.iter().flat_map(|identity| identity.link_on.iter().flatten()) {
+        let mut conditions = Vec::new();
+        for name in &rule.value.0 {
+            let Some(field) = cx.field(fields, name) else { continue };
+            if matches!(fields[field.0].ty, Type::Float | Type::Decimal(_)) {
+                cx.sink.push(
+                    Diagnostic::error(
+                        Code::IdentityFault,
+                        format!("field `{}` holds fractions, which link nobody", name.value),
+                    )
+                    .at(name.span, "not a key"),
+                );
+            } else if conditions.contains(&Condition::Exact(field)) {
+                cx.sink.push(
+                    Diagnostic::error(
+                        Code::IdentityFault,
+                        format!("`{}` stands twice in one rule", name.value),
+                    )
+                    .at(name.span, "again"),
+                );
+            } else {
+                conditions.push(Condition::Exact(field));
+            }
+        }
+        if rule.value.0.is_empty() {
+            cx.sink.push(
+                Diagnostic::error(Code::IdentityFault, "a link rule needs a field")
+                    .at(rule.span, "no field"),
+            );
+        }
+        if conditions.is_empty() {
+            continue;
+        }
+        let names: Vec<_> = rule.value.0.iter().map(|name| name.value.as_str()).collect();
+        let name = names.join(" + ");
+        let mut sorted: Vec<_> = conditions.clone();
+        sorted.sort_by_key(|Condition::Exact(field)| field.0);
+        let twice = rules.iter().any(|other| {
+            let mut theirs = other.conditions.clone();
+            theirs.sort_by_key(|Condition::Exact(field)| field.0);
+            theirs == sorted
+        });
+        if twice {
+            cx.sink.push(
+                Diagnostic::error(Code::IdentityFault, format!("the rule {name} stands twice"))
+                    .at(rule.span, "again"),
+            );
+        }
+        rules.push(LinkRule { name, conditions });
+    }
+    Identity { rules }
+}
+
+/// Which record wins.
+pub fn survivorship(cx: &mut Context<'_>, fields: &[Field]) -> Survivorship {
+    let default = Survivorship { keep: Keep::MostFilled };
+    let Some(keep) = cx.written.profile.as_ref().and_then(|profile| profile.keep.as_ref()) else {
+        return default;
+    };
+    let keep = match (keep.value.name.value.as_str(), &keep.value.argument) {
+        ("most_filled", None) => Keep::MostFilled,
+        (name @ ("most_recent" | "least_recent"), Some(argument)) => {
+            let Some(field) = Spanned::<String>::decode(argument, &mut cx.sink)
+                .and_then(|field| cx.field(fields, &field))
+            else {
+                return default;
+            };
+            if !matches!(fields[field.0].ty, Type::Date | Type::Datetime | Type::Int) {
+                cx.sink.push(
+                    Diagnostic::error(
+                        Code::IdentityFault,
+                        format!("`{name}` needs a date, a datetime or a whole number"),
+                    )
+                    .at(argument.span, format!("this is {}", fields[field.0].ty.name()))
+                    .help("declare the column under `types` of its source"),
+                );
+            }
+            if name == "most_recent" { Keep::MostRecent(field) } else { Keep::LeastRecent(field) }
+        }
+        (name, _) => {
+            let fault =
+                Diagnostic::error(Code::BadValue, format!("`{name}` keeps nothing as written"))
+                    .at(keep.span, "not known")
+                    .help("most_filled, { most_recent: FIELD } or { least_recent: FIELD }");
+            cx.sink.push(fault);
+            return default;
+        }
+    };
+    Survivorship { keep }
+}

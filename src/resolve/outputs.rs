@@ -1,0 +1,310 @@
+//! Outputs and exports: where they go, what they show, and the proof that no contact point leaves
+//! that no gate covers.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::Context;
+use super::segments::segment_id;
+use crate::diagnostics::{Code, Diagnostic, Span, Spanned};
+use crate::normalize::Kind;
+use crate::plan::{
+    Allowed, Consent, Export, Field, FieldId, Gate, OutColumn, Outputs, PurposeId, Segment,
+    SegmentId, Target, TargetFormat,
+};
+use crate::spec;
+
+/// Where outputs go.
+pub struct Places<'a> {
+    /// The pipeline file's folder.
+    pub base: &'a Path,
+    /// `--out`.
+    pub out: Option<&'a Path>,
+}
+
+impl Places<'_> {
+    /// The path of an output: below `--out` (leading `..` and roots dropped), else seen from the
+    /// pipeline file.
+    fn path(&self, written: &str) -> PathBuf {
+        match self.out {
+            Some(out) => {
+                let mut path = out.to_path_buf();
+                for part in Path::new(written).components() {
+                    match part {
+                        Component::Normal(part) => path.push(part),
+                        Component::ParentDir if path != out => {
+                            path.pop();
+                        }
+                        _ => {}
+                    }
+                }
+                path
+            }
+            None => self.base.join(written),
+        }
+    }
+
+    /// The folder of the run record.
+    pub fn out_folder(&self, name: &str, written: Option<&Spanned<String>>) -> PathBuf {
+        match (self.out, written) {
+            (Some(out), _) => out.to_path_buf(),
+            (None, Some(written)) => self.base.join(&written.value),
+            (None, None) => self.base.join("../out").join(name.replace(['/', '\\'], "_")),
+        }
+    }
+}
+
+/// True where a field is a contact point.
+pub fn is_contact(fields: &[Field], field: FieldId) -> bool {
+    fields[field.0].key.kind() != Kind::Text
+}
+
+/// An export before its segment's gate is known.
+pub struct DraftExport {
+    /// Its segment, if there is one.
+    pub segment: Option<SegmentId>,
+    target: Option<Target>,
+    columns: Option<Vec<(OutColumn, Span)>>,
+    allowed: Option<Allowed>,
+    guard_formulas: bool,
+    span: Span,
+}
+
+impl DraftExport {
+    /// True if the field is among the columns that leave.
+    pub fn shows(&self, field: FieldId) -> bool {
+        self.columns.iter().flatten().any(|(column, _)| *column == OutColumn::Field(field))
+    }
+}
+
+/// Reads the exports as far as that goes without the gates.
+pub fn exports(
+    cx: &mut Context<'_>,
+    fields: &[Field],
+    consent: &Consent,
+    places: &Places<'_>,
+) -> Vec<DraftExport> {
+    let segments = cx.written.segments.as_deref().unwrap_or_default();
+    let written = cx.written.exports.as_deref().unwrap_or_default();
+    written
+        .iter()
+        .map(|export| DraftExport {
+            segment: segment_id(cx, segments, &export.segment),
+            target: target(cx, places, &export.path),
+            columns: export.columns.as_ref().map(|names| {
+                cx.unique("column", names.iter());
+                names
+                    .iter()
+                    .filter_map(|name| Some((column(cx, fields, consent, name)?, name.span)))
+                    .collect()
+            }),
+            allowed: allowed(cx, fields, export),
+            guard_formulas: export.guard_formulas.unwrap_or(true),
+            span: export.segment.span,
+        })
+        .collect()
+}
+
+fn column(
+    cx: &mut Context<'_>,
+    fields: &[Field],
+    consent: &Consent,
+    name: &Spanned<String>,
+) -> Option<OutColumn> {
+    if name.value == "customer_id" {
+        return Some(OutColumn::CustomerId);
+    }
+    if let Some(purpose) = name.value.strip_prefix("consent_") {
+        let at = consent.purposes.iter().position(|p| p.name == purpose);
+        if at.is_none() && !cx.sink.is_poisoned(purpose) {
+            let known: Vec<_> = consent.purposes.iter().map(|p| p.name.as_str()).collect();
+            let fault = Diagnostic::error(Code::UnknownPurpose, format!("no purpose `{purpose}`"))
+                .at(name.span, "no such column");
+            cx.sink.push(fault.suggest(purpose, known));
+        }
+        return at.map(|at| OutColumn::Consent(PurposeId(at)));
+    }
+    cx.field(fields, name).map(OutColumn::Field)
+}
+
+fn allowed(cx: &mut Context<'_>, fields: &[Field], export: &spec::Export) -> Option<Allowed> {
+    let names = export.allow_columns.as_ref()?;
+    let because = export.because.as_ref().map(|b| b.value.trim().to_owned()).unwrap_or_default();
+    if because.is_empty()
+        && let Some(first) = names.first()
+    {
+        cx.sink.push(
+            Diagnostic::error(Code::MissingBecause, "`allow_columns` needs a reason")
+                .at(first.span, "why may this leave?")
+                .help("add `because: \"...\"` to the export; it stands in the run record"),
+        );
+    }
+    Some(Allowed {
+        fields: names.iter().filter_map(|name| cx.field(fields, name)).collect(),
+        because,
+    })
+}
+
+/// Proves each export against its segment's gate.
+pub fn finish_exports(
+    cx: &mut Context<'_>,
+    fields: &[Field],
+    consent: &Consent,
+    segments: &[Segment],
+    drafts: Vec<DraftExport>,
+) -> Vec<Export> {
+    let mut exports = Vec::new();
+    for draft in drafts {
+        let Some(segment) = draft.segment.and_then(|id| segments.get(id.0)) else { continue };
+        let vias: Vec<FieldId> = {
+            let purposes = segment.gate.purposes().iter();
+            let mut vias: Vec<_> = purposes.map(|p| consent.purposes[p.0].via).collect();
+            vias.sort_unstable();
+            vias.dedup();
+            vias
+        };
+        let columns = draft.columns.unwrap_or_else(|| {
+            let contacts = vias.iter().map(|via| OutColumn::Field(*via));
+            std::iter::once(OutColumn::CustomerId)
+                .chain(contacts)
+                .map(|c| (c, draft.span))
+                .collect()
+        });
+        if columns.is_empty() && !cx.sink.has_errors() {
+            cx.sink.push(
+                Diagnostic::error(Code::MissingKey, "an export needs a column")
+                    .at(draft.span, "this export's `columns` is empty"),
+            );
+        }
+        let open = matches!(segment.gate, Gate::None { .. });
+        let allowed = draft.allowed.as_ref().map_or(&[][..], |allowed| &allowed.fields);
+        for (column, span) in &columns {
+            let OutColumn::Field(field) = column else { continue };
+            if open
+                || !is_contact(fields, *field)
+                || vias.contains(field)
+                || allowed.contains(field)
+            {
+                continue;
+            }
+            if segment.gate.purposes().is_empty() {
+                continue; // The gate itself is at fault and reported.
+            }
+            let name = &fields[field.0].name;
+            cx.sink.push(
+                Diagnostic::error(
+                    Code::UngatedContact,
+                    format!("`{name}` would leave, but no purpose of segment `{}` goes via it", segment.name),
+                )
+                .at(*span, "a contact point without consent")
+                .help(format!(
+                    "take it out, gate the segment by a purpose via `{name}`, or write `allow_columns: [{name}]` with `because`"
+                )),
+            );
+        }
+        let columns: Vec<_> = columns.into_iter().map(|(column, _)| column).collect();
+        let contacts = if open {
+            columns
+                .iter()
+                .filter_map(|column| match column {
+                    OutColumn::Field(field) if is_contact(fields, *field) => Some(*field),
+                    _ => None,
+                })
+                .collect()
+        } else {
+            vias
+        };
+        let (Some(id), Some(target)) = (draft.segment, draft.target) else { continue };
+        exports.push(Export {
+            segment: id,
+            target,
+            columns,
+            contacts,
+            guard_formulas: draft.guard_formulas,
+            allowed: draft.allowed,
+        });
+    }
+    exports
+}
+
+/// The internal tables.
+pub fn outputs(cx: &mut Context<'_>, places: &Places<'_>) -> Outputs {
+    let Some(written) = cx.written.outputs.as_ref() else { return Outputs::default() };
+    let mut place =
+        |path: &Option<Spanned<String>>| path.as_ref().and_then(|path| target(cx, places, path));
+    Outputs {
+        profiles: place(&written.profiles),
+        identity: place(&written.identity),
+        quarantine: place(&written.quarantine),
+        segments: place(&written.segments),
+    }
+}
+
+fn target(cx: &mut Context<'_>, places: &Places<'_>, path: &Spanned<String>) -> Option<Target> {
+    let extension = path.value.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    let format = match extension.as_str() {
+        "csv" => TargetFormat::Csv,
+        "tsv" => TargetFormat::Tsv,
+        "ndjson" | "jsonl" => TargetFormat::Ndjson,
+        "parquet" => TargetFormat::Parquet,
+        "ipc" | "arrow" | "feather" => TargetFormat::Ipc,
+        _ => {
+            cx.sink.push(
+                Diagnostic::error(
+                    Code::OutputPath,
+                    "the format cannot be told from the output's name",
+                )
+                .at(path.span, "no known extension")
+                .help("write .csv, .tsv, .ndjson, .parquet or .ipc"),
+            );
+            return None;
+        }
+    };
+    Some(Target { path: places.path(&path.value), format })
+}
+
+/// Two outputs may not share a file, and the run record's name is taken.
+pub fn check_collisions(cx: &mut Context<'_>, outputs: &Outputs, exports: &[Export]) {
+    let mut seen: Vec<PathBuf> = Vec::new();
+    let internal = [&outputs.profiles, &outputs.identity, &outputs.quarantine, &outputs.segments];
+    let targets = internal.into_iter().flatten().chain(exports.iter().map(|export| &export.target));
+    let written: Vec<&Spanned<String>> = {
+        let outputs = cx.written.outputs.as_ref();
+        let internal = outputs
+            .map(|o| [&o.profiles, &o.identity, &o.quarantine, &o.segments])
+            .into_iter()
+            .flatten()
+            .flatten();
+        let exports = cx.written.exports.iter().flatten().map(|export| &export.path);
+        internal.chain(exports).collect()
+    };
+    for target in targets {
+        let path = lexical(&target.path);
+        if seen.contains(&path) {
+            let file = target.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let span = written.iter().rev().find(|w| w.value.ends_with(file)).map(|w| w.span);
+            let fault = Diagnostic::error(Code::OutputPath, "two outputs would be one file");
+            cx.sink.push(match span {
+                Some(span) => fault.at(span, "taken by an earlier output"),
+                None => fault,
+            });
+        }
+        seen.push(path);
+    }
+}
+
+/// The path without `.` and inner `..`, as written; links are the file system's business.
+fn lexical(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir
+                if matches!(out.components().next_back(), Some(Component::Normal(_))) =>
+            {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}

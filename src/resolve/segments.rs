@@ -1,0 +1,222 @@
+//! Segments: their gates, rules and set operations.
+
+use super::Context;
+use super::consent::purpose_id;
+use super::outputs::DraftExport;
+use super::rule::{Scope, resolve_rule};
+use crate::diagnostics::{Code, Diagnostic, Spanned};
+use crate::plan::{Consent, Field, FieldId, Gate, Rule, Segment, SegmentId};
+use crate::rule;
+use crate::spec;
+
+/// The segments, and an order in which each comes after those it refers to.
+pub fn segments(
+    cx: &mut Context<'_>,
+    fields: &[Field],
+    consent: &Consent,
+    exports: &[DraftExport],
+) -> (Vec<Segment>, Vec<SegmentId>) {
+    let written = cx.written.segments.as_deref().unwrap_or_default();
+    cx.unique("segment", written.iter().map(|segment| &segment.name));
+    let mut segments = Vec::new();
+    for (at, segment) in written.iter().enumerate() {
+        if segment.name.value == "customer_id" {
+            cx.sink.push(
+                Diagnostic::error(Code::ReservedName, "`customer_id` is the program's own name")
+                    .at(segment.name.span, "choose another name"),
+            );
+        }
+        let gate = gate(cx, consent, segment);
+        let rule = segment.rule.as_ref().and_then(|text| self::rule(cx, fields, consent, text));
+        let union = members(cx, segment.union.as_deref());
+        let intersect = members(cx, segment.intersect.as_deref());
+        let except = members(cx, segment.except.as_deref());
+        let channels = channels(fields, consent, &gate, SegmentId(at), exports);
+        segments.push(Segment {
+            name: segment.name.value.clone(),
+            gate,
+            rule,
+            union,
+            intersect,
+            except,
+            channels,
+        });
+    }
+    let order = order(cx, &segments);
+    (segments, order)
+}
+
+fn gate(cx: &mut Context<'_>, consent: &Consent, segment: &spec::Segment) -> Gate {
+    let Some(written) = &segment.consent else {
+        let known: Vec<_> = consent.purposes.iter().map(|p| p.name.as_str()).collect();
+        cx.sink.push(
+            Diagnostic::error(
+                Code::MissingGate,
+                format!("segment `{}` asks for no consent", segment.name.value),
+            )
+            .at(segment.name.span, "`consent` is missing")
+            .help(format!(
+                "write `consent: [PURPOSE]` (purposes: {}), or `consent: none` with `because`",
+                if known.is_empty() { "none declared".to_owned() } else { known.join(", ") }
+            )),
+        );
+        return Gate::Purposes(Vec::new());
+    };
+    let names = &written.value.0;
+    if names.iter().any(|name| name.value == "none") {
+        if names.len() > 1 {
+            cx.sink.push(
+                Diagnostic::error(Code::BadValue, "`none` stands alone")
+                    .at(written.span, "none, or the purposes"),
+            );
+        }
+        let because = segment.because.as_ref().map(|b| b.value.trim().to_owned());
+        if because.as_ref().is_none_or(String::is_empty) {
+            cx.sink.push(
+                Diagnostic::error(
+                    Code::MissingBecause,
+                    format!(
+                        "segment `{}` says `consent: none` and gives no reason",
+                        segment.name.value
+                    ),
+                )
+                .at(written.span, "why may it go out without consent?")
+                .help("add `because: \"...\"`; it stands in the run record and the report"),
+            );
+        }
+        return Gate::None { because: because.unwrap_or_default() };
+    }
+    if let Some(because) = &segment.because {
+        cx.sink.push(
+            Diagnostic::error(Code::BadValue, "`because` goes with `consent: none` only")
+                .at(because.span, "this segment asks for consent"),
+        );
+    }
+    if names.is_empty() {
+        cx.sink.push(
+            Diagnostic::error(
+                Code::MissingGate,
+                format!("segment `{}` asks for no consent", segment.name.value),
+            )
+            .at(written.span, "names no purpose")
+            .help("write `consent: [PURPOSE]`, or `consent: none` with `because`"),
+        );
+    }
+    let mut purposes = Vec::new();
+    for name in names {
+        if let Some(purpose) = purpose_id(cx, &consent.purposes, name)
+            && !purposes.contains(&purpose)
+        {
+            purposes.push(purpose);
+        }
+    }
+    Gate::Purposes(purposes)
+}
+
+fn rule(
+    cx: &mut Context<'_>,
+    fields: &[Field],
+    consent: &Consent,
+    text: &Spanned<String>,
+) -> Option<Rule> {
+    let map = rule::SpanMap::new(cx.source_text, text.span, &text.value);
+    let ast = cx.sink.take(rule::parse(&text.value, &map))?;
+    let names: Vec<_> = fields.iter().map(|field| (field.name.clone(), field.ty)).collect();
+    let purposes: Vec<_> = consent.purposes.iter().map(|purpose| purpose.name.clone()).collect();
+    let scope = Scope { fields: &names, purposes: &purposes };
+    let before = cx.sink.count();
+    let expr = resolve_rule(&ast, &scope, &mut cx.sink);
+    if !cx.fields_complete {
+        cx.sink.forget_unknown_since(before);
+    }
+    Some(Rule { text: text.value.clone(), expr: expr? })
+}
+
+fn members(cx: &mut Context<'_>, names: Option<&[Spanned<String>]>) -> Vec<SegmentId> {
+    let written = cx.written.segments.as_deref().unwrap_or_default();
+    let mut ids = Vec::new();
+    for name in names.unwrap_or_default() {
+        ids.extend(segment_id(cx, written, name));
+    }
+    ids
+}
+
+/// Finds a segment by name; reports an unknown one.
+pub fn segment_id(
+    cx: &mut Context<'_>,
+    written: &[spec::Segment],
+    name: &Spanned<String>,
+) -> Option<SegmentId> {
+    if let Some(at) = written.iter().position(|segment| segment.name.value == name.value) {
+        return Some(SegmentId(at));
+    }
+    if !cx.sink.is_poisoned(&name.value) {
+        let known = written.iter().map(|segment| segment.name.value.as_str());
+        let fault = Diagnostic::error(Code::UnknownSegment, format!("no segment `{}`", name.value))
+            .at(name.span, "not among `segments`");
+        cx.sink.push(fault.suggest(&name.value, known));
+    }
+    None
+}
+
+fn channels(
+    fields: &[Field],
+    consent: &Consent,
+    gate: &Gate,
+    segment: SegmentId,
+    exports: &[DraftExport],
+) -> Vec<FieldId> {
+    let mut channels: Vec<FieldId> = match gate {
+        Gate::Purposes(purposes) => purposes.iter().map(|p| consent.purposes[p.0].via).collect(),
+        Gate::None { .. } => {
+            let all = || {
+                (0..fields.len()).map(FieldId).filter(|f| super::outputs::is_contact(fields, *f))
+            };
+            let mine: Vec<_> = exports.iter().filter(|e| e.segment == Some(segment)).collect();
+            if mine.is_empty() {
+                all().collect()
+            } else {
+                all().filter(|field| mine.iter().any(|export| export.shows(*field))).collect()
+            }
+        }
+    };
+    channels.sort_unstable();
+    channels.dedup();
+    channels
+}
+
+/// Each segment after those it refers to; reports circles.
+fn order(cx: &mut Context<'_>, segments: &[Segment]) -> Vec<SegmentId> {
+    let mut order: Vec<SegmentId> = Vec::new();
+    let mut left: Vec<usize> = (0..segments.len()).collect();
+    loop {
+        let before = left.len();
+        left.retain(|&at| {
+            let segment = &segments[at];
+            let ready = [&segment.union, &segment.intersect, &segment.except]
+                .into_iter()
+                .flatten()
+                .all(|member| order.contains(member));
+            if ready {
+                order.push(SegmentId(at));
+            }
+            !ready
+        });
+        if left.len() == before {
+            break;
+        }
+    }
+    if !left.is_empty() {
+        let written = cx.written.segments.as_deref().unwrap_or_default();
+        let names: Vec<_> = left.iter().map(|at| segments[*at].name.as_str()).collect();
+        let mut fault = Diagnostic::error(
+            Code::SegmentCycle,
+            format!("segments refer to each other in a circle: {}", names.join(", ")),
+        );
+        for at in &left {
+            fault = fault.at(written[*at].name.span, "in the circle, or behind it");
+        }
+        cx.sink.push(fault.help("take one reference out"));
+    }
+    order
+}

@@ -1,0 +1,281 @@
+//! Sources: what is asked of the engine's catalog, and what its listings mean.
+
+use std::path::Path;
+
+use crate::diagnostics::{Code, Diagnostic, Sink, Span, Spanned};
+use crate::plan::catalog::{Column, ColumnType, Listing, Request};
+use crate::plan::{Compression, Format, Period, Source, Type};
+use crate::spec::{self, FileFormat, NameOrMap, Quote};
+
+/// Makes the catalog's question for one source; `None` (and a fault) where it cannot be read.
+pub fn request(source: &spec::Source, base: &Path, sink: &mut Sink) -> Option<Request> {
+    let format = format_of(source, sink)?;
+    Some(Request {
+        name: source.name.value.clone(),
+        pattern: base.join(&source.path.value),
+        format,
+        span: source.path.span,
+    })
+}
+
+fn format_of(source: &spec::Source, sink: &mut Sink) -> Option<Format> {
+    let path = source.path.value.to_ascii_lowercase();
+    let (stem, compression) = if let Some(stem) = path.strip_suffix(".gz") {
+        (stem, Compression::Gzip)
+    } else if let Some(stem) = path.strip_suffix(".zst") {
+        (stem, Compression::Zstd)
+    } else {
+        (path.as_str(), Compression::None)
+    };
+    let by_name = match stem.rsplit('.').next() {
+        Some("csv" | "txt") => Some(FileFormat::Csv),
+        Some("tsv" | "tab") => Some(FileFormat::Tsv),
+        Some("ndjson" | "jsonl") => Some(FileFormat::Ndjson),
+        Some("parquet" | "pq") => Some(FileFormat::Parquet),
+        Some("ipc" | "arrow" | "feather") => Some(FileFormat::Ipc),
+        _ => None,
+    };
+    let Some(format) = source.format.as_ref().map(|format| format.value).or(by_name) else {
+        sink.push(
+            Diagnostic::error(
+                Code::UnknownFormat,
+                format!("the format of source `{}` cannot be told from its name", *source.name),
+            )
+            .at(source.path.span, "no known extension")
+            .help("write `format: csv` (or tsv, ndjson, parquet, ipc), or rename the file"),
+        );
+        return None;
+    };
+    let text_only = |what: &str, span: Span, sink: &mut Sink| {
+        sink.push(
+            Diagnostic::error(Code::BadValue, format!("{what} goes with delimited text only"))
+                .at(span, "not for this format"),
+        );
+    };
+    match format {
+        FileFormat::Csv | FileFormat::Tsv => {
+            let default = if format == FileFormat::Tsv { b'\t' } else { b',' };
+            let delimiter = source.delimiter.as_ref().map_or(Some(default), |d| delimiter(d, sink));
+            let quoted = source.quote.as_ref().is_none_or(|quote| quote.value == Quote::Double);
+            Some(Format::Delimited { delimiter: delimiter?, quoted, compression })
+        }
+        other => {
+            if let Some(delimiter) = &source.delimiter {
+                text_only("`delimiter`", delimiter.span, sink);
+            }
+            if let Some(quote) = &source.quote {
+                text_only("`quote`", quote.span, sink);
+            }
+            match other {
+                FileFormat::Ndjson => Some(Format::Ndjson { compression }),
+                _ if compression != Compression::None => {
+                    sink.push(
+                        Diagnostic::error(
+                            Code::UnknownFormat,
+                            "only text files are read from .gz and .zst",
+                        )
+                        .at(
+                            source.path.span,
+                            "a compressed file of a format that compresses itself",
+                        )
+                        .help("decompress the file"),
+                    );
+                    None
+                }
+                FileFormat::Parquet => Some(Format::Parquet),
+                _ => Some(Format::Ipc),
+            }
+        }
+    }
+}
+
+fn delimiter(text: &Spanned<String>, sink: &mut Sink) -> Option<u8> {
+    match text.value.as_bytes() {
+        [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => Some(*byte),
+        b"\\t" => Some(b'\t'),
+        _ => {
+            sink.push(
+                Diagnostic::error(Code::BadValue, "a delimiter is one ASCII character")
+                    .at(text.span, "not one ASCII character")
+                    .help("such as \";\" or \"|\" or \"\\t\""),
+            );
+            None
+        }
+    }
+}
+
+/// Joins a source as written with what the catalog found.
+pub fn source(
+    written: &spec::Source,
+    request: &Request,
+    listing: Listing,
+    sink: &mut Sink,
+) -> Source {
+    let is_text = matches!(request.format, Format::Delimited { .. } | Format::Ndjson { .. });
+    let mut columns = listing.columns;
+    for (name, wanted) in written.types.iter().flat_map(|types| &types.0) {
+        let Some((ty, format)) = declared_type(wanted, sink) else { continue };
+        let Some(column) = columns.iter_mut().find(|column| column.name == name.value) else {
+            if listing.open {
+                columns.push(Column {
+                    name: name.value.clone(),
+                    ty: ColumnType::Parsed { ty, format },
+                });
+            } else {
+                sink.push(unknown_column(&request.name, &columns, name));
+            }
+            continue;
+        };
+        if is_text {
+            column.ty = ColumnType::Parsed { ty, format };
+        } else if column.ty.usable().map(Type::name) != Some(ty.name()) {
+            let stored = match &column.ty {
+                ColumnType::Unusable(name) => name.clone(),
+                other => other.usable().map_or("?", Type::name).to_owned(),
+            };
+            sink.push(
+                Diagnostic::error(
+                    Code::ColumnType,
+                    format!(
+                        "column `{}` is declared {} but stored as {stored}",
+                        name.value,
+                        ty.name()
+                    ),
+                )
+                .at(wanted.span, "declared here")
+                .help("types of Parquet and IPC columns are checked, not cast"),
+            );
+        }
+    }
+    if !is_text && let Some(nulls) = written.nulls.as_ref().and_then(|nulls| nulls.first()) {
+        sink.push(
+            Diagnostic::error(Code::BadValue, "`nulls` goes with text formats only")
+                .at(nulls.span, "this format has nulls of its own"),
+        );
+    }
+    let expect = written.expect.as_ref();
+    Source {
+        name: request.name.clone(),
+        files: listing.files,
+        format: request.format,
+        nulls: written.nulls.as_ref().map_or_else(
+            || vec![String::new()],
+            |nulls| nulls.iter().map(|n| n.value.clone()).collect(),
+        ),
+        timezone: timezone(written.timezone.as_ref(), sink),
+        columns,
+        allow_empty: written.allow_empty.unwrap_or(false),
+        stale_after: written.stale_after.as_ref().and_then(|text| period(text, sink)),
+        min_rows: expect.and_then(|expect| expect.min_rows.as_ref()).map(|n| n.value),
+        max_drop: expect
+            .and_then(|expect| expect.max_drop.as_ref())
+            .and_then(|text| percentage(text, sink)),
+    }
+}
+
+fn declared_type(wanted: &Spanned<NameOrMap>, sink: &mut Sink) -> Option<(Type, Option<String>)> {
+    use crate::spec::Decode as _;
+    const NAMES: [&str; 7] = ["text", "bool", "int", "float", "decimal", "date", "datetime"];
+    let name = &wanted.value.name;
+    let argument = wanted.value.argument.as_ref();
+    let ty = match name.value.as_str() {
+        "text" => Type::Text,
+        "bool" => Type::Bool,
+        "int" => Type::Int,
+        "float" => Type::Float,
+        "decimal" => Type::Decimal(2),
+        "date" => Type::Date,
+        "datetime" => Type::Datetime,
+        other => {
+            let fault = Diagnostic::error(Code::BadValue, format!("`{other}` is not a type"))
+                .at(name.span, "not a type")
+                .help(format!("types: {}", NAMES.join(", ")));
+            sink.push(fault.suggest(other, NAMES));
+            return None;
+        }
+    };
+    match (ty, argument) {
+        (_, None) => Some((ty, None)),
+        (Type::Date | Type::Datetime, Some(node)) => {
+            String::decode(node, sink).map(|format| (ty, Some(format)))
+        }
+        (Type::Decimal(_), Some(node)) => match u64::decode(node, sink)? {
+            scale @ 0..=18 => Some((Type::Decimal(u8::try_from(scale).unwrap_or(18)), None)),
+            _ => {
+                sink.push(
+                    Diagnostic::error(
+                        Code::BadValue,
+                        "a decimal has 0 to 18 digits after the point",
+                    )
+                    .at(node.span, "not from 0 to 18"),
+                );
+                None
+            }
+        },
+        (_, Some(node)) => {
+            sink.push(
+                Diagnostic::error(Code::BadValue, format!("the type {} takes nothing", ty.name()))
+                    .at(node.span, "nothing stands here")
+                    .help("only decimal (digits after the point), date and datetime (a format) do"),
+            );
+            None
+        }
+    }
+}
+
+fn timezone(written: Option<&Spanned<String>>, sink: &mut Sink) -> String {
+    let Some(written) = written else { return "UTC".to_owned() };
+    if jiff::tz::TimeZone::get(&written.value).is_err() {
+        sink.push(
+            Diagnostic::error(Code::BadValue, format!("`{}` is not a time zone", written.value))
+                .at(written.span, "not an IANA name")
+                .help("such as UTC or Europe/Berlin"),
+        );
+    }
+    written.value.clone()
+}
+
+/// Reads a period such as `24 months`.
+pub fn period(written: &Spanned<String>, sink: &mut Sink) -> Option<Period> {
+    let period = Period::parse(&written.value);
+    if period.is_none() {
+        sink.push(
+            Diagnostic::error(Code::BadValue, format!("`{}` is not a period", written.value))
+                .at(written.span, "not a period")
+                .help(
+                    "a whole number and hours, days, weeks, months or years, such as `24 months`",
+                ),
+        );
+    }
+    period
+}
+
+fn percentage(written: &Spanned<String>, sink: &mut Sink) -> Option<f64> {
+    let share = written
+        .value
+        .strip_suffix('%')
+        .and_then(|number| number.trim().parse::<f64>().ok())
+        .filter(|percent| (0.0..=100.0).contains(percent));
+    if share.is_none() {
+        sink.push(
+            Diagnostic::error(Code::BadValue, format!("`{}` is not a share", written.value))
+                .at(written.span, "not a percentage")
+                .help("such as `10%`"),
+        );
+    }
+    share.map(|percent| percent / 100.0)
+}
+
+/// The fault for a column that a source does not have.
+pub fn unknown_column(source: &str, columns: &[Column], name: &Spanned<String>) -> Diagnostic {
+    let known: Vec<_> = columns.iter().map(|column| column.name.as_str()).collect();
+    let shown = known.iter().take(12).copied().collect::<Vec<_>>().join(", ");
+    let more = if known.len() > 12 { ", ..." } else { "" };
+    Diagnostic::error(
+        Code::UnknownColumn,
+        format!("source `{source}` has no column `{}`", name.value),
+    )
+    .at(name.span, "no such column")
+    .help(format!("its columns: {shown}{more}"))
+    .suggest(&name.value, known)
+}

@@ -1,0 +1,165 @@
+//! The way through, from a file's name to a run record.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::diagnostics::{Code, Diagnostic, Faults, Severity, Style, render_all};
+use crate::engine::source::catalog;
+use crate::engine::{Setting, execute};
+use crate::output::record::previous_rows;
+use crate::output::{Origin, RunRecord, publish};
+use crate::plan::{AsOf, Instant, Plan};
+use crate::resolve::{Overrides, requests, resolve};
+use crate::spec;
+
+/// What a caller of [`run_file`] may choose.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// The run's date, over the file's.
+    pub as_of: Option<AsOf>,
+    /// Every output goes below this folder.
+    pub out: Option<PathBuf>,
+}
+
+/// A pipeline that could not be read or run: every fault, and the text their places are in.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The faults; at least one is an error.
+    pub faults: Vec<Diagnostic>,
+    /// The pipeline file.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
+    /// True if the pipeline file is to blame, false for data, files and the machine.
+    pub pipeline_at_fault: bool,
+}
+
+impl Failure {
+    /// All faults as text.
+    #[must_use]
+    pub fn render(&self, style: Style) -> String {
+        render_all(&self.faults, &self.path.display().to_string(), &self.text, style)
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.render(Style::Plain))
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// A pipeline, ready to run.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What will be done.
+    pub plan: Plan,
+    /// What the user should look at.
+    pub warnings: Vec<Diagnostic>,
+    /// The pipeline file's text.
+    pub text: String,
+}
+
+/// Reads and resolves a pipeline file with its sources' schemas; reads no rows.
+///
+/// # Errors
+/// Every fault of the file and of the schemas, at once.
+pub fn check_file(path: &Path, options: &RunOptions) -> Result<Loaded, Failure> {
+    let failure = |faults: Vec<Diagnostic>, text: &str| {
+        let errors = faults.iter().filter(|fault| fault.severity == Severity::Error);
+        let pipeline_at_fault = errors.clone().any(|fault| !is_of_data(fault.code));
+        Failure { faults, path: path.to_path_buf(), text: text.to_owned(), pipeline_at_fault }
+    };
+    let text = match std::fs::read(path) {
+        Ok(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(_) => {
+                let fault =
+                    Diagnostic::error(Code::PipelineUnreadable, "the pipeline file is not UTF-8")
+                        .help("convert it, for example with `iconv -t UTF-8`");
+                return Err(failure(vec![fault], ""));
+            }
+        },
+        Err(error) => {
+            let fault = Diagnostic::error(
+                Code::PipelineUnreadable,
+                format!("the pipeline file {} cannot be read: {error}", path.display()),
+            );
+            return Err(failure(vec![fault], ""));
+        }
+    };
+    let base = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+        _ => PathBuf::from("."),
+    };
+    let mut pipeline = spec::load(&text).map_err(|Faults(faults)| failure(faults, &text))?;
+    let mut sink = std::mem::take(&mut pipeline.faults);
+    let requests = requests(&pipeline, &base, &mut sink);
+    let listings = requests
+        .into_iter()
+        .map(|request| {
+            let request = request?;
+            let listing = sink.take(catalog::list(&request).map_err(Faults::from))?;
+            Some((request, listing))
+        })
+        .collect();
+    let overrides = Overrides { as_of: options.as_of, out: options.out.clone() };
+    match resolve(&pipeline, &text, &base, listings, &overrides, sink) {
+        Ok((plan, warnings)) => Ok(Loaded { plan, warnings, text }),
+        Err(Faults(faults)) => Err(failure(faults, &text)),
+    }
+}
+
+/// The plan of a pipeline file.
+///
+/// # Errors
+/// As [`check_file`].
+pub fn load_plan(path: &Path) -> Result<Plan, Failure> {
+    check_file(path, &RunOptions::default()).map(|loaded| loaded.plan)
+}
+
+/// Runs a pipeline file: publishes all outputs and exports, or nothing.
+///
+/// # Errors
+/// As [`check_file`], and whatever stops the run.
+pub fn run_file(path: &Path, options: &RunOptions) -> Result<RunRecord, Failure> {
+    let now = Instant::now();
+    let loaded = check_file(path, options)?;
+    let as_of = loaded.plan.as_of.unwrap_or(AsOf { at: now, replay: false });
+    let setting = Setting { as_of, now, previous_rows: previous_rows(&loaded.plan.out) };
+    let origin = Origin {
+        pipeline_sha256: hex(&Sha256::digest(loaded.text.as_bytes())),
+        started: now,
+        warnings: loaded.warnings,
+    };
+    execute(&loaded.plan, &setting)
+        .and_then(|results| publish(&loaded.plan, &setting, &origin, results))
+        .map_err(|Faults(faults)| Failure {
+            faults,
+            path: path.to_path_buf(),
+            text: loaded.text,
+            pipeline_at_fault: false,
+        })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Faults for which the data, not the pipeline file, is to blame.
+fn is_of_data(code: Code) -> bool {
+    matches!(
+        code,
+        Code::MissingFile
+            | Code::UnreadableFile
+            | Code::SchemaMismatch
+            | Code::Encoding
+            | Code::LineEnds
+            | Code::FieldCount
+            | Code::Quote
+            | Code::Header
+            | Code::JsonLine
+    )
+}

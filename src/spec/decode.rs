@@ -1,0 +1,315 @@
+//! From nodes to the spec's types, gathering every fault instead of stopping at the first.
+
+use schemars::JsonSchema;
+
+use super::node::{Node, Scalar};
+use crate::diagnostics::{Code, Diagnostic, Sink, Span, Spanned, nearest};
+
+/// A type that can be read from a node.
+pub trait Decode: Sized {
+    /// Reads the node; what is wrong goes to `sink`, and then there may be no value.
+    fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self>;
+}
+
+/// Says that `node` is not what stands here.
+pub fn wrong_kind(node: &Spanned<Node>, wanted: &str) -> Diagnostic {
+    Diagnostic::error(Code::WrongKind, format!("{wanted} must stand here, not {}", node.kind()))
+        .at(node.span, format!("this is {}", node.kind()))
+}
+
+/// The entries of a mapping being read: those asked for are taken, the rest are unknown.
+pub struct Entries<'a> {
+    what: &'static str,
+    span: Span,
+    entries: &'a [(Spanned<String>, Spanned<Node>)],
+    asked: Vec<&'static str>,
+}
+
+impl<'a> Entries<'a> {
+    /// Starts to read a mapping; `what` names it in messages.
+    pub fn of(what: &'static str, node: &'a Spanned<Node>, sink: &mut Sink) -> Option<Self> {
+        match &node.value {
+            Node::Map(entries) => Some(Self { what, span: node.span, entries, asked: Vec::new() }),
+            _ => {
+                sink.push(wrong_kind(node, &format!("{what} (a mapping)")));
+                None
+            }
+        }
+    }
+
+    /// The node under a key; an explicit null counts as absent.
+    pub fn node(&mut self, key: &'static str) -> Option<&'a Spanned<Node>> {
+        self.asked.push(key);
+        self.entries
+            .iter()
+            .find(|(name, node)| name.value == key && !matches!(node.value, Node::Null))
+            .map(|(_, node)| node)
+    }
+
+    /// A value that may be absent.
+    pub fn optional<T: Decode>(&mut self, key: &'static str, sink: &mut Sink) -> Option<T> {
+        self.node(key).and_then(|node| T::decode(node, sink))
+    }
+
+    /// A value that must be there.
+    pub fn required<T: Decode>(&mut self, key: &'static str, sink: &mut Sink) -> Option<T> {
+        match self.node(key) {
+            Some(node) => T::decode(node, sink),
+            None => {
+                sink.push(
+                    Diagnostic::error(Code::MissingKey, format!("{} must have `{key}`", self.what))
+                        .at(self.span, format!("`{key}` is missing here")),
+                );
+                None
+            }
+        }
+    }
+
+    /// The text under `name`, by which later stages may look for this thing.
+    pub fn name(&self) -> Option<String> {
+        self.entries.iter().find_map(|(key, node)| match &node.value {
+            Node::Scalar(Scalar::Text(name)) if key.value == "name" => Some(name.clone()),
+            _ => None,
+        })
+    }
+
+    /// Reports every key that was not asked for.
+    pub fn finish(self, sink: &mut Sink) {
+        for (key, _) in self.entries {
+            if self.asked.contains(&key.value.as_str()) {
+                continue;
+            }
+            let fault = Diagnostic::error(
+                Code::UnknownKey,
+                format!("{} has no key `{}`", self.what, key.value),
+            )
+            .at(key.span, "unknown key");
+            let help = match nearest(&key.value, self.asked.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known keys: {}", self.asked.join(", ")),
+            };
+            sink.push(fault.help(help));
+        }
+    }
+}
+
+/// Declares types of the spec: the struct, how it is read, and its JSON schema, from one text.
+macro_rules! spec_types {
+    ($(
+        $(#[doc = $doc:literal])+
+        $name:ident ($what:literal) {
+            $($(#[doc = $field_doc:literal])+ $field:ident $(as $key:literal)? : $how:ident $ty:ty,)+
+        }
+    )+) => {$(
+        $(#[doc = $doc])+
+        #[derive(Clone, Debug, schemars::JsonSchema)]
+        #[schemars(deny_unknown_fields)]
+        pub struct $name {
+            $($(#[doc = $field_doc])+ $(#[schemars(rename = $key)])? pub $field: spec_types!(@type $how $ty),)+
+        }
+
+        impl Decode for $name {
+            fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self> {
+                let mut entries = Entries::of($what, node, sink)?;
+                $(let $field: Option<$ty> =
+                    entries.$how::<$ty>(spec_types!(@key $field $($key)?), sink);)+
+                let name = entries.name();
+                entries.finish(sink);
+                let value = (move || Some(Self { $($field: spec_types!(@take $how $field),)+ }))();
+                if let (None, Some(name)) = (&value, name) {
+                    sink.poison(name);
+                }
+                value
+            }
+        }
+    )+};
+    (@type required $ty:ty) => { $ty };
+    (@type optional $ty:ty) => { Option<$ty> };
+    (@take required $field:ident) => { $field? };
+    (@take optional $field:ident) => { $field };
+    (@key $field:ident $key:literal) => { $key };
+    (@key $field:ident) => { stringify!($field) };
+}
+pub(super) use spec_types;
+
+impl<T: Decode> Decode for Spanned<T> {
+    fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self> {
+        T::decode(node, sink).map(|value| Self::new(value, node.span))
+    }
+}
+
+impl Decode for String {
+    fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self> {
+        match &node.value {
+            Node::Scalar(Scalar::Text(text)) => Some(text.clone()),
+            Node::Scalar(Scalar::Int(number)) => Some(number.to_string()),
+            Node::Scalar(Scalar::Bool(value)) => Some(value.to_string()),
+            _ => {
+                sink.push(wrong_kind(node, "text"));
+                None
+            }
+        }
+    }
+}
+
+impl Decode for bool {
+    fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self> {
+        if let Node::Scalar(Scalar::Bool(value)) = node.value {
+            return Some(value);
+        }
+        sink.push(wrong_kind(node, "`true` or `false`"));
+        None
+    }
+}
+
+impl Decode for u64 {
+    fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self> {
+        if let Node::Scalar(Scalar::Int(number)) = node.value
+            && let Ok(number) = Self::try_from(number)
+        {
+            return Some(number);
+        }
+        sink.push(wrong_kind(node, "a whole number, not negative"));
+        None
+    }
+}
+
+impl<T: Decode> Decode for Vec<T> {
+    fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self> {
+        let Node::List(items) = &node.value else {
+            sink.push(wrong_kind(node, "a list"));
+            return None;
+        };
+        Some(items.iter().filter_map(|item| T::decode(item, sink)).collect())
+    }
+}
+
+/// A mapping whose keys the user chooses, in written order.
+#[derive(Clone, Debug)]
+pub struct Mapping<T>(pub Vec<(Spanned<String>, T)>);
+
+impl<T> Default for Mapping<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Decode> Decode for Mapping<T> {
+    fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self> {
+        let Node::Map(entries) = &node.value else {
+            sink.push(wrong_kind(node, "a mapping"));
+            return None;
+        };
+        Some(Self(
+            entries
+                .iter()
+                .filter_map(|(key, value)| Some((key.clone(), T::decode(value, sink)?)))
+                .collect(),
+        ))
+    }
+}
+
+/// One value, or a list of them.
+#[derive(Clone, Debug)]
+pub struct OneOrMany<T>(pub Vec<T>);
+
+impl<T: Decode> Decode for OneOrMany<T> {
+    fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self> {
+        match &node.value {
+            Node::List(_) => Vec::decode(node, sink).map(Self),
+            _ => T::decode(node, sink).map(|one| Self(vec![one])),
+        }
+    }
+}
+
+/// A name alone, or a mapping with that name as its only key and arguments as its value:
+/// `email`, `{ phone: { region: DE } }`, `{ most_recent: updated_at }`.
+#[derive(Clone, Debug)]
+pub struct NameOrMap {
+    /// The name.
+    pub name: Spanned<String>,
+    /// What stands under it, if it is a mapping.
+    pub argument: Option<Spanned<Node>>,
+}
+
+impl Decode for NameOrMap {
+    fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self> {
+        match &node.value {
+            Node::Scalar(Scalar::Text(name)) => {
+                Some(Self { name: Spanned::new(name.clone(), node.span), argument: None })
+            }
+            Node::Map(entries) if entries.len() == 1 => {
+                let (name, argument) = &entries[0];
+                Some(Self { name: name.clone(), argument: Some(argument.clone()) })
+            }
+            _ => {
+                sink.push(wrong_kind(node, "a name, or a mapping with one key,"));
+                None
+            }
+        }
+    }
+}
+
+mod schema {
+    //! What editors are told about the shapes above.
+    use std::borrow::Cow;
+
+    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+    use super::{Mapping, NameOrMap, OneOrMany, Spanned};
+
+    impl<T: JsonSchema> JsonSchema for Spanned<T> {
+        fn inline_schema() -> bool {
+            true
+        }
+        fn schema_name() -> Cow<'static, str> {
+            T::schema_name()
+        }
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            generator.subschema_for::<T>()
+        }
+    }
+
+    impl<T: JsonSchema> JsonSchema for Mapping<T> {
+        fn inline_schema() -> bool {
+            true
+        }
+        fn schema_name() -> Cow<'static, str> {
+            format!("MappingOf{}", T::schema_name()).into()
+        }
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            let value = generator.subschema_for::<T>();
+            json_schema!({ "type": "object", "additionalProperties": value })
+        }
+    }
+
+    impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
+        fn inline_schema() -> bool {
+            true
+        }
+        fn schema_name() -> Cow<'static, str> {
+            format!("OneOrMany{}", T::schema_name()).into()
+        }
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            let value = generator.subschema_for::<T>();
+            json_schema!({ "anyOf": [value, { "type": "array", "items": value }] })
+        }
+    }
+
+    impl JsonSchema for NameOrMap {
+        fn inline_schema() -> bool {
+            true
+        }
+        fn schema_name() -> Cow<'static, str> {
+            "NameOrMap".into()
+        }
+        fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            json_schema!({
+                "anyOf": [
+                    { "type": "string" },
+                    { "type": "object", "minProperties": 1, "maxProperties": 1 },
+                ]
+            })
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What the user wrote: the pipeline file, key by key, every leaf with its place.
+//!
+//! In comes the text of a file, out goes a [`Pipeline`] or every structural fault at once. No
+//! defaults are applied here and nothing gets a meaning: that is `resolve`'s work. Spans survive
+//! because the text is first read as a tree of nodes ([`node`]) and then decoded ([`decode`]);
+//! serde's own derive would stop at the first fault and lose places inside flattened types.
+
+pub mod decode;
+mod model;
+pub mod node;
+
+pub use decode::{Decode, Mapping, NameOrMap, OneOrMany};
+pub use model::*;
+
+use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Sink};
+
+/// Versions of the pipeline file that this program reads.
+const VERSION: u64 = 1;
+
+/// Reads the text of a pipeline file.
+///
+/// # Errors
+/// Every structural fault: what is no YAML, unknown and missing keys, values of the wrong kind.
+pub fn load(source: &str) -> Outcome<Pipeline> {
+    let root = node::parse(source).map_err(Faults::from)?;
+    let mut sink = Sink::default();
+    let pipeline = Pipeline::decode(&root, &mut sink);
+    if let Some(pipeline) = &pipeline
+        && pipeline.version.value != VERSION
+    {
+        sink.push(
+            Diagnostic::error(
+                Code::UnknownVersion,
+                format!("version {} of the pipeline file is not known", pipeline.version.value),
+            )
+            .at(pipeline.version.span, "this version")
+            .help(format!("this program reads version {VERSION}")),
+        );
+    }
+    match pipeline {
+        // Names are still worth resolving when a key is wrong, so that all faults come in one go.
+        Some(mut pipeline) => {
+            pipeline.faults = sink;
+            Ok(pipeline)
+        }
+        None => Err(Faults(sink.into_faults())),
+    }
+}
+
+/// The JSON Schema of the pipeline file, for editors.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    let mut schema = schemars::schema_for!(Pipeline).to_value();
+    schema["title"] = "optin pipeline".into();
+    schema
+}

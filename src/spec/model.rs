@@ -1,0 +1,384 @@
+//! The keys of the pipeline file. Doc comments here are what editors show (`optin schema`).
+
+use super::decode::{Decode, Entries, Mapping, NameOrMap, OneOrMany, spec_types, wrong_kind};
+use super::node::{Node, Scalar};
+use crate::diagnostics::{Code, Diagnostic, Sink, Spanned};
+
+spec_types! {
+    /// A pipeline: load, unify, join consent, apply rules, export.
+    PipelineKeys("a pipeline file") {
+        /// Version of the language: 1.
+        version: required Spanned<u64>,
+        /// Name of the pipeline; also the default folder of its run record.
+        name: required Spanned<String>,
+        /// The date as of which consent is judged; without it the start of the run.
+        as_of: optional Spanned<String>,
+        /// Folder of run.json; default ../out/NAME seen from this file.
+        out: optional Spanned<String>,
+        /// Where rows come from.
+        sources: required Vec<Source>,
+        /// How fields are compared.
+        keys: optional Vec<Key>,
+        /// Customer tables, most important first.
+        customers: required Vec<CustomerTable>,
+        /// Which records are one customer.
+        identity: optional Identity,
+        /// Which value of several a profile shows.
+        profile: optional Profile,
+        /// Purposes, decisions, suppressions.
+        consent: optional Consent,
+        /// Named sets of profiles behind a consent gate.
+        segments: optional Vec<Segment>,
+        /// Internal tables to write.
+        outputs: optional Outputs,
+        /// Segments to write.
+        exports: optional Vec<Export>,
+    }
+
+    /// Where rows come from: one file, or a glob of files with the same columns.
+    Source("a source") {
+        /// Name by which the pipeline speaks of it.
+        name: required Spanned<String>,
+        /// Path or glob, relative to this file. Format by extension: .csv .tsv .ndjson .jsonl
+        /// .parquet .ipc .arrow .feather; text also .gz and .zst.
+        path: required Spanned<String>,
+        /// Format, where the extension does not tell it: csv, tsv, ndjson, parquet, ipc.
+        format: optional Spanned<FileFormat>,
+        /// Types of columns of text files; all others are text. For Parquet and IPC: checked.
+        types: optional Mapping<Spanned<NameOrMap>>,
+        /// Delimiter of a text file, one ASCII character.
+        delimiter: optional Spanned<String>,
+        /// How fields are quoted: double (default) or none.
+        quote: optional Spanned<Quote>,
+        /// Texts that mean null; default: the empty text.
+        nulls: optional Vec<Spanned<String>>,
+        /// Zone of datetimes that have none, such as Europe/Berlin; default UTC.
+        timezone: optional Spanned<String>,
+        /// A consent or suppression source may hold no rows.
+        allow_empty: optional bool,
+        /// The run stops if the newest decision (or the file) is older, such as `7 days`.
+        stale_after: optional Spanned<String>,
+        /// What must hold for its number of rows.
+        expect: optional Expect,
+    }
+
+    /// What must hold for a source's number of rows.
+    Expect("`expect`") {
+        /// Fewest rows.
+        min_rows: optional Spanned<u64>,
+        /// Largest loss against the run before, such as `10%`.
+        max_drop: optional Spanned<String>,
+    }
+
+    /// How a field is compared. Comparing never changes what is stored or exported.
+    Key("a key") {
+        /// The unified field.
+        field: required Spanned<String>,
+        /// One normalizer or several, applied in order.
+        normalize: required Spanned<OneOrMany<NameOrMap>>,
+        /// Values that link nobody.
+        never: optional Vec<Spanned<String>>,
+    }
+
+    /// A customer table.
+    CustomerTable("a customer table") {
+        /// Name of the source.
+        source: required Spanned<String>,
+        /// Column of the primary key: unique, not null.
+        id: required Spanned<String>,
+        /// Unified field: source column.
+        fields: required Spanned<Mapping<Spanned<String>>>,
+        /// Namespace of the ids; default the source's name. Keep it when a source is renamed.
+        namespace: optional Spanned<String>,
+    }
+
+    /// Which records are one customer.
+    Identity("`identity`") {
+        /// Link rules: any rule links; all fields of a rule must agree; null never agrees.
+        link_on: optional Vec<Spanned<OneOrMany<Spanned<String>>>>,
+    }
+
+    /// Which value of several a profile shows.
+    Profile("`profile`") {
+        /// Which record wins: most_filled (default), { most_recent: FIELD }, { least_recent: FIELD }.
+        keep: optional Spanned<NameOrMap>,
+    }
+
+    /// Purposes, decisions, suppressions.
+    Consent("`consent`") {
+        /// How tables that disagree are folded: strictest (default) or latest.
+        conflict: optional Spanned<Conflict>,
+        /// How far a denial reaches: person (default) or contact_point.
+        denial: optional Spanned<Denial>,
+        /// What consent is for.
+        purposes: required Vec<Purpose>,
+        /// Where decisions stand.
+        tables: optional Vec<ConsentTable>,
+        /// Who is never contacted, whatever the purpose.
+        suppress: optional Vec<Suppression>,
+    }
+
+    /// What consent is for.
+    Purpose("a purpose") {
+        /// Name; the profile shows it as consent_NAME.
+        name: required Spanned<String>,
+        /// The field through which people are contacted; its key is a mail or a phone.
+        via: required Spanned<String>,
+        /// opt_in: only who granted passes. opt_out: who never decided passes too.
+        model: required Spanned<Model>,
+        /// When a grant ends, such as `24 months`.
+        expires_after: optional Spanned<String>,
+    }
+
+    /// A table of decisions: wide (`values`) or long (`purpose` and `value`).
+    ConsentTable("a consent table") {
+        /// Name of the source; it may be a customer source.
+        source: required Spanned<String>,
+        /// Key field: column, or record: { CUSTOMER_SOURCE: COLUMN }.
+        matches as "match": optional Spanned<Mapping<Any>>,
+        /// Wide: purpose: column.
+        values: optional Spanned<Mapping<Spanned<String>>>,
+        /// Long: column of the purpose's name.
+        purpose: optional Spanned<String>,
+        /// Long: column of the value.
+        value: optional Spanned<String>,
+        /// Column of the time of the decision, a date or a datetime.
+        at: optional Spanned<String>,
+        /// The table's own words for a decision.
+        words: optional Words,
+        /// What a denial does that matches nobody's key: stop (default) or report.
+        unmatchable: optional Spanned<Unmatchable>,
+    }
+
+    /// A table's own words for a decision, compared without case.
+    Words("`words`") {
+        /// Words that grant.
+        granted: optional Vec<Spanned<String>>,
+        /// Words that deny.
+        denied: optional Vec<Spanned<String>>,
+    }
+
+    /// A list of who is never contacted.
+    Suppression("a suppression list") {
+        /// Name of the source.
+        source: required Spanned<String>,
+        /// Key field: column, or record: { CUSTOMER_SOURCE: COLUMN }.
+        matches as "match": required Spanned<Mapping<Any>>,
+        /// all (default), or the contact fields it binds.
+        channels: optional Spanned<OneOrMany<Spanned<String>>>,
+        /// What a row does that has no usable key: stop (default) or report.
+        unmatchable: optional Spanned<Unmatchable>,
+    }
+
+    /// A named set of profiles behind a consent gate.
+    Segment("a segment") {
+        /// Name.
+        name: required Spanned<String>,
+        /// The purposes that must all allow, or none.
+        consent: optional Spanned<OneOrMany<Spanned<String>>>,
+        /// The reason; required with `consent: none`.
+        because: optional Spanned<String>,
+        /// A SQL predicate over the profile.
+        rule as "where": optional Spanned<String>,
+        /// In at least one of these segments.
+        union: optional Vec<Spanned<String>>,
+        /// In each of these segments.
+        intersect: optional Vec<Spanned<String>>,
+        /// In none of these segments.
+        except: optional Vec<Spanned<String>>,
+    }
+
+    /// Internal tables to write; format by extension: .csv .tsv .ndjson .parquet .ipc.
+    Outputs("`outputs`") {
+        /// One row a customer.
+        profiles: optional Spanned<String>,
+        /// One row a record: its customer and the rule that linked it.
+        identity: optional Spanned<String>,
+        /// Records set aside, with the reason.
+        quarantine: optional Spanned<String>,
+        /// One row a customer, one column a segment: the verdict.
+        segments: optional Spanned<String>,
+    }
+
+    /// A segment to write.
+    Export("an export") {
+        /// Name of the segment.
+        segment: required Spanned<String>,
+        /// Where; format by extension.
+        path: required Spanned<String>,
+        /// customer_id, fields, consent_PURPOSE; default customer_id and the gate's contact fields.
+        columns: optional Vec<Spanned<String>>,
+        /// Contact fields that may leave although no gate covers them; needs `because`.
+        allow_columns: optional Vec<Spanned<String>>,
+        /// The reason for `allow_columns`.
+        because: optional Spanned<String>,
+        /// Guard text cells that a spreadsheet would run (default true; CSV and TSV).
+        guard_formulas: optional bool,
+    }
+
+    /// The column a match reads, where its name alone is not enough.
+    MatchColumn("a match") {
+        /// The column.
+        column: required Spanned<String>,
+        /// Region of the phone numbers, ISO 3166 alpha-2.
+        region: optional Spanned<String>,
+        /// Column that holds each number's region.
+        region_column: optional Spanned<String>,
+    }
+
+    /// The options of the normalizer `phone`.
+    PhoneOptions("`phone`") {
+        /// Region of the numbers, ISO 3166 alpha-2.
+        region: optional Spanned<String>,
+        /// Field that holds each number's region.
+        region_field: optional Spanned<String>,
+    }
+
+    /// The options of the normalizer `email`.
+    EmailOptions("`email`") {
+        /// drop: what follows a + in the local part does not count.
+        plus_tag: optional Spanned<DropOrKeep>,
+        /// drop: dots in the local part of gmail.com addresses do not count.
+        gmail_dots: optional Spanned<DropOrKeep>,
+    }
+}
+
+/// A pipeline file as written, and what was wrong with its structure.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// The keys.
+    pub keys_of_file: PipelineKeys,
+    /// Structural faults found while reading; `resolve` adds its own and reports all.
+    pub faults: Sink,
+}
+
+impl std::ops::Deref for Pipeline {
+    type Target = PipelineKeys;
+    fn deref(&self) -> &PipelineKeys {
+        &self.keys_of_file
+    }
+}
+
+impl schemars::JsonSchema for Pipeline {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Pipeline".into()
+    }
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        PipelineKeys::json_schema(generator)
+    }
+}
+
+impl Decode for Pipeline {
+    fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self> {
+        let keys_of_file = PipelineKeys::decode(node, sink)?;
+        Some(Self { keys_of_file, faults: Sink::default() })
+    }
+}
+
+/// A node whose shape depends on the key it stands under; decoded by `resolve`.
+#[derive(Clone, Debug)]
+pub struct Any(pub Spanned<Node>);
+
+impl Decode for Any {
+    fn decode(node: &Spanned<Node>, _: &mut Sink) -> Option<Self> {
+        Some(Self(node.clone()))
+    }
+}
+
+impl schemars::JsonSchema for Any {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ColumnOrMatch".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "anyOf": [{ "type": "string" }, { "type": "object" }] })
+    }
+}
+
+/// Words of which one may stand in a place.
+macro_rules! choices {
+    ($(
+        $(#[doc = $doc:literal])+
+        $name:ident { $($variant:ident = $word:literal,)+ }
+    )+) => {$(
+        $(#[doc = $doc])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, schemars::JsonSchema)]
+        pub enum $name {
+            $(
+                #[doc = concat!("`", $word, "`")]
+                #[schemars(rename = $word)]
+                $variant,
+            )+
+        }
+
+        impl Decode for $name {
+            fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self> {
+                let Node::Scalar(Scalar::Text(word)) = &node.value else {
+                    sink.push(wrong_kind(node, concat!("one of", $(" `", $word, "`",)+)));
+                    return None;
+                };
+                match word.as_str() {
+                    $($word => Some(Self::$variant),)+
+                    _ => {
+                        let known = [$($word),+];
+                        sink.push(
+                            Diagnostic::error(Code::BadValue, format!("`{word}` is not known here"))
+                                .at(node.span, "not known")
+                                .help(format!("write one of: {}", known.join(", "))),
+                        );
+                        None
+                    }
+                }
+            }
+        }
+    )+};
+}
+
+choices! {
+    /// Formats of source files.
+    FileFormat {
+        Csv = "csv",
+        Tsv = "tsv",
+        Ndjson = "ndjson",
+        Parquet = "parquet",
+        Ipc = "ipc",
+    }
+
+    /// How fields of a text file are quoted.
+    Quote {
+        Double = "double",
+        None = "none",
+    }
+
+    /// How tables that disagree are folded.
+    Conflict {
+        Strictest = "strictest",
+        Latest = "latest",
+    }
+
+    /// How far a denial reaches.
+    Denial {
+        Person = "person",
+        ContactPoint = "contact_point",
+    }
+
+    /// Who passes a purpose's gate.
+    Model {
+        OptIn = "opt_in",
+        OptOut = "opt_out",
+    }
+
+    /// What an unmatchable denial does.
+    Unmatchable {
+        Stop = "stop",
+        Report = "report",
+    }
+
+    /// Whether a part of a mail address counts.
+    DropOrKeep {
+        Drop = "drop",
+        Keep = "keep",
+    }
+}
