@@ -9,7 +9,7 @@ use crate::engine::source::catalog;
 use crate::engine::{Setting, execute};
 use crate::output::record::previous_rows;
 use crate::output::{Origin, RunRecord, publish};
-use crate::plan::{AsOf, Instant, Plan};
+use crate::plan::{AsOf, Instant, Plan, hex};
 use crate::resolve::{Overrides, requests, resolve};
 use crate::spec;
 
@@ -142,10 +142,6 @@ pub fn run_file(path: &Path, options: &RunOptions) -> Result<RunRecord, Failure>
             text: loaded.text,
             pipeline_at_fault: false,
         })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Faults for which the data, not the pipeline file, is to blame.

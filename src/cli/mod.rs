@@ -128,7 +128,10 @@ fn generate_data(customers: u64, seed: u64, dir: &Path) -> u8 {
             for (path, rows, bytes) in &summary.files {
                 text += &report::file_line(path, *rows, *bytes);
             }
-            text += &format!("\nNext: optin run {}\n", dir.join("pipeline.yaml").display());
+            let next = dir.join("pipeline.yaml");
+            text += "\nNext: optin run ";
+            text += &next.display().to_string();
+            text.push('\n');
             print(&text, DONE)
         }
         Err(error) => {

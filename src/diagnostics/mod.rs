@@ -216,14 +216,19 @@ impl Sink {
     /// # Errors
     /// All recorded faults, in order of their place, if one of them is an error.
     pub fn finish<T>(mut self, value: T) -> Outcome<(T, Vec<Diagnostic>)> {
-        self.faults.sort_by_key(|fault| fault.labels.first().map_or(usize::MAX, |l| l.span.start));
+        self.sort();
         if self.has_errors() { Err(Faults(self.faults)) } else { Ok((value, self.faults)) }
     }
 
-    /// Ends a stage that has no value to give.
+    /// Ends a stage that has no value to give; the faults are in order of their place.
     #[must_use]
-    pub fn into_faults(self) -> Vec<Diagnostic> {
+    pub fn into_faults(mut self) -> Vec<Diagnostic> {
+        self.sort();
         self.faults
+    }
+
+    fn sort(&mut self) {
+        self.faults.sort_by_key(|fault| fault.labels.first().map_or(usize::MAX, |l| l.span.start));
     }
 
     /// Drops the reports of unknown names since `count`, where the list of names has a hole.

@@ -49,7 +49,7 @@ pub fn render(fault: &Diagnostic, path: &str, source: &str, style: Style) -> Str
         Style::Plain => Renderer::plain(),
         Style::Coloured => Renderer::styled(),
     };
-    let mut text = renderer.render(&[group]).to_string();
+    let mut text = renderer.render(&[group]);
     text.push('\n');
     text
 }
@@ -63,8 +63,12 @@ pub fn render_all(faults: &[Diagnostic], path: &str, source: &str, style: Style)
 
 fn site_text(site: &Site) -> String {
     let mut text = format!("in {}", site.file.display());
-    if let Some(row) = site.row {
-        let _ = write!(text, ", record {row}");
+    match site.row {
+        Some(0) => text.push_str(", header"),
+        Some(row) => {
+            let _ = write!(text, ", record {row}");
+        }
+        None => {}
     }
     if let Some(line) = site.line {
         let _ = write!(text, ", line {line}");

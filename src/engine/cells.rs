@@ -144,6 +144,7 @@ impl Cells {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "stands in map_err")]
 fn fault(error: PolarsError) -> crate::diagnostics::Faults {
     engine_fault("looking at a column", &error).into()
 }

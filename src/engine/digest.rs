@@ -132,12 +132,6 @@ impl<V: Copy + Send + Sync> DigestMap<V> {
     pub fn len(&self) -> usize {
         self.partitions.iter().map(HashMap::len).sum()
     }
-
-    /// True if there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.partitions.iter().all(HashMap::is_empty)
-    }
 }
 
 /// Pairs of records with equal digests: the first record of each digest with every other one.

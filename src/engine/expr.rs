@@ -18,7 +18,6 @@ use crate::plan::expr::{
 use crate::plan::{FieldId, PurposeId};
 
 /// The lazy expression of a rule. `as_of_date` is the run's date in days since 1970-01-01.
-#[must_use]
 pub fn lower(
     expr: &Typed,
     field_name: &dyn Fn(FieldId) -> String,

@@ -74,12 +74,6 @@ impl Clusters {
         self.anchors.len()
     }
 
-    /// True if there is no record with an id.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.anchors.is_empty()
-    }
-
     /// The members of a cluster.
     #[must_use]
     pub fn members(&self, cluster: usize) -> &[Record] {

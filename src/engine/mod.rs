@@ -367,6 +367,7 @@ fn cluster_sizes(clusters: &Clusters) -> Vec<ClusterSize> {
 }
 
 /// Runs a lazy frame on the streaming engine.
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the type has no public name")]
 fn collect(frame: LazyFrame) -> PolarsResult<DataFrame> {
     frame.collect_with_engine(Engine::Streaming).map(|result| result.unwrap_single())
 }

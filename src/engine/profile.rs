@@ -13,7 +13,7 @@ use super::keys::Keys;
 use super::records::{Record, Records};
 use super::survivorship::{NOBODY, Survivors};
 use crate::diagnostics::Outcome;
-use crate::plan::{FieldId, OutColumn, Plan, PurposeId, Type};
+use crate::plan::{FieldId, OutColumn, Plan, PurposeId, Type, hex};
 
 /// The contact points that profiles show.
 #[derive(Debug)]
@@ -125,16 +125,9 @@ impl<'a> ProfileColumns<'a> {
 }
 
 /// The `customer_id` of every profile.
-#[must_use]
 pub fn customer_ids(clusters: &Clusters) -> Series {
     StringChunked::from_iter_values("".into(), clusters.customer_ids.iter().map(|id| hex(id)))
         .into_series()
-}
-
-/// 32 lower-case hex digits.
-#[must_use]
-pub fn hex(id: &[u8; 16]) -> String {
-    format!("{:032x}", u128::from_be_bytes(*id))
 }
 
 /// A field's values of the given records; none where there is none.

@@ -12,7 +12,7 @@ use super::cells::Cells;
 use super::digest::{Digest, digest};
 use super::source::Loaded;
 use crate::diagnostics::Outcome;
-use crate::normalize::{FORMS, Kind, Region};
+use crate::normalize::{FORMS, Region};
 use crate::plan::{FieldId, Key, Match, Plan, RegionFrom, Table, TableId, Type};
 
 /// A record's number.
@@ -220,10 +220,12 @@ impl<'a> KeyReader<'a> {
     #[must_use]
     pub fn usable(&self, row: usize) -> bool {
         match &self.cells {
-            Cells::Float(_) | Cells::Decimal(_) => !self.cells.is_null(row),
-            cells => cells
+            Cells::Text(_) | Cells::Int(_) => self
+                .cells
                 .text(row)
                 .is_some_and(|text| self.key.chain.apply(&text, self.region(row)).is_some()),
+            // Other types are compared as they are; each value has a text that is not empty.
+            cells => !cells.is_null(row),
         }
     }
 
@@ -240,12 +242,6 @@ impl<'a> KeyReader<'a> {
             denial: loose.denial.each_ref().map(each),
             target: loose.target.each_ref().map(each),
         })
-    }
-
-    /// Mail, phone or text.
-    #[must_use]
-    pub fn kind(&self) -> Kind {
-        self.key.kind()
     }
 }
 

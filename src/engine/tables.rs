@@ -8,12 +8,12 @@ use rayon::prelude::*;
 
 use super::engine_fault;
 use super::identity::{Clusters, LinkedBy, NO_CLUSTER};
-use super::profile::{ProfileColumns, gather, hex};
+use super::profile::{ProfileColumns, gather};
 use super::records::{Record, Records};
 use super::segments::Verdicts;
 use super::survivorship::Survivors;
 use crate::diagnostics::Outcome;
-use crate::plan::{FieldId, Match, OutColumn, Plan, RegionFrom, Shape};
+use crate::plan::{FieldId, Match, OutColumn, Plan, RegionFrom, Shape, hex};
 
 /// For each source the columns that some part of the plan needs.
 #[must_use]

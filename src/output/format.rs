@@ -78,7 +78,7 @@ pub fn digest(path: &Path) -> std::io::Result<(u64, String)> {
     loop {
         let read = reader.read(&mut block)?;
         if read == 0 {
-            let hex = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex = crate::plan::hex(&hasher.finalize());
             return Ok((bytes, hex));
         }
         bytes += read as u64;

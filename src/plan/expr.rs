@@ -81,7 +81,7 @@ impl Expr {
                 | ExprKind::Like { text: inner, .. }
                 | ExprKind::Shift { base: inner, .. } => left.push(inner),
                 ExprKind::Compare(_, a, b) | ExprKind::Arithmetic(_, a, b) => {
-                    left.extend([&**a, &**b])
+                    left.extend([&**a, &**b]);
                 }
                 ExprKind::And(all) | ExprKind::Or(all) | ExprKind::Call(_, all) => left.extend(all),
                 ExprKind::In(inner, list) => {

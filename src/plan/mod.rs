@@ -40,6 +40,13 @@ id! {
     SegmentId,
 }
 
+/// Bytes as lower-case hex.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
 /// A whole pipeline, resolved.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {

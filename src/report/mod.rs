@@ -5,7 +5,7 @@ use std::path::Path;
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::engine::account::SegmentAccount;
+use crate::engine::account::{Account, SegmentAccount};
 use crate::output::RunRecord;
 
 /// The summary of a run.
@@ -23,97 +23,15 @@ pub fn summary(record: &RunRecord) -> String {
         record.as_of,
         if record.replay { " (replay: nothing is exported)" } else { "" },
     );
-
-    heading(&mut text, "Customer records");
-    let rows = account.customers.iter().map(|a| {
-        let aside = a.quarantined_no_id + a.quarantined_duplicate_id;
-        vec![a.source.clone(), number(a.read), number(a.kept), number(a.merged), number(aside)]
-    });
-    table(&mut text, &["source", "read", "kept", "merged", "set aside"], rows);
-    let linked = account.rules.iter().map(|rule| format!("{} {}", rule.rule, number(rule.links)));
-    line(&mut text, "links", linked);
-    let unusable = account.keys.iter().filter(|k| k.unusable + k.never > 0).map(|k| {
-        let never =
-            if k.never > 0 { format!(", never {}", number(k.never)) } else { String::new() };
-        format!("{} unusable {}{never}", k.field, number(k.unusable))
-    });
-    line(&mut text, "keys", unusable);
-
-    if !account.consent.is_empty() {
-        heading(&mut text, "Decisions");
-        let rows = account.consent.iter().map(|a| {
-            let other = a.unrecognized + a.other_purpose + a.unmatchable + a.after_as_of;
-            vec![
-                a.source.clone(),
-                number(a.read),
-                number(a.used),
-                number(a.folded),
-                number(a.no_decision),
-                number(other),
-            ]
-        });
-        table(&mut text, &["source", "read", "used", "folded", "none", "no effect"], rows);
-        for a in &account.consent {
-            let parts = [
-                ("unrecognized", a.unrecognized),
-                ("other purpose", a.other_purpose),
-                ("unmatchable", a.unmatchable),
-                ("after as_of", a.after_as_of),
-                ("withdrawn after as_of", a.withdrawn_after_as_of),
-            ];
-            line(&mut text, &a.source, nonzero(&parts));
-        }
-        heading(&mut text, "Consent of customers");
-        for a in &account.purposes {
-            let parts = [
-                ("granted", a.granted),
-                ("denied", a.denied),
-                ("expired", a.expired),
-                ("unknown", a.unknown),
-                ("no contact point", a.no_contact_point),
-                ("yes and no in conflict", a.conflicting),
-            ];
-            line(&mut text, &a.purpose, nonzero(&parts));
-        }
-    }
-    if !account.suppression.is_empty() {
-        heading(&mut text, "Suppression lists");
-        for a in &account.suppression {
-            let parts = [
-                ("entries", a.read),
-                ("of them again", a.folded),
-                ("unmatchable", a.unmatchable),
-                ("customers hit", a.profiles),
-            ];
-            line(&mut text, &a.source, nonzero(&parts));
-        }
-    }
+    customers(&mut text, account);
+    consent(&mut text, account);
     if !account.segments.is_empty() {
         heading(&mut text, "Segments");
         for a in &account.segments {
             segment(&mut text, a);
         }
     }
-    if !(record.exports.is_empty() && record.outputs.is_empty()) {
-        heading(&mut text, "Written");
-        for export in &record.exports {
-            text += &file_line(&export.file.path, export.file.rows, export.file.bytes);
-        }
-        for output in &record.outputs {
-            text += &file_line(&output.path, output.rows, output.bytes);
-        }
-        let shared: u64 = account.exports.iter().map(|a| a.shared_contact_point).sum();
-        if shared > 0 {
-            line(
-                &mut text,
-                "not written",
-                std::iter::once(format!(
-                    "{} share a contact point that left already",
-                    number(shared)
-                )),
-            );
-        }
-    }
+    written(&mut text, record);
     for warning in &record.warnings {
         let _ = writeln!(text, "\nwarning[{}]: {}", warning.code, warning.message);
     }
@@ -126,6 +44,98 @@ pub fn summary(record: &RunRecord) -> String {
         tidy(&record.folder.join(crate::output::record::FILE))
     );
     text
+}
+
+fn customers(text: &mut String, account: &Account) {
+    heading(text, "Customer records");
+    let rows = account.customers.iter().map(|a| {
+        let aside = a.quarantined_no_id + a.quarantined_duplicate_id;
+        vec![a.source.clone(), number(a.read), number(a.kept), number(a.merged), number(aside)]
+    });
+    table(text, &["source", "read", "kept", "merged", "set aside"], rows);
+    for a in &account.customers {
+        let parts = [("no id", a.quarantined_no_id), ("duplicate id", a.quarantined_duplicate_id)];
+        line(text, &format!("set aside of {}", a.source), nonzero(&parts));
+    }
+    let linked = account.rules.iter().map(|rule| format!("{} {}", rule.rule, number(rule.links)));
+    line(text, "links", linked);
+    for a in &account.keys {
+        let parts = [("unusable values", a.unusable), ("values that link nobody", a.never)];
+        line(text, &format!("key {}", a.field), nonzero(&parts));
+    }
+}
+
+fn consent(text: &mut String, account: &Account) {
+    if !account.consent.is_empty() {
+        heading(text, "Decisions");
+        let rows = account.consent.iter().map(|a| {
+            let other = a.unrecognized + a.other_purpose + a.unmatchable + a.after_as_of;
+            vec![
+                a.source.clone(),
+                number(a.read),
+                number(a.used),
+                number(a.folded),
+                number(a.no_decision),
+                number(other),
+            ]
+        });
+        table(text, &["source", "read", "used", "folded", "none", "no effect"], rows);
+        for a in &account.consent {
+            let parts = [
+                ("unrecognized", a.unrecognized),
+                ("other purpose", a.other_purpose),
+                ("unmatchable", a.unmatchable),
+                ("after as_of", a.after_as_of),
+                ("withdrawn after as_of", a.withdrawn_after_as_of),
+            ];
+            line(text, &a.source, nonzero(&parts));
+        }
+    }
+    if !account.purposes.is_empty() {
+        heading(text, "Consent of customers");
+        for a in &account.purposes {
+            let parts = [
+                ("granted", a.granted),
+                ("denied", a.denied),
+                ("expired", a.expired),
+                ("unknown", a.unknown),
+                ("no contact point", a.no_contact_point),
+                ("yes and no in conflict", a.conflicting),
+            ];
+            line(text, &a.purpose, nonzero(&parts));
+        }
+    }
+    if !account.suppression.is_empty() {
+        heading(text, "Suppression lists");
+        for a in &account.suppression {
+            let parts = [
+                ("entries", a.read),
+                ("of them again", a.folded),
+                ("unmatchable", a.unmatchable),
+                ("customers hit", a.profiles),
+            ];
+            line(text, &a.source, nonzero(&parts));
+        }
+    }
+}
+
+fn written(text: &mut String, record: &RunRecord) {
+    if record.exports.is_empty() && record.outputs.is_empty() {
+        return;
+    }
+    heading(text, "Written");
+    for export in &record.exports {
+        *text += &file_line(&export.file.path, export.file.rows, export.file.bytes);
+    }
+    for output in &record.outputs {
+        *text += &file_line(&output.path, output.rows, output.bytes);
+    }
+    for a in &record.account.exports {
+        let parts = [("share a contact point that left already", a.shared_contact_point)];
+        let parts =
+            parts.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{} {what}", number(*n)));
+        line(text, &format!("not written of {}", a.segment), parts);
+    }
 }
 
 fn segment(text: &mut String, a: &SegmentAccount) {
@@ -174,12 +184,22 @@ fn line(text: &mut String, name: &str, parts: impl Iterator<Item = String>) {
 
 /// Parts behind a lead, separated by commas, broken before column 80.
 fn wrap(text: &mut String, lead: &str, parts: &[String]) {
+    let last = parts.len().saturating_sub(1);
+    let parts: Vec<String> = parts
+        .iter()
+        .enumerate()
+        .map(|(at, part)| if at < last { format!("{part},") } else { part.clone() })
+        .collect();
+    wrap_words(text, lead, parts.iter().map(String::as_str));
+}
+
+/// Words behind a lead, broken before column 80.
+fn wrap_words<'a>(text: &mut String, lead: &str, words: impl Iterator<Item = &'a str>) {
     let indent = " ".repeat(lead.chars().take_while(|c| *c == ' ').count() + 4);
     let mut width = lead.chars().count();
     text.push_str(lead);
-    for (at, part) in parts.iter().enumerate() {
-        let comma = if at + 1 < parts.len() { "," } else { "" };
-        let length = part.chars().count() + comma.len();
+    for (at, word) in words.enumerate() {
+        let length = word.chars().count();
         if at > 0 {
             if width + 1 + length > 80 {
                 let _ = write!(text, "\n{indent}");
@@ -189,7 +209,7 @@ fn wrap(text: &mut String, lead: &str, parts: &[String]) {
                 width += 1;
             }
         }
-        let _ = write!(text, "{part}{comma}");
+        text.push_str(word);
         width += length;
     }
     text.push('\n');
@@ -242,7 +262,7 @@ pub fn number(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

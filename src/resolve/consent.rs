@@ -342,7 +342,7 @@ fn key_match(
             return None;
         }
     };
-    known.then(|| Match::Key { field, column: column.value, region })
+    known.then_some(Match::Key { field, column: column.value, region })
 }
 
 fn missing_region(

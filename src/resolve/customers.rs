@@ -314,11 +314,17 @@ pub fn survivorship(cx: &mut Context<'_>, fields: &[Field]) -> Survivorship {
             }
             if name == "most_recent" { Keep::MostRecent(field) } else { Keep::LeastRecent(field) }
         }
-        (name, _) => {
-            let fault =
-                Diagnostic::error(Code::BadValue, format!("`{name}` keeps nothing as written"))
-                    .at(keep.span, "not known")
-                    .help("most_filled, { most_recent: FIELD } or { least_recent: FIELD }");
+        (name, argument) => {
+            let (message, label) = match (name, argument) {
+                ("most_filled", _) => (format!("`{name}` takes no field"), "stands alone"),
+                ("most_recent" | "least_recent", _) => {
+                    (format!("`{name}` needs a field"), "of which field?")
+                }
+                _ => (format!("`{name}` is no way to keep"), "not known"),
+            };
+            let fault = Diagnostic::error(Code::BadValue, message)
+                .at(keep.value.name.span, label)
+                .help("most_filled, { most_recent: FIELD } or { least_recent: FIELD }");
             cx.sink.push(fault);
             return default;
         }

@@ -76,7 +76,7 @@ pub fn resolve(
     let exports = outputs::finish_exports(&mut cx, &fields, &consent, &segments, exports);
     let outputs = outputs::outputs(&mut cx, &places);
     let out = places.out_folder(&pipeline.name.value, pipeline.out.as_ref());
-    outputs::check_collisions(&mut cx, &outputs, &exports);
+    outputs::check_collisions(&mut cx, &places);
 
     let plan = Plan {
         name: pipeline.name.value.clone(),
@@ -225,19 +225,15 @@ impl Context<'_> {
 
     fn as_of(&mut self) -> Option<AsOf> {
         let written = self.written.as_of.as_ref()?;
-        match parse_as_of(&written.value) {
-            Some(at) => Some(AsOf { at, replay: false }),
-            None => {
-                self.sink.push(
-                    Diagnostic::error(Code::BadValue, format!("`{}` is not a date", written.value))
-                        .at(written.span, "not a date")
-                        .help(
-                            "such as 2026-11-24T00:00:00Z, or 2026-11-24 for the end of that day",
-                        ),
-                );
-                None
-            }
+        if let Some(at) = parse_as_of(&written.value) {
+            return Some(AsOf { at, replay: false });
         }
+        self.sink.push(
+            Diagnostic::error(Code::BadValue, format!("`{}` is not a date", written.value))
+                .at(written.span, "not a date")
+                .help("such as 2026-11-24T00:00:00Z, or 2026-11-24 for the end of that day"),
+        );
+        None
     }
 }
 

@@ -262,33 +262,27 @@ fn target(cx: &mut Context<'_>, places: &Places<'_>, path: &Spanned<String>) -> 
     Some(Target { path: places.path(&path.value), format })
 }
 
-/// Two outputs may not share a file, and the run record's name is taken.
-pub fn check_collisions(cx: &mut Context<'_>, outputs: &Outputs, exports: &[Export]) {
-    let mut seen: Vec<PathBuf> = Vec::new();
-    let internal = [&outputs.profiles, &outputs.identity, &outputs.quarantine, &outputs.segments];
-    let targets = internal.into_iter().flatten().chain(exports.iter().map(|export| &export.target));
-    let written: Vec<&Spanned<String>> = {
-        let outputs = cx.written.outputs.as_ref();
-        let internal = outputs
-            .map(|o| [&o.profiles, &o.identity, &o.quarantine, &o.segments])
-            .into_iter()
-            .flatten()
-            .flatten();
-        let exports = cx.written.exports.iter().flatten().map(|export| &export.path);
-        internal.chain(exports).collect()
-    };
-    for target in targets {
-        let path = lexical(&target.path);
-        if seen.contains(&path) {
-            let file = target.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let span = written.iter().rev().find(|w| w.value.ends_with(file)).map(|w| w.span);
-            let fault = Diagnostic::error(Code::OutputPath, "two outputs would be one file");
-            cx.sink.push(match span {
-                Some(span) => fault.at(span, "taken by an earlier output"),
-                None => fault,
-            });
+/// Two outputs may not share a file.
+pub fn check_collisions(cx: &mut Context<'_>, places: &Places<'_>) {
+    let outputs = cx.written.outputs.as_ref();
+    let internal = outputs
+        .map(|o| [&o.profiles, &o.identity, &o.quarantine, &o.segments])
+        .into_iter()
+        .flatten()
+        .flatten();
+    let exports = cx.written.exports.iter().flatten().map(|export| &export.path);
+    let mut seen: Vec<(PathBuf, Span)> = Vec::new();
+    for written in internal.chain(exports) {
+        let path = lexical(&places.path(&written.value));
+        if let Some((_, first)) = seen.iter().find(|(known, _)| *known == path) {
+            cx.sink.push(
+                Diagnostic::error(Code::OutputPath, "two outputs would be one file")
+                    .at(written.span, "again here")
+                    .at(*first, "first here"),
+            );
+        } else {
+            seen.push((path, written.span));
         }
-        seen.push(path);
     }
 }
 

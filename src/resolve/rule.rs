@@ -418,8 +418,9 @@ impl Typer<'_> {
             _ => (1, 1, format!("{name}(x)")),
         };
         if arguments.len() < fewest || arguments.len() > most {
+            let plural = if arguments.len() == 1 { "" } else { "s" };
             self.sink.push(
-                fault(format!("{name} does not take {} arguments", arguments.len()))
+                fault(format!("{name} does not take {} argument{plural}", arguments.len()))
                     .at(function.span, "wrong number of arguments")
                     .help(format!("write {usage}")),
             );

@@ -271,11 +271,18 @@ pub fn unknown_column(source: &str, columns: &[Column], name: &Spanned<String>) 
     let known: Vec<_> = columns.iter().map(|column| column.name.as_str()).collect();
     let shown = known.iter().take(12).copied().collect::<Vec<_>>().join(", ");
     let more = if known.len() > 12 { ", ..." } else { "" };
+    let help = match known.as_slice() {
+        [] => "it has no columns".to_owned(),
+        [one] if one.contains([',', ';', '\t', '|']) => {
+            "its header is a single column: is `delimiter` right?".to_owned()
+        }
+        _ => format!("its columns: {shown}{more}"),
+    };
     Diagnostic::error(
         Code::UnknownColumn,
         format!("source `{source}` has no column `{}`", name.value),
     )
     .at(name.span, "no such column")
-    .help(format!("its columns: {shown}{more}"))
+    .help(help)
     .suggest(&name.value, known)
 }

@@ -1,7 +1,5 @@
 //! From nodes to the spec's types, gathering every fault instead of stopping at the first.
 
-use schemars::JsonSchema;
-
 use super::node::{Node, Scalar};
 use crate::diagnostics::{Code, Diagnostic, Sink, Span, Spanned, nearest};
 
@@ -12,6 +10,7 @@ pub trait Decode: Sized {
 }
 
 /// Says that `node` is not what stands here.
+#[must_use]
 pub fn wrong_kind(node: &Spanned<Node>, wanted: &str) -> Diagnostic {
     Diagnostic::error(Code::WrongKind, format!("{wanted} must stand here, not {}", node.kind()))
         .at(node.span, format!("this is {}", node.kind()))
@@ -21,7 +20,7 @@ pub fn wrong_kind(node: &Spanned<Node>, wanted: &str) -> Diagnostic {
 pub struct Entries<'a> {
     what: &'static str,
     span: Span,
-    entries: &'a [(Spanned<String>, Spanned<Node>)],
+    written: &'a [(Spanned<String>, Spanned<Node>)],
     asked: Vec<&'static str>,
 }
 
@@ -29,7 +28,9 @@ impl<'a> Entries<'a> {
     /// Starts to read a mapping; `what` names it in messages.
     pub fn of(what: &'static str, node: &'a Spanned<Node>, sink: &mut Sink) -> Option<Self> {
         match &node.value {
-            Node::Map(entries) => Some(Self { what, span: node.span, entries, asked: Vec::new() }),
+            Node::Map(entries) => {
+                Some(Self { what, span: node.span, written: entries, asked: Vec::new() })
+            }
             _ => {
                 sink.push(wrong_kind(node, &format!("{what} (a mapping)")));
                 None
@@ -40,7 +41,7 @@ impl<'a> Entries<'a> {
     /// The node under a key; an explicit null counts as absent.
     pub fn node(&mut self, key: &'static str) -> Option<&'a Spanned<Node>> {
         self.asked.push(key);
-        self.entries
+        self.written
             .iter()
             .find(|(name, node)| name.value == key && !matches!(node.value, Node::Null))
             .map(|(_, node)| node)
@@ -66,8 +67,9 @@ impl<'a> Entries<'a> {
     }
 
     /// The text under `name`, by which later stages may look for this thing.
+    #[must_use]
     pub fn name(&self) -> Option<String> {
-        self.entries.iter().find_map(|(key, node)| match &node.value {
+        self.written.iter().find_map(|(key, node)| match &node.value {
             Node::Scalar(Scalar::Text(name)) if key.value == "name" => Some(name.clone()),
             _ => None,
         })
@@ -75,7 +77,7 @@ impl<'a> Entries<'a> {
 
     /// Reports every key that was not asked for.
     pub fn finish(self, sink: &mut Sink) {
-        for (key, _) in self.entries {
+        for (key, _) in self.written {
             if self.asked.contains(&key.value.as_str()) {
                 continue;
             }
@@ -91,6 +93,11 @@ impl<'a> Entries<'a> {
             sink.push(fault.help(help));
         }
     }
+}
+
+/// Runs a closure in which `?` leaves only the closure.
+pub(super) fn built<T>(make: impl FnOnce() -> Option<T>) -> Option<T> {
+    make()
 }
 
 /// Declares types of the spec: the struct, how it is read, and its JSON schema, from one text.
@@ -115,7 +122,7 @@ macro_rules! spec_types {
                     entries.$how::<$ty>(spec_types!(@key $field $($key)?), sink);)+
                 let name = entries.name();
                 entries.finish(sink);
-                let value = (move || Some(Self { $($field: spec_types!(@take $how $field),)+ }))();
+                let value = $crate::spec::decode::built(move || Some(Self { $($field: spec_types!(@take $how $field),)+ }));
                 if let (None, Some(name)) = (&value, name) {
                     sink.poison(name);
                 }

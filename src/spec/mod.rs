@@ -6,13 +6,14 @@
 //! serde's own derive would stop at the first fault and lose places inside flattened types.
 
 pub mod decode;
+#[allow(clippy::doc_markdown, reason = "these comments are what editors show")]
 mod model;
 pub mod node;
 
 pub use decode::{Decode, Mapping, NameOrMap, OneOrMany};
 pub use model::*;
 
-use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Sink};
+use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Sink, Span};
 
 /// Versions of the pipeline file that this program reads.
 const VERSION: u64 = 1;
@@ -23,6 +24,11 @@ const VERSION: u64 = 1;
 /// Every structural fault: what is no YAML, unknown and missing keys, values of the wrong kind.
 pub fn load(source: &str) -> Outcome<Pipeline> {
     let root = node::parse(source).map_err(Faults::from)?;
+    if matches!(root.value, node::Node::Null) {
+        return Err(Diagnostic::error(Code::WrongKind, "the pipeline file is empty")
+            .at(Span::default(), "nothing stands here")
+            .into());
+    }
     let mut sink = Sink::default();
     let pipeline = Pipeline::decode(&root, &mut sink);
     if let Some(pipeline) = &pipeline

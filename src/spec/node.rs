@@ -33,6 +33,7 @@ pub enum Scalar {
 
 impl Node {
     /// What it is, for messages.
+    #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Null => "nothing",

@@ -268,7 +268,7 @@ fn suppressions(rng: &mut Rng, ground: &mut Ground) -> Vec<String> {
         source.add("reason", None, |_| Some("bounced".to_owned()));
         let mut keys = vec![format!("source: {}", source.name)];
         keys.push(format!("match: {{ {} }}", matches(rng, ground, &mut source, "")));
-        match rng.below(5) {
+        match rng.below(7) {
             0 | 1 => {}
             2 => keys.push("channels: all".to_owned()),
             3 => keys.push(format!("channels: {}", list(&ground.contacts()))),

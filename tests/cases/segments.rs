@@ -114,7 +114,7 @@ fn rule(rng: &mut Rng, ground: &Ground, depth: usize) -> String {
             _ => format!("({left}) OR ({})", rule(rng, ground, depth - 1)),
         };
     }
-    if rng.chance(15) {
+    if rng.chance(22) {
         let purpose = rng.one_of(&ground.purposes).name;
         return match rng.below(5) {
             4 => format!("consent.{purpose} IS NOT TRUE"),
@@ -217,7 +217,7 @@ fn condition(rng: &mut Rng, field: &Field) -> String {
         (_, "datetime") => match rng.below(5) {
             0 => format!("{name} {operator} TIMESTAMP '2026-01-31 12:00:00'"),
             1 => format!("year({name}) >= 2026"),
-            2 => format!("days_since({name}) {operator} 365"),
+            2 => format!("days_since({name}) {operator} {}", rng.pick(&[0, 0, -1, 365])),
             3 if rng.chance(50) => {
                 format!("{name} - INTERVAL '1' YEAR {operator} TIMESTAMP '2025-02-28 00:00:00'")
             }

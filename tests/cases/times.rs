@@ -92,16 +92,16 @@ pub fn datetime_cell(rng: &mut Rng, times: &Times, timezone: &str) -> Option<Str
     let utc = calendar::datetime_text(micros);
     Some(match rng.below(10) {
         0 => return None,
-        1 | 2 => calendar::date_text(micros.div_euclid(DAY)),
-        3 => {
+        1..4 => calendar::date_text(micros.div_euclid(DAY)),
+        4 => {
             let ahead = calendar::datetime_text(micros + DAY / 24);
             format!("{}+01:00", ahead.trim_end_matches('Z'))
         }
-        4 => {
+        5 => {
             let behind = calendar::datetime_text(micros - DAY * 11 / 48);
             format!("{}-05:30", behind.trim_end_matches('Z'))
         }
-        5..8 => {
+        6..9 => {
             let text = local_text(micros, timezone).unwrap_or(utc);
             if rng.chance(50) { text.replace('T', " ") } else { text }
         }

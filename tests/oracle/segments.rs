@@ -54,12 +54,11 @@ pub fn read_suppressions(world: &World<'_>) -> Entries {
             count(&mut account, "read", unmatchable);
             for contact in usable {
                 count(&mut account, "read", 1);
-                if named.contains(&contact) {
-                    count(&mut account, "folded", 1);
-                } else {
-                    count(&mut account, "used", 1);
-                    named.push(contact);
-                }
+                let place = if named.contains(&contact) { "folded" } else { "used" };
+                count(&mut account, place, 1);
+                // A folded entry stays: equal numbers may have been read in two ways, which
+                // reach differently far.
+                named.push(contact);
             }
         }
         entries.lists.push(named);

@@ -88,7 +88,7 @@ impl PurposeDecisions {
         &self,
         subject: Subject,
         key: Digest,
-        forms: impl Iterator<Item = Digest> + Clone,
+        forms: &(impl Iterator<Item = Digest> + Clone),
     ) -> Folded {
         let mut all = (Newest::NONE, Newest::NONE);
         let mut result = Folded::Unknown;

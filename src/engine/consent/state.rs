@@ -126,7 +126,7 @@ impl Judge<'_> {
         if self.records {
             for record in self.clusters.members(cluster) {
                 let id = self.clusters.id_digests[*record as usize];
-                own(self.decisions.fold(Subject::Record, id, std::iter::once(id)));
+                own(self.decisions.fold(Subject::Record, id, &std::iter::once(id)));
             }
         }
         let (mut other_denied, mut other_granted) = (false, false);
@@ -172,6 +172,6 @@ impl Judge<'_> {
         if key == 0 {
             return Folded::Unknown;
         }
-        self.decisions.fold(Subject::Field(field), key, self.keys.targets(field, record))
+        self.decisions.fold(Subject::Field(field), key, &self.keys.targets(field, record))
     }
 }

@@ -83,6 +83,7 @@ fn files(request: &Request) -> Result<Vec<PathBuf>, Diagnostic> {
 }
 
 /// The fault for a file that cannot be read.
+#[must_use]
 pub fn unreadable(file: &Path, error: &io::Error) -> Diagnostic {
     Diagnostic::error(Code::UnreadableFile, format!("the file cannot be read: {error}"))
         .in_file(Site { file: file.to_path_buf(), ..Site::default() })

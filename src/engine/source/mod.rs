@@ -339,6 +339,14 @@ fn typed(
     }
 }
 
+/// Reads every cell in parallel; the error is the first row that does not read.
+fn each<T: Send>(
+    rows: usize,
+    read: impl Fn(usize) -> Result<Option<T>, usize> + Sync + Send,
+) -> Result<Vec<Option<T>>, usize> {
+    (0..rows).into_par_iter().with_min_len(4096).map(read).collect()
+}
+
 /// Parses text cells; the error is the first row that does not read.
 fn parsed(series: &Series, ty: Type, reader: &TimeReader<'_>) -> Result<LoadedColumn, usize> {
     let name = series.name().clone();
@@ -346,12 +354,6 @@ fn parsed(series: &Series, ty: Type, reader: &TimeReader<'_>) -> Result<LoadedCo
     let array = text.downcast_iter().next();
     let cell = |row: usize| array.and_then(|array| array.get(row)).filter(|c| !c.trim().is_empty());
     let rows = series.len();
-    fn each<T: Send>(
-        rows: usize,
-        read: impl Fn(usize) -> Result<Option<T>, usize> + Sync + Send,
-    ) -> Result<Vec<Option<T>>, usize> {
-        (0..rows).into_par_iter().with_min_len(4096).map(read).collect()
-    }
     let mut date_only = None;
     let series = match ty {
         Type::Text => series.clone(),

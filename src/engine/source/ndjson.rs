@@ -12,6 +12,7 @@ use super::text::Fault;
 use crate::diagnostics::Code;
 
 /// Names of the members of the objects in the first lines, in order of appearance.
+#[must_use]
 pub fn member_names(text: &str) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
@@ -114,7 +115,7 @@ impl<'de> DeserializeSeed<'de> for Cell {
     }
 }
 
-impl<'de> Visitor<'de> for Cell {
+impl Visitor<'_> for Cell {
     type Value = Option<String>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

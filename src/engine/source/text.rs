@@ -50,6 +50,7 @@ impl Fault {
     }
 
     /// As a diagnostic of a file.
+    #[must_use]
     pub fn into_diagnostic(self, file: &std::path::Path) -> Diagnostic {
         let fault = Diagnostic::error(self.code, self.message).in_file(crate::diagnostics::Site {
             file: file.to_path_buf(),

@@ -141,8 +141,9 @@ fn clock(bytes: &[u8]) -> Option<(Time, Option<i32>)> {
             if digits == 0 || digits > 9 {
                 return None;
             }
-            for at in 0..9 {
-                nanos = nanos * 10 + if at < digits { i32::from(after[at] - b'0') } else { 0 };
+            nanos = after[..digits].iter().fold(0, |n, digit| n * 10 + i32::from(digit - b'0'));
+            for _ in digits..9 {
+                nanos *= 10;
             }
             rest = &after[digits..];
         }

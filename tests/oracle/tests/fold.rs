@@ -1,6 +1,6 @@
 //! What the decisions on one contact point come to (sections 5 and 7).
 
-use super::{ONE_PURPOSE, ask, states};
+use super::{ONE_PURPOSE, ask, ask_again, states};
 
 /// Decisions on the one mail `a@x.de`, in the tables given; `settings` go into `consent`.
 fn fold_of(settings: &str, purpose: &str, tables: &[&str]) -> &'static str {
@@ -93,6 +93,30 @@ fn the_runs_date_hides_later_grants_but_no_denials() {
     assert_eq!(fold("a@x.de,yes,2026-01-01\na@x.de,no,2027-01-01\n"), "denied");
     // A hidden grant does not make the set a dated one.
     assert_eq!(fold("a@x.de,yes,\na@x.de,yes,2027-01-01\n"), "granted");
+}
+
+#[test]
+fn a_replay_hides_later_denials_and_exports_nothing() {
+    let yaml = format!(
+        "{ONE_PURPOSE}consent:\n  purposes: [{{ name: p, via: email, model: opt_in }}]\n  tables: \
+         [{{ source: t, match: {{ email: mail }}, values: {{ p: ok }}, at: at }}]\nexports: \
+         [{{ segment: s, path: out.csv }}]\n"
+    );
+    // The second denial exists at the run's instant; as a day it sorts at that day's end.
+    let decisions = dated(
+        "a@x.de,yes,2026-01-01\na@x.de,no,2027-01-01\nb@x.de,yes,2026-01-01\nb@x.de,no,2026-11-24\n",
+    );
+    let sources = [("contacts", "id,mail\n1,a@x.de\n2,b@x.de\n"), ("t", decisions.as_str())];
+    let answer = ask_again(&yaml, &sources, false);
+    assert_eq!(states(&answer)["a@x.de"], "denied");
+    assert_eq!(answer.withdrawn_after_as_of, 1);
+    let answer = ask_again(&yaml, &sources, true);
+    assert_eq!(states(&answer)["a@x.de"], "granted");
+    assert_eq!(states(&answer)["b@x.de"], "denied");
+    assert_eq!(answer.consent_accounts[0]["after_as_of"], 1);
+    assert_eq!(answer.withdrawn_after_as_of, 0);
+    assert_eq!(answer.members[0].1.len(), 1);
+    assert!(answer.exports[0].is_empty());
 }
 
 #[test]

@@ -13,7 +13,8 @@ use crate::cases::csv::{Look, read};
 use crate::differential::load_plan;
 
 /// Answers a pipeline on CSV sources: `name` gives the text of `../data/name.csv`.
-fn ask(yaml: &str, sources: &[(&str, &str)]) -> Answer {
+/// `replay` hides later denials too.
+fn ask_again(yaml: &str, sources: &[(&str, &str)], replay: bool) -> Answer {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let data = folder.path().join("data");
     std::fs::create_dir_all(&data).expect("the folder can be made");
@@ -31,9 +32,15 @@ fn ask(yaml: &str, sources: &[(&str, &str)]) -> Answer {
     }
     let file = folder.path().join("case.yaml");
     std::fs::write(&file, format!("{}{yaml}", declared.concat())).expect("the file can be written");
-    let plan = load_plan(&file);
-    let as_of = plan.as_of.expect("these cases give as_of").at;
+    let mut plan = load_plan(&file);
+    let as_of = plan.as_of.as_mut().expect("these cases give as_of");
+    as_of.replay = replay;
+    let as_of = as_of.at;
     answer(&plan, &tables, as_of)
+}
+
+fn ask(yaml: &str, sources: &[(&str, &str)]) -> Answer {
+    ask_again(yaml, sources, false)
 }
 
 /// Customers `contacts` with an id and a mail, and one opt-in purpose `p` via mail.
