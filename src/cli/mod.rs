@@ -24,6 +24,11 @@ const WRONG: u8 = 2;
 #[must_use]
 pub fn main() -> ExitCode {
     let args = Args::parse();
+    // A panic's own words could quote data; its place is what a report needs.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let _ = writeln!(io::stderr(), "internal error at {place}");
+    }));
     logging(args.verbose);
     let code = match &args.command {
         Command::Run(run) => self::run(run),

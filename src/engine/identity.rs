@@ -26,7 +26,7 @@ pub const NO_CLUSTER: Cluster = Cluster::MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LinkedBy {
     /// The rule of this number, the first that links it to another record.
-    Rule(u8),
+    Rule(u16),
     /// Only its id, which another record of its table has too.
     SameId,
     /// Nothing; it stands alone.
@@ -110,7 +110,7 @@ pub fn clusters(plan: &Plan, records: &Records, keys: &Keys) -> Clusters {
     let mut shadow_links: Vec<(Record, Record)> = Vec::new();
     let mut rules = Vec::new();
     for (number, rule) in plan.identity.rules.iter().enumerate() {
-        let number = LinkedBy::Rule(u8::try_from(number).unwrap_or(u8::MAX));
+        let number = LinkedBy::Rule(u16::try_from(number).unwrap_or(u16::MAX));
         let mut digests = rule_digests(rule, keys, records.len);
         shadow_links.extend(take_shadows(&mut digests, &no_id));
         let pairs = equal_pairs(&numbered(&digests));

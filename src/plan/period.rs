@@ -96,25 +96,13 @@ impl Period {
             .map_or(Instant(i64::MAX), |end| Instant(end.timestamp().as_microsecond()))
     }
 
-    /// The latest start from which this period has ended at `as_of`: `after(start) <= as_of`.
+    /// True if this period, begun at `start`, has ended at `end`: `after(start) <= end`.
     ///
-    /// [`after`](Self::after) never falls when `start` grows, so one search serves every decision.
+    /// There is no one latest start to compare with: months clamp, so January 29, 23:00 may end
+    /// later than January 31, 10:00.
     #[must_use]
-    pub fn latest_ended_start(self, as_of: Instant) -> Instant {
-        let (mut low, mut high) = (Timestamp::MIN.as_microsecond(), as_of.0);
-        if low >= high || self.after(Instant(low)) > as_of {
-            // Not even the beginning of time is that long ago.
-            return Instant(i64::MIN);
-        }
-        while high - low > 1 {
-            let middle = low + (high - low) / 2;
-            if self.after(Instant(middle)) <= as_of {
-                low = middle;
-            } else {
-                high = middle;
-            }
-        }
-        Instant(low)
+    pub fn has_ended(self, start: Instant, end: Instant) -> bool {
+        self.after(start) <= end
     }
 }
 
@@ -149,15 +137,13 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_ended_start_is_exact() {
-        for text in ["1 month", "24 months", "90 days", "1 year", "5 hours"] {
-            let period = Period::parse(text).expect("a period");
-            for end in ["2026-02-28T00:00:00Z", "2024-02-29T12:00:00Z", "2026-11-24T00:00:00Z"] {
-                let last = period.latest_ended_start(at(end));
-                assert!(period.after(last) <= at(end), "{text} {end}");
-                assert!(period.after(Instant(last.0 + 1)) > at(end), "{text} {end}");
-            }
-        }
+    fn a_later_start_may_end_earlier() {
+        let period = Period::parse("13 months").expect("a period");
+        let end = at("2026-02-28T12:00:00Z");
+        assert!(period.has_ended(at("2025-01-31T10:00:00Z"), end));
+        assert!(!period.has_ended(at("2025-01-29T23:00:00Z"), end));
+        assert!(period.has_ended(at("2025-01-28T12:00:00Z"), end));
+        assert!(!period.has_ended(at("2025-01-28T12:00:00.000001Z"), end));
     }
 
     #[test]

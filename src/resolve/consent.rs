@@ -27,7 +27,27 @@ pub fn consent(cx: &mut Context<'_>, tables: &[Table], fields: &[Field]) -> Cons
         consent.denial = Denial::ContactPoint;
     }
     cx.unique("purpose", written.purposes.iter().map(|purpose| &purpose.name));
-    for purpose in &written.purposes {
+    for (at, purpose) in written.purposes.iter().enumerate() {
+        // A long table names purposes trimmed and without case.
+        let folded = |name: &str| name.trim().to_lowercase();
+        let name = &purpose.name;
+        let twin = written.purposes[..at].iter().find(|other| {
+            other.name.value != name.value && folded(&other.name.value) == folded(&name.value)
+        });
+        if let Some(twin) = twin {
+            cx.sink.push(
+                Diagnostic::error(
+                    Code::DuplicateName,
+                    format!(
+                        "the purposes `{}` and `{}` differ only in case or blanks",
+                        twin.name.value, name.value
+                    ),
+                )
+                .at(name.span, "again here")
+                .at(twin.name.span, "first here")
+                .help("a long consent table could not tell them apart"),
+            );
+        }
         if let Some(purpose) = self::purpose(cx, fields, purpose) {
             consent.purposes.push(purpose);
         }
@@ -94,7 +114,7 @@ pub fn purpose_id(
     if let Some(at) = purposes.iter().position(|purpose| purpose.name == name.value) {
         return Some(PurposeId(at));
     }
-    if !cx.sink.is_poisoned(&name.value) {
+    if !cx.sink.is_poisoned(&name.value) && !cx.sink.is_poisoned("a purpose") {
         let known: Vec<_> = purposes.iter().map(|purpose| purpose.name.as_str()).collect();
         let mut fault =
             Diagnostic::error(Code::UnknownPurpose, format!("no purpose `{}`", name.value))
@@ -409,6 +429,13 @@ fn suppression(
                     );
                 }
                 ids.push(field);
+            }
+            if channels.value.0.is_empty() {
+                cx.sink.push(
+                    Diagnostic::error(Code::ConsentFault, "a list without channels binds nobody")
+                        .at(channels.span, "empty")
+                        .help("name the contact fields it binds, or leave `channels` out for all"),
+                );
             }
             Some(ids)
         }

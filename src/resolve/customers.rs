@@ -14,6 +14,7 @@ const RESERVED: [&str; 2] = ["customer_id", "previous_customer_ids"];
 /// Customer tables, and the unified fields with their types and keys.
 pub fn tables_and_fields(cx: &mut Context<'_>) -> (Vec<Table>, Vec<Field>) {
     let written = cx.written;
+    cx.fields_complete &= !cx.sink.is_poisoned("a customer table");
     if written.customers.is_empty() && !cx.sink.has_errors() {
         cx.sink.push(Diagnostic::error(Code::MissingKey, "`customers` names no table"));
     }
@@ -314,10 +315,10 @@ pub fn survivorship(cx: &mut Context<'_>, fields: &[Field]) -> Survivorship {
             }
             if name == "most_recent" { Keep::MostRecent(field) } else { Keep::LeastRecent(field) }
         }
-        (name, argument) => {
-            let (message, label) = match (name, argument) {
-                ("most_filled", _) => (format!("`{name}` takes no field"), "stands alone"),
-                ("most_recent" | "least_recent", _) => {
+        (name, _) => {
+            let (message, label) = match name {
+                "most_filled" => (format!("`{name}` takes no field"), "stands alone"),
+                "most_recent" | "least_recent" => {
                     (format!("`{name}` needs a field"), "of which field?")
                 }
                 _ => (format!("`{name}` is no way to keep"), "not known"),

@@ -65,6 +65,13 @@ pub fn resolve(
         cx.sources.push(source);
     }
 
+    if !pipeline.name.value.chars().any(char::is_alphanumeric) {
+        cx.sink.push(
+            Diagnostic::error(Code::ReservedName, "a pipeline needs a name with a letter or digit")
+                .at(pipeline.name.span, "names the folder of the run record"),
+        );
+    }
+
     let as_of = overrides.as_of.or_else(|| cx.as_of());
     let (tables, fields) = customers::tables_and_fields(&mut cx);
     let identity = customers::identity(&mut cx, &fields);
@@ -139,7 +146,7 @@ impl Context<'_> {
         if let Some(at) = written.iter().position(|source| source.name.value == name.value) {
             return Some(SourceId(at));
         }
-        if !self.sink.is_poisoned(&name.value) {
+        if !self.sink.is_poisoned(&name.value) && !self.sink.is_poisoned("a source") {
             let known = written.iter().map(|source| source.name.value.as_str());
             let fault =
                 Diagnostic::error(Code::UnknownSource, format!("no source `{}`", name.value))

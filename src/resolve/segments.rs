@@ -150,7 +150,7 @@ pub fn segment_id(
     if let Some(at) = written.iter().position(|segment| segment.name.value == name.value) {
         return Some(SegmentId(at));
     }
-    if !cx.sink.is_poisoned(&name.value) {
+    if !cx.sink.is_poisoned(&name.value) && !cx.sink.is_poisoned("a segment") {
         let known = written.iter().map(|segment| segment.name.value.as_str());
         let fault = Diagnostic::error(Code::UnknownSegment, format!("no segment `{}`", name.value))
             .at(name.span, "not among `segments`");

@@ -269,6 +269,15 @@ fn percentage(written: &Spanned<String>, sink: &mut Sink) -> Option<f64> {
 /// The fault for a column that a source does not have.
 pub fn unknown_column(source: &str, columns: &[Column], name: &Spanned<String>) -> Diagnostic {
     let known: Vec<_> = columns.iter().map(|column| column.name.as_str()).collect();
+    // Without a header the first record would be shown here.
+    if known.iter().any(|name| name.contains('@') || name.parse::<f64>().is_ok()) {
+        return Diagnostic::error(
+            Code::UnknownColumn,
+            format!("source `{source}` has no column `{}`", name.value),
+        )
+        .at(name.span, "no such column")
+        .help("the file's first line looks like data, not like a header; it is not shown here");
+    }
     let shown = known.iter().take(12).copied().collect::<Vec<_>>().join(", ");
     let more = if known.len() > 12 { ", ..." } else { "" };
     let help = match known.as_slice() {

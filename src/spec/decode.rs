@@ -5,6 +5,9 @@ use crate::diagnostics::{Code, Diagnostic, Sink, Span, Spanned, nearest};
 
 /// A type that can be read from a node.
 pub trait Decode: Sized {
+    /// True for lists and mappings, of which an empty one is as good as none.
+    const IS_SECTION: bool = false;
+
     /// Reads the node; what is wrong goes to `sink`, and then there may be no value.
     fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self>;
 }
@@ -22,15 +25,20 @@ pub struct Entries<'a> {
     span: Span,
     written: &'a [(Spanned<String>, Spanned<Node>)],
     asked: Vec<&'static str>,
+    missing: Vec<&'static str>,
 }
 
 impl<'a> Entries<'a> {
     /// Starts to read a mapping; `what` names it in messages.
     pub fn of(what: &'static str, node: &'a Spanned<Node>, sink: &mut Sink) -> Option<Self> {
         match &node.value {
-            Node::Map(entries) => {
-                Some(Self { what, span: node.span, written: entries, asked: Vec::new() })
-            }
+            Node::Map(entries) => Some(Self {
+                what,
+                span: node.span,
+                written: entries,
+                asked: Vec::new(),
+                missing: Vec::new(),
+            }),
             _ => {
                 sink.push(wrong_kind(node, &format!("{what} (a mapping)")));
                 None
@@ -38,7 +46,9 @@ impl<'a> Entries<'a> {
         }
     }
 
-    /// The node under a key; an explicit null counts as absent.
+    /// The node under a key. A section (a list or mapping) with nothing in it counts as absent;
+    /// a single value with nothing in it is reported by [`optional`](Self::optional), for what
+    /// is absent may mean more than what was meant to be written.
     pub fn node(&mut self, key: &'static str) -> Option<&'a Spanned<Node>> {
         self.asked.push(key);
         self.written
@@ -49,6 +59,20 @@ impl<'a> Entries<'a> {
 
     /// A value that may be absent.
     pub fn optional<T: Decode>(&mut self, key: &'static str, sink: &mut Sink) -> Option<T> {
+        if !T::IS_SECTION
+            && let Some((name, _)) = self
+                .written
+                .iter()
+                .find(|(name, node)| name.value == key && matches!(node.value, Node::Null))
+        {
+            self.asked.push(key);
+            sink.push(
+                Diagnostic::error(Code::MissingKey, format!("`{key}` has no value"))
+                    .at(name.span, "nothing stands behind it")
+                    .help("write a value, or take the key out"),
+            );
+            return None;
+        }
         self.node(key).and_then(|node| T::decode(node, sink))
     }
 
@@ -57,10 +81,7 @@ impl<'a> Entries<'a> {
         match self.node(key) {
             Some(node) => T::decode(node, sink),
             None => {
-                sink.push(
-                    Diagnostic::error(Code::MissingKey, format!("{} must have `{key}`", self.what))
-                        .at(self.span, format!("`{key}` is missing here")),
-                );
+                self.missing.push(key);
                 None
             }
         }
@@ -75,8 +96,9 @@ impl<'a> Entries<'a> {
         })
     }
 
-    /// Reports every key that was not asked for.
-    pub fn finish(self, sink: &mut Sink) {
+    /// Reports every key that was not asked for, and every required one that is not there, unless
+    /// an unknown key is it, misspelt.
+    pub fn finish(mut self, sink: &mut Sink) {
         for (key, _) in self.written {
             if self.asked.contains(&key.value.as_str()) {
                 continue;
@@ -87,10 +109,22 @@ impl<'a> Entries<'a> {
             )
             .at(key.span, "unknown key");
             let help = match nearest(&key.value, self.asked.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
+                Some(near) => {
+                    self.missing.retain(|missing| *missing != near);
+                    format!("did you mean `{near}`?")
+                }
                 None => format!("known keys: {}", self.asked.join(", ")),
             };
             sink.push(fault.help(help));
+        }
+        for key in self.missing {
+            let empty = self.written.iter().find(|(name, _)| name.value == key);
+            let fault =
+                Diagnostic::error(Code::MissingKey, format!("{} must have `{key}`", self.what));
+            sink.push(match empty {
+                Some((name, _)) => fault.at(name.span, "nothing stands behind it"),
+                None => fault.at(self.span, format!("`{key}` is missing here")),
+            });
         }
     }
 }
@@ -116,6 +150,8 @@ macro_rules! spec_types {
         }
 
         impl Decode for $name {
+            const IS_SECTION: bool = true;
+
             fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self> {
                 let mut entries = Entries::of($what, node, sink)?;
                 $(let $field: Option<$ty> =
@@ -123,8 +159,9 @@ macro_rules! spec_types {
                 let name = entries.name();
                 entries.finish(sink);
                 let value = $crate::spec::decode::built(move || Some(Self { $($field: spec_types!(@take $how $field),)+ }));
-                if let (None, Some(name)) = (&value, name) {
-                    sink.poison(name);
+                if value.is_none() {
+                    // Without a name nobody can tell what is meant; then the whole kind is poisoned.
+                    sink.poison(name.unwrap_or_else(|| $what.to_owned()));
                 }
                 value
             }
@@ -140,6 +177,8 @@ macro_rules! spec_types {
 pub(super) use spec_types;
 
 impl<T: Decode> Decode for Spanned<T> {
+    const IS_SECTION: bool = T::IS_SECTION;
+
     fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self> {
         T::decode(node, sink).map(|value| Self::new(value, node.span))
     }
@@ -182,6 +221,8 @@ impl Decode for u64 {
 }
 
 impl<T: Decode> Decode for Vec<T> {
+    const IS_SECTION: bool = true;
+
     fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self> {
         let Node::List(items) = &node.value else {
             sink.push(wrong_kind(node, "a list"));
@@ -202,6 +243,8 @@ impl<T> Default for Mapping<T> {
 }
 
 impl<T: Decode> Decode for Mapping<T> {
+    const IS_SECTION: bool = true;
+
     fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self> {
         let Node::Map(entries) = &node.value else {
             sink.push(wrong_kind(node, "a mapping"));

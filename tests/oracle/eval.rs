@@ -282,6 +282,20 @@ mod tests {
     }
 
     #[test]
+    fn days_are_counted_between_calendar_dates() {
+        let literal = |literal, ty| Expr { kind: ExprKind::Literal(literal), ty };
+        let since = |micros: i64, as_of: i64| {
+            let date = literal(Literal::Datetime(micros), Type::Datetime);
+            let subject = Subject { fields: &[], passes: &[], as_of };
+            call(Function::DaysSince, &[date], Type::Int, &subject)
+        };
+        // Two instants of one day, one before midnight and one after, and the other way round.
+        assert_eq!(since(DAY, 2 * DAY - 1), Some(Value::Int(0)));
+        assert_eq!(since(2 * DAY - 1, 2 * DAY), Some(Value::Int(1)));
+        assert_eq!(since(2 * DAY, 2 * DAY - 1), Some(Value::Int(-1)));
+    }
+
+    #[test]
     fn intervals_clamp_months_before_they_add_days() {
         let date = |text| Value::Date(calendar::parse_date(text).expect("a date"));
         let interval = Interval { months: 1, days: 1, micros: 0 };

@@ -158,13 +158,6 @@ impl Table {
         self.rows.iter().map(|row| row[at].as_str()).collect()
     }
 
-    /// The cells of a column, sorted: customers stand in the order of their ids, which are digests.
-    pub fn sorted(&self, name: &str) -> Vec<&str> {
-        let mut cells = self.column(name);
-        cells.sort_unstable();
-        cells
-    }
-
     /// As CSV again.
     pub fn to_csv(&self) -> String {
         let mut text = String::new();

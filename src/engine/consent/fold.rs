@@ -62,18 +62,19 @@ pub enum Folded {
 pub struct PurposeDecisions {
     /// The sets, with the subject they are filed by.
     pub sets: Vec<(Subject, DecisionSet)>,
-    /// The number of each set's table: sets of one table and several subjects stay apart anyway.
+    /// How the sets are folded.
     pub conflict: Conflict,
-    /// A grant dated at or before this has ended; none where grants never end.
-    pub ended: Option<i64>,
+    /// When a grant ends; none where grants never do.
+    pub expires_after: Option<Period>,
+    /// The run's date.
+    pub as_of: Instant,
 }
 
 impl PurposeDecisions {
     /// No decisions yet.
     #[must_use]
     pub fn new(conflict: Conflict, expires_after: Option<Period>, as_of: Instant) -> Self {
-        let ended = expires_after.map(|period| period.latest_ended_start(as_of).0);
-        Self { sets: Vec::new(), conflict, ended }
+        Self { sets: Vec::new(), conflict, expires_after, as_of }
     }
 
     /// True if no table speaks of this subject.
@@ -124,13 +125,14 @@ impl PurposeDecisions {
         if denials.undated || (denials.dated != NEVER && denials.dated >= grants.dated) {
             Folded::Denied
         } else if grants.dated != NEVER {
-            if self.ended.is_some_and(|ended| grants.dated <= ended) {
+            let granted = Instant(grants.dated);
+            if self.expires_after.is_some_and(|period| period.has_ended(granted, self.as_of)) {
                 Folded::Expired
             } else {
                 Folded::Granted
             }
         } else if grants.undated {
-            if self.ended.is_some() { Folded::Expired } else { Folded::Granted }
+            if self.expires_after.is_some() { Folded::Expired } else { Folded::Granted }
         } else {
             Folded::Unknown
         }
@@ -140,9 +142,11 @@ impl PurposeDecisions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::{DAY, PeriodUnit};
 
     fn judge(grants: Newest, denials: Newest) -> Folded {
-        PurposeDecisions { sets: Vec::new(), conflict: Conflict::Strictest, ended: Some(10) }
+        let day = Period { count: 1, unit: PeriodUnit::Days };
+        PurposeDecisions::new(Conflict::Strictest, Some(day), Instant(10 + DAY))
             .judge(grants, denials)
     }
 

@@ -206,16 +206,8 @@ impl<'a> Intake<'a> {
                 filed.account.other_purpose += 1;
                 continue;
             };
-            let reading = match cells {
-                Cells::Bool(cells) => match cells.get(row) {
-                    Some(true) => Reading::Granted,
-                    Some(false) => Reading::Denied,
-                    None => Reading::NoDecision,
-                },
-                cells => cells
-                    .text(row)
-                    .map_or(Reading::NoDecision, |text| read(&text, &self.table.words)),
-            };
+            let reading =
+                cells.text(row).map_or(Reading::NoDecision, |text| read(&text, &self.table.words));
             match reading {
                 Reading::NoDecision => {
                     filed.account.read += 1;

@@ -3,14 +3,13 @@
 use crate::plan::Words;
 
 /// Words that grant, beside a table's own.
-pub const GRANTED: [&str; 12] = [
+pub const GRANTED: [&str; 11] = [
     "true",
     "t",
     "yes",
     "y",
     "1",
     "granted",
-    "grant",
     "allow",
     "allowed",
     "opt-in",
@@ -18,8 +17,8 @@ pub const GRANTED: [&str; 12] = [
     "subscribed",
 ];
 
-/// Words that deny, beside a table's own.
-pub const DENIED: [&str; 14] = [
+/// Words that deny, beside a table's own. A denial is read in more spellings than a grant.
+pub const DENIED: [&str; 17] = [
     "false",
     "f",
     "no",
@@ -29,7 +28,10 @@ pub const DENIED: [&str; 14] = [
     "deny",
     "disallow",
     "opt-out",
+    "opt_out",
+    "opt out",
     "opted_out",
+    "opted-out",
     "unsubscribed",
     "withdrawn",
     "revoked",

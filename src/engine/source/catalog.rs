@@ -108,17 +108,23 @@ fn columns(file: &Path, format: Format) -> Result<Vec<Column>, Diagnostic> {
             Ok(as_text(ndjson::member_names(text)))
         }
         Format::Parquet => {
-            let schema = open(file).and_then(|f| {
-                ParquetReader::new(f).schema().map_err(|_| damaged(file, "Parquet"))
-            })?;
+            let reader = open(file)?;
+            let read = move || ParquetReader::new(reader).schema().ok();
+            let schema = unbroken(read).ok_or_else(|| damaged(file, "Parquet"))?;
             Ok(stored(&schema))
         }
         Format::Ipc => {
-            let schema = open(file)
-                .and_then(|f| IpcReader::new(f).schema().map_err(|_| damaged(file, "Arrow IPC")))?;
+            let reader = open(file)?;
+            let read = move || IpcReader::new(reader).schema().ok();
+            let schema = unbroken(read).ok_or_else(|| damaged(file, "Arrow IPC"))?;
             Ok(stored(&schema))
         }
     }
+}
+
+/// The readers panic on some damaged files; a panic is as good as no schema.
+fn unbroken<T>(read: impl FnOnce() -> Option<T>) -> Option<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).ok().flatten()
 }
 
 fn open(file: &Path) -> Result<File, Diagnostic> {

@@ -197,10 +197,13 @@ fn delimited(
     source: &Source,
     columns: &[&PlanColumn],
     file: &Path,
-    bytes: Vec<u8>,
+    mut bytes: Vec<u8>,
     delimiter: u8,
     quoted: bool,
 ) -> Outcome<Raw> {
+    if bytes.starts_with(b"\xEF\xBB\xBF") {
+        bytes.drain(..3);
+    }
     let walk = text::utf8(&bytes)
         .and_then(|text| text::walk(text, delimiter, quoted))
         .map_err(|fault| fault.into_diagnostic(file))?;
@@ -224,6 +227,7 @@ fn delimited(
         .collect();
     let nulls = (!others.is_empty()).then_some(NullValues::AllColumns(others));
     let select: Vec<Expr> = columns.iter().map(|column| col(column.name.as_str())).collect();
+    let bytes = without(bytes, &walk.empty_lines);
     let frame = LazyCsvReader::new_with_sources(ScanSources::Buffers(Arc::from([bytes.into()])))
         .with_schema(Some(Arc::new(schema)))
         .with_has_header(true)
@@ -247,6 +251,22 @@ fn delimited(
     Ok((series_of(&frame), rows))
 }
 
+/// The bytes without the given ranges, which lie in order. The reader would take an empty line for
+/// a record of nulls.
+fn without(bytes: Vec<u8>, ranges: &[std::ops::Range<usize>]) -> Vec<u8> {
+    if ranges.is_empty() {
+        return bytes;
+    }
+    let mut kept = Vec::with_capacity(bytes.len());
+    let mut from = 0;
+    for range in ranges {
+        kept.extend_from_slice(&bytes[from..range.start]);
+        from = range.end;
+    }
+    kept.extend_from_slice(&bytes[from..]);
+    kept
+}
+
 fn changed(file: &Path) -> Diagnostic {
     Diagnostic::error(Code::SchemaMismatch, "the file's columns changed while the run began")
         .in_file(Site { file: file.to_path_buf(), ..Site::default() })
@@ -260,7 +280,8 @@ fn series_of(frame: &DataFrame) -> Vec<Series> {
 fn lines(source: &Source, columns: &[&PlanColumn], file: &Path, bytes: &[u8]) -> Outcome<Raw> {
     let wanted: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
     let text = text::utf8(bytes).map_err(|fault| fault.into_diagnostic(file))?;
-    let cells = ndjson::read(text, &wanted).map_err(|fault| fault.into_diagnostic(file))?;
+    let cells =
+        ndjson::read(text, &wanted, &source.nulls).map_err(|fault| fault.into_diagnostic(file))?;
     let rows = match cells.first() {
         Some(first) => first.len(),
         None => text.lines().filter(|line| !line.trim().is_empty()).count(),
@@ -269,8 +290,7 @@ fn lines(source: &Source, columns: &[&PlanColumn], file: &Path, bytes: &[u8]) ->
         .into_iter()
         .zip(&wanted)
         .map(|(cells, name)| {
-            let cells = cells.into_iter().map(|cell| cell.filter(|c| !source.nulls.contains(c)));
-            StringChunked::from_iter_options((*name).into(), cells).into_series()
+            StringChunked::from_iter_options((*name).into(), cells.into_iter()).into_series()
         })
         .collect();
     Ok((series, rows))
@@ -286,9 +306,12 @@ fn binary(format: Format, columns: &[&PlanColumn], file: &Path) -> Outcome<Raw> 
         let args = UnifiedScanArgs { glob: false, ..UnifiedScanArgs::default() };
         LazyFrame::scan_ipc(path, IpcScanOptions::default(), args)
     };
-    let frame = scan
-        .and_then(|scan| super::collect(scan.select(select)))
-        .map_err(|error| engine_fault("reading a file", &error))?;
+    let frame = scan.and_then(|scan| super::collect(scan.select(select))).map_err(|error| {
+        drop(error);
+        Diagnostic::error(Code::UnreadableFile, "the file is damaged, or changed under way")
+            .in_file(Site { file: file.to_path_buf(), ..Site::default() })
+            .help("write it anew; the engine's own words are withheld, as they could quote data")
+    })?;
     Ok((series_of(&frame), frame.height()))
 }
 

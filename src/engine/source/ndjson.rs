@@ -30,7 +30,11 @@ pub fn member_names(text: &str) -> Vec<String> {
 ///
 /// # Errors
 /// The first line that is not an object, or holds a list or object where a value is wanted.
-pub fn read(text: &str, wanted: &[&str]) -> Result<Vec<Vec<Option<String>>>, Fault> {
+pub fn read(
+    text: &str,
+    wanted: &[&str],
+    nulls: &[String],
+) -> Result<Vec<Vec<Option<String>>>, Fault> {
     let lines: Vec<(usize, &str)> =
         text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).collect();
     let rows: Result<Vec<Vec<Option<String>>>, Fault> = lines
@@ -39,18 +43,19 @@ pub fn read(text: &str, wanted: &[&str]) -> Result<Vec<Vec<Option<String>>>, Fau
         .with_min_len(512)
         .map(|(record, (at, line))| {
             let mut reader = serde_json::Deserializer::from_str(line);
-            let row = Members { wanted }.deserialize(&mut reader).and_then(|row| {
+            let row = Members { wanted, nulls }.deserialize(&mut reader).and_then(|row| {
                 reader.end()?;
                 Ok(row)
             });
             row.map_err(|error| Fault {
                 code: Code::JsonLine,
                 message: if error.is_data() {
-                    "a member in use is a list or an object, or stands twice".to_owned()
+                    "a member in use is a list or an object, stands twice, or is a number of more digits than can be read exactly"
+                        .to_owned()
                 } else {
                     format!("the line is no JSON object, at character {}", error.column())
                 },
-                help: Some("each line must be one object with plain values"),
+                help: Some("each line must be one object with plain values; write long numbers as text"),
                 record: Some(record as u64 + 1),
                 line: Some(*at as u64 + 1),
             })
@@ -69,6 +74,7 @@ pub fn read(text: &str, wanted: &[&str]) -> Result<Vec<Vec<Option<String>>>, Fau
 
 struct Members<'a> {
     wanted: &'a [&'a str],
+    nulls: &'a [String],
 }
 
 impl<'de> DeserializeSeed<'de> for Members<'_> {
@@ -94,7 +100,7 @@ impl<'de> Visitor<'de> for Members<'_> {
                     if std::mem::replace(&mut seen[at], true) {
                         return Err(serde::de::Error::custom("twice"));
                     }
-                    row[at] = map.next_value_seed(Cell)?;
+                    row[at] = map.next_value_seed(Cell { nulls: self.nulls })?;
                 }
                 None => {
                     map.next_value::<IgnoredAny>()?;
@@ -105,17 +111,19 @@ impl<'de> Visitor<'de> for Members<'_> {
     }
 }
 
-/// A plain value as text, as it stands in the file.
-struct Cell;
+/// A plain value as text; strings that mean null are none.
+struct Cell<'a> {
+    nulls: &'a [String],
+}
 
-impl<'de> DeserializeSeed<'de> for Cell {
+impl<'de> DeserializeSeed<'de> for Cell<'_> {
     type Value = Option<String>;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl Visitor<'_> for Cell {
+impl Visitor<'_> for Cell<'_> {
     type Value = Option<String>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -134,12 +142,17 @@ impl Visitor<'_> for Cell {
         Ok(Some(value.to_string()))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Self::Value, E> {
+        // 2^53: from there on whole numbers are no longer exact, and two ids could become one.
+        if value.abs() >= 9_007_199_254_740_992.0 {
+            return Err(E::custom("not exact"));
+        }
         Ok(Some(value.to_string()))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
-        Ok(Some(value.to_owned()))
+        let null = self.nulls.iter().any(|null| null == value);
+        Ok((!null).then(|| value.to_owned()))
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
@@ -154,7 +167,7 @@ mod tests {
     #[test]
     fn a_member_that_comes_late_is_read() {
         let text = "{\"a\":1}\n\n{\"a\":\"x\",\"b\":true,\"c\":{\"d\":1}}\n{\"a\":null}\n";
-        let columns = read(text, &["b", "a"]).expect("columns");
+        let columns = read(text, &["b", "a"], &[]).expect("columns");
         assert_eq!(columns[0], [None, Some("true".to_owned()), None]);
         assert_eq!(columns[1], [Some("1".to_owned()), Some("x".to_owned()), None]);
     }
@@ -167,8 +180,9 @@ mod tests {
             "{\"a\":1}\n{\"a\":1,\"a\":2}\n",
             "{\"a\":1}\n{\"a\":\n",
             "{\"a\":1}\n{\"a\":1} x\n",
+            "{\"a\":1}\n{\"a\":123456789012345678901234}\n",
         ] {
-            let fault = read(text, &["a"]).expect_err(text);
+            let fault = read(text, &["a"], &[]).expect_err(text);
             assert_eq!((fault.code, fault.record, fault.line), (Code::JsonLine, Some(2), Some(2)));
         }
     }

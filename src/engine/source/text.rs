@@ -17,6 +17,9 @@ pub struct Walk {
     pub header: Vec<String>,
     /// Records after the header.
     pub records: u64,
+    /// Bytes of lines without any character, which are no records; counted from the byte order
+    /// mark's end.
+    pub empty_lines: Vec<std::ops::Range<usize>>,
 }
 
 /// A fault in a text file: code, message, record (1 is the first after the header) and line.
@@ -122,8 +125,11 @@ pub fn walk(text: &str, delimiter: u8, quoted: bool) -> Result<Walk, Fault> {
     let mut walker = Walker { bytes, delimiter, quoted, bare, at: 0, line: 1, record: 0 };
     let header = header(&mut walker)?;
     let width = header.len();
+    let mut empty_lines = Vec::new();
     while walker.at < bytes.len() {
+        let start = walker.at;
         if width > 1 && walker.skip_empty_line() {
+            empty_lines.push(start..walker.at);
             continue;
         }
         walker.record += 1;
@@ -139,7 +145,7 @@ pub fn walk(text: &str, delimiter: u8, quoted: bool) -> Result<Walk, Fault> {
             .help("quote fields that hold the delimiter or a line end; check `delimiter`"));
         }
     }
-    Ok(Walk { header, records: walker.record })
+    Ok(Walk { header, records: walker.record, empty_lines })
 }
 
 /// The header's fields alone, from the first bytes of a file. `whole` says if these are all bytes.
@@ -180,7 +186,10 @@ fn header(walker: &mut Walker<'_>) -> Result<Vec<String>, Fault> {
         if names[..at].contains(name) {
             return Err(Fault::new(
                 Code::Header,
-                format!("two columns of the header have the name `{name}`"),
+                format!(
+                    "columns of the header have the same name, column {} an earlier one's",
+                    at + 1
+                ),
             )
             .at(0, 1)
             .help("rename one of them"));
