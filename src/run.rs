@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::diagnostics::{Code, Diagnostic, Faults, Severity, Style, render_all};
+use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Severity, Style, render_all};
 use crate::engine::source::catalog;
 use crate::engine::{Setting, execute};
 use crate::output::record::previous_rows;
@@ -130,18 +130,30 @@ pub fn run_file(path: &Path, options: &RunOptions) -> Result<RunRecord, Failure>
     let as_of = loaded.plan.as_of.unwrap_or(AsOf { at: now, replay: false });
     let setting = Setting { as_of, now, previous_rows: previous_rows(&loaded.plan.out) };
     let origin = Origin {
+        pipeline: path.to_path_buf(),
         pipeline_sha256: hex(&Sha256::digest(loaded.text.as_bytes())),
         started: now,
         warnings: loaded.warnings,
     };
-    execute(&loaded.plan, &setting)
-        .and_then(|results| publish(&loaded.plan, &setting, &origin, results))
-        .map_err(|Faults(faults)| Failure {
-            faults,
-            path: path.to_path_buf(),
-            text: loaded.text,
-            pipeline_at_fault: false,
-        })
+    unbroken(|| {
+        execute(&loaded.plan, &setting)
+            .and_then(|results| publish(&loaded.plan, &setting, &origin, results))
+    })
+    .map_err(|Faults(faults)| Failure {
+        faults,
+        path: path.to_path_buf(),
+        text: loaded.text,
+        pipeline_at_fault: false,
+    })
+}
+
+/// A panic of the engine is an error like others: nothing is published.
+fn unbroken<T>(run: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        Err(Diagnostic::error(Code::EngineFault, "the engine broke off; nothing was published")
+            .help("please report it, with the pipeline file and without the data")
+            .into())
+    })
 }
 
 /// Faults for which the data, not the pipeline file, is to blame.

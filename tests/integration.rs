@@ -2,8 +2,12 @@
 
 mod architecture;
 mod cases;
+mod cli;
 mod diagnostics;
 mod differential;
 mod docs;
+mod golden;
+mod intake;
+mod known_answers;
 mod oracle;
 mod support;

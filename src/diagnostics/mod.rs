@@ -231,12 +231,13 @@ impl Sink {
         self.faults.sort_by_key(|fault| fault.labels.first().map_or(usize::MAX, |l| l.span.start));
     }
 
-    /// Drops the reports of unknown names since `count`, where the list of names has a hole.
-    pub fn forget_unknown_since(&mut self, count: usize) {
+    /// Drops the faults of these codes reported since there were `count`: they follow from a fault
+    /// that is reported already.
+    pub fn forget_since(&mut self, count: usize, codes: &[Code]) {
         let mut at = 0;
         self.faults.retain(|fault| {
             at += 1;
-            at <= count || !matches!(fault.code, Code::UnknownField | Code::UnknownPurpose)
+            at <= count || !codes.contains(&fault.code)
         });
     }
 

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::digest::{Digest, combine, equal_pairs};
 use super::keys::Keys;
-use super::records::{Record, Records, id_text, record_digest};
+use super::records::{Record, RecordKey, Records, id_text};
 use crate::plan::{LinkRule, Plan};
 
 /// Number of a cluster, in profile order.
@@ -63,6 +63,8 @@ pub struct Clusters {
     pub linked_by: Vec<LinkedBy>,
     /// The digest of each record's table and id; 0 without an id.
     pub id_digests: Vec<Digest>,
+    /// The digest under which denials look for each record; 0 without an id.
+    pub id_forms: Vec<Digest>,
     /// Each rule's doings.
     pub rules: Vec<RuleStatistics>,
 }
@@ -94,8 +96,10 @@ impl Clusters {
 /// Makes the clusters.
 #[must_use]
 pub fn clusters(plan: &Plan, records: &Records, keys: &Keys) -> Clusters {
-    let id_digests =
-        records.map(|table, t, row| id_text(&t.ids, row).map_or(0, |id| record_digest(table, &id)));
+    let record_keys = records.map(|table, t, row| {
+        id_text(&t.ids, row).map_or(RecordKey::NONE, |id| RecordKey::of(table, &id))
+    });
+    let id_digests: Vec<Digest> = record_keys.iter().map(|key| key.exact).collect();
     let mut forest = Forest::new(records.len);
     let mut linked_by = vec![LinkedBy::Nothing; records.len];
 
@@ -131,7 +135,8 @@ pub fn clusters(plan: &Plan, records: &Records, keys: &Keys) -> Clusters {
             records: (touched.len() + pairs.len()) as u64,
         });
     }
-    assemble(plan, records, forest, id_digests, linked_by, rules, &shadow_links)
+    let clusters = assemble(plan, records, forest, id_digests, linked_by, rules, &shadow_links);
+    Clusters { id_forms: record_keys.into_iter().map(|key| key.loose).collect(), ..clusters }
 }
 
 fn numbered(digests: &[Digest]) -> Vec<(Digest, Record)> {
@@ -247,6 +252,7 @@ fn assemble(
         shadows,
         linked_by,
         id_digests,
+        id_forms: Vec::new(),
         rules,
     }
 }

@@ -160,17 +160,8 @@ impl Stages {
 ///
 /// # Errors
 /// Faults of the sources, of consent that cannot be honoured, of the engine, and an account that
-/// does not close. A panic of the engine is an error too: nothing is published.
+/// does not close.
 pub fn execute(plan: &Plan, setting: &Setting) -> Outcome<Results> {
-    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(plan, setting)));
-    caught.unwrap_or_else(|_| {
-        Err(Diagnostic::error(Code::EngineFault, "the engine broke off; nothing was published")
-            .help("please report it, with the pipeline file and without the data")
-            .into())
-    })
-}
-
-fn run(plan: &Plan, setting: &Setting) -> Outcome<Results> {
     let mut stages = Stages::new();
     let mut warnings = Vec::new();
     let loaded = load(plan)?;
@@ -194,7 +185,7 @@ fn run(plan: &Plan, setting: &Setting) -> Outcome<Results> {
     let survivors = survivorship::survive(plan, &records, &keys, &mut clusters);
     let shown = Shown::new(plan, &clusters, &survivors, &keys);
     stages.end("survivorship");
-    let decisions = intake::decisions(plan, &loaded, setting.as_of)?;
+    let decisions = intake::decisions(plan, &loaded, setting.as_of, setting.now)?;
     guard::after(plan, setting, &loaded, &decisions.newest)?;
     let states = state::states(plan, &decisions, &clusters, &keys, &shown);
     let suppressed = suppress::suppressed(plan, &loaded, &clusters, &keys)?;

@@ -3,6 +3,7 @@
 //! Records are numbered across tables in the order of tables and rows. The numbers never leave
 //! the engine, and nothing that does depends on them.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use polars::prelude::*;
@@ -80,6 +81,19 @@ impl Records {
         (&self.tables[table.0].fields[field.0], row)
     }
 
+    /// Compares two records by all their mapped cells: smaller first, null last.
+    #[must_use]
+    pub fn compare_cells(&self, a: Record, b: Record, fields: usize) -> Ordering {
+        (0..fields)
+            .map(|field| {
+                let (cells_a, row_a) = self.cell(a, FieldId(field));
+                let (cells_b, row_b) = self.cell(b, FieldId(field));
+                cells_a.compare(row_a, cells_b, row_b)
+            })
+            .find(|order| *order != Ordering::Equal)
+            .unwrap_or(Ordering::Equal)
+    }
+
     /// The id of a record; none if null or blank.
     #[must_use]
     pub fn id(&self, record: Record) -> Option<std::borrow::Cow<'_, str>> {
@@ -125,9 +139,48 @@ pub fn id_text(ids: &Cells, row: usize) -> Option<std::borrow::Cow<'_, str>> {
     ids.text(row).filter(|id| !id.trim().is_empty())
 }
 
-/// The digest of a record's identity: its table and id.
-#[must_use]
-pub fn record_digest(table: TableId, id: &str) -> Digest {
+/// The digests of a record's identity, its table and id: as it is, and as denials look for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordKey {
+    /// Of the id as it stands.
+    pub exact: Digest,
+    /// Of the id trimmed and, if it is a whole number, without sign, leading zeros and a fraction
+    /// of zeros, as spreadsheets and casts leave them.
+    pub loose: Digest,
+}
+
+impl RecordKey {
+    /// Without a record.
+    pub const NONE: Self = Self { exact: 0, loose: 0 };
+
+    /// Of a table and an id.
+    #[must_use]
+    pub fn of(table: TableId, id: &str) -> Self {
+        let exact = record_digest(table, id);
+        let loose = loose_id(id);
+        Self { exact, loose: if loose == id { exact } else { record_digest(table, loose) } }
+    }
+}
+
+/// The looser reading of an id (docs/semantics.md, section 6).
+fn loose_id(id: &str) -> &str {
+    let blank = |c: char| c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}');
+    let id = id.trim_matches(blank);
+    let number = id.strip_prefix('+').unwrap_or(id);
+    let whole = match number.split_once('.') {
+        Some((whole, zeros)) if zeros.bytes().all(|b| b == b'0') => whole,
+        _ => number,
+    };
+    if whole.is_empty() || !whole.bytes().all(|b| b.is_ascii_digit()) {
+        return id;
+    }
+    match whole.trim_start_matches('0') {
+        "" => "0",
+        digits => digits,
+    }
+}
+
+fn record_digest(table: TableId, id: &str) -> Digest {
     let mut bytes = Vec::with_capacity(id.len() + 8);
     bytes.extend_from_slice(&(table.0 as u64).to_le_bytes());
     bytes.extend_from_slice(id.as_bytes());
@@ -317,4 +370,20 @@ pub fn never(plan: &Plan, records: &Records, field: FieldId) -> HashSet<Digest> 
         }
     }
     digests
+}
+
+#[cfg(test)]
+mod tests {
+    use super::loose_id;
+
+    #[test]
+    fn ids_are_read_as_spreadsheets_leave_them() {
+        for id in ["7", " 7", "007", "+7", "7.0", "7.00", "7\u{200b}"] {
+            assert_eq!(loose_id(id), "7", "{id}");
+        }
+        for id in ["7.5", "C-007", "7a", "-7"] {
+            assert_eq!(loose_id(id), id);
+        }
+        assert_eq!(loose_id("000"), "0");
+    }
 }

@@ -190,8 +190,8 @@ impl Court<'_> {
         let (fields, purposes) = expr.names();
         let wanted: Vec<OutColumn> = fields.into_iter().map(OutColumn::Field).collect();
         let mut frame = columns.frame(&wanted)?;
-        // `customer_id` cannot be a field's name, so a column of consent collides with none.
-        let consent_name = |purpose: PurposeId| format!("customer_id.{}", purpose.0);
+        // No field's name holds a control character, so these columns collide with none.
+        let consent_name = |purpose: PurposeId| format!("\u{1}consent {}", purpose.0);
         for purpose in purposes {
             let passes = self.passes(purpose, profiles);
             let name = consent_name(purpose);
@@ -199,13 +199,13 @@ impl Court<'_> {
             frame.with_column(column.into()).map_err(fault)?;
         }
         if frame.width() == 0 {
-            let ones = BooleanChunked::full("customer_id".into(), true, profiles).into_series();
+            let ones = BooleanChunked::full("\u{1}".into(), true, profiles).into_series();
             frame = DataFrame::new(profiles, vec![ones.into()]).map_err(fault)?;
         }
         let field_name =
             |field: crate::plan::FieldId| self.plan.column_name(OutColumn::Field(field));
         let today = i32::try_from(self.as_of.0.div_euclid(DAY)).unwrap_or(i32::MAX);
-        let result = "customer_id.rule";
+        let result = "\u{1}rule";
         let rule = lower(expr, &field_name, &consent_name, today).alias(result);
         let out = super::collect(frame.lazy().with_column(rule)).map_err(fault)?;
         let rule = out.column(result).map_err(fault)?.as_materialized_series().rechunk();

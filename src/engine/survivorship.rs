@@ -152,6 +152,7 @@ impl<U: Fn(Record, usize) -> bool> Ranking<'_, U> {
         kept.then_with(|| self.records.place(a).0.cmp(&self.records.place(b).0))
             .then_with(|| self.records.id(b).cmp(&self.records.id(a)))
             .then_with(|| self.compare_values(a, b))
+            .then_with(|| self.records.compare_cells(a, b, self.fields))
     }
 
     fn compare_values(&self, a: Record, b: Record) -> Ordering {

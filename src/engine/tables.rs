@@ -1,6 +1,5 @@
 //! Internal tables: identity, quarantine, segments; and which columns the plan needs.
 
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use polars::prelude::*;
@@ -116,7 +115,7 @@ pub fn quarantine(
             .cmp(&table(*b))
             .then_with(|| no_id(*b).cmp(&no_id(*a)))
             .then_with(|| records.id(*a).cmp(&records.id(*b)))
-            .then_with(|| by_values(records, plan.fields.len(), *a, *b))
+            .then_with(|| records.compare_cells(*a, *b, plan.fields.len()))
     });
     let text = |make: &dyn Fn(Record) -> Option<String>| {
         StringChunked::from_iter_options("".into(), aside.iter().map(|record| make(*record)))
@@ -134,24 +133,15 @@ pub fn quarantine(
     for (at, field) in plan.fields.iter().enumerate() {
         let series = gather(plan, records, FieldId(at), aside.iter().map(|record| Some(*record)))?;
         // The table's own columns come first; a field of the same name is told apart.
-        let name = match field.name.as_str() {
-            "source" | "reason" | "id" => format!("field_{}", field.name),
-            _ => field.name.clone(),
-        };
+        let mut name = field.name.clone();
+        while columns.iter().any(|column: &Series| column.name().as_str() == name)
+            || (name != field.name && plan.fields.iter().any(|field| field.name == name))
+        {
+            name = format!("field_{name}");
+        }
         columns.push(series.with_name(name.into()));
     }
     frame(columns)
-}
-
-fn by_values(records: &Records, fields: usize, a: Record, b: Record) -> Ordering {
-    (0..fields)
-        .map(|field| {
-            let (cells_a, row_a) = records.cell(a, FieldId(field));
-            let (cells_b, row_b) = records.cell(b, FieldId(field));
-            cells_a.compare(row_a, cells_b, row_b)
-        })
-        .find(|order| *order != Ordering::Equal)
-        .unwrap_or(Ordering::Equal)
 }
 
 /// `customer_id` and the verdict in each segment, in profile order.

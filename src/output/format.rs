@@ -8,6 +8,7 @@ use std::path::Path;
 use polars::prelude::*;
 use sha2::{Digest as _, Sha256};
 
+use crate::normalize::Kind;
 use crate::plan::TargetFormat;
 
 /// How datetimes stand in text files: RFC 3339, UTC, a fraction only where there is one.
@@ -203,11 +204,9 @@ fn verify_lines(path: &Path, frame: &DataFrame) -> Result<(), String> {
 /// Guards text cells that a spreadsheet would run as a formula, with a leading apostrophe.
 ///
 /// Source: OWASP, "CSV Injection": cells that begin with = + - @, tab or carriage return.
-/// `is_phone` tells the columns in which a number with a leading + is left as it is.
-pub fn guard_formulas(
-    frame: &DataFrame,
-    is_phone: &dyn Fn(usize) -> bool,
-) -> PolarsResult<DataFrame> {
+/// In a column of phones a number with a leading +, in one of mails a plain address, is left as it is:
+/// neither holds a formula, and a contact point must not become another one.
+pub fn guard_formulas(frame: &DataFrame, kind: &dyn Fn(usize) -> Kind) -> PolarsResult<DataFrame> {
     let columns: PolarsResult<Vec<Column>> = frame
         .columns()
         .iter()
@@ -215,15 +214,25 @@ pub fn guard_formulas(
         .map(|(at, column)| {
             let series = column.as_materialized_series();
             let Ok(texts) = series.str() else { return Ok(column.clone()) };
-            let phone = is_phone(at);
-            let guarded = texts.apply_values(|text| guarded(text, phone));
+            let (phone, mail) = (kind(at) == Kind::Phone, kind(at) == Kind::Mail);
+            let guarded = texts.apply_values(|text| guarded(text, phone, mail));
             Ok(Column::from(guarded.into_series()))
         })
         .collect();
     DataFrame::new(frame.height(), columns?)
 }
 
-fn guarded(text: &str, phone: bool) -> Cow<'_, str> {
+/// An address of plain characters: it holds no formula, and guarding it would make it another one.
+fn is_plain_mail(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'+');
+    text.split_once('@').is_some_and(|(local, domain)| {
+        !local.is_empty()
+            && local.bytes().all(plain)
+            && domain.bytes().all(|b| plain(b) && b != b'+')
+    })
+}
+
+fn guarded(text: &str, phone: bool, mail: bool) -> Cow<'_, str> {
     let risky = matches!(text.as_bytes().first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r'));
     let plain_phone = phone
         && text.strip_prefix('+').is_some_and(|rest| {
@@ -232,7 +241,11 @@ fn guarded(text: &str, phone: bool) -> Cow<'_, str> {
                     .bytes()
                     .all(|b| matches!(b, b'0'..=b'9' | b' ' | b'(' | b')' | b'.' | b'-' | b'/'))
         });
-    if risky && !plain_phone { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+    if risky && !plain_phone && !(mail && is_plain_mail(text)) {
+        Cow::Owned(format!("'{text}"))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 #[cfg(test)]
@@ -241,13 +254,16 @@ mod tests {
 
     #[test]
     fn formulas_are_guarded_and_phones_are_not() {
-        assert_eq!(guarded("=HYPERLINK(\"x\")", false), "'=HYPERLINK(\"x\")");
-        assert_eq!(guarded("-1", false), "'-1");
-        assert_eq!(guarded("\t=1", false), "'\t=1");
-        assert_eq!(guarded("a=1", false), "a=1");
-        assert_eq!(guarded("+49 (170) 123-4567", true), "+49 (170) 123-4567");
-        assert_eq!(guarded("+49 170 1234567", false), "'+49 170 1234567");
-        assert_eq!(guarded("+1+cmd|' /C calc'!A0", true), "'+1+cmd|' /C calc'!A0");
-        assert_eq!(guarded("", true), "");
+        assert_eq!(guarded("=HYPERLINK(\"x\")", false, false), "'=HYPERLINK(\"x\")");
+        assert_eq!(guarded("-1", false, false), "'-1");
+        assert_eq!(guarded("\t=1", false, false), "'\t=1");
+        assert_eq!(guarded("a=1", false, false), "a=1");
+        assert_eq!(guarded("+49 (170) 123-4567", true, false), "+49 (170) 123-4567");
+        assert_eq!(guarded("+49 170 1234567", false, false), "'+49 170 1234567");
+        assert_eq!(guarded("+1+cmd|' /C calc'!A0", true, false), "'+1+cmd|' /C calc'!A0");
+        assert_eq!(guarded("", true, false), "");
+        assert_eq!(guarded("+promo@x.org", false, true), "+promo@x.org");
+        assert_eq!(guarded("=1+1@x.org", false, true), "'=1+1@x.org");
+        assert_eq!(guarded("@x.org", false, true), "'@x.org");
     }
 }

@@ -20,6 +20,8 @@ use stage::Staging;
 /// What of a run is known before its results.
 #[derive(Clone, Debug)]
 pub struct Origin {
+    /// The pipeline file.
+    pub pipeline: std::path::PathBuf,
     /// SHA-256 of the pipeline file, in hex.
     pub pipeline_sha256: String,
     /// When the run began.
@@ -40,7 +42,7 @@ pub fn publish(
     results: Results,
 ) -> Outcome<RunRecord> {
     let since = std::time::Instant::now();
-    let mut staging = Staging::new(plan);
+    let mut staging = Staging::new(plan, &origin.pipeline);
     let mut outputs = Vec::new();
     for table in &results.tables {
         let Some(target) = target_of(plan, table) else { continue };
@@ -115,11 +117,11 @@ fn guarded(
     if !text || !export.guard_formulas {
         return Ok(frame.clone());
     }
-    let is_phone = |at: usize| match export.columns.get(at) {
-        Some(OutColumn::Field(field)) => plan.fields[field.0].key.kind() == Kind::Phone,
-        _ => false,
+    let kind = |at: usize| match export.columns.get(at) {
+        Some(OutColumn::Field(field)) => plan.fields[field.0].key.kind(),
+        _ => Kind::Text,
     };
-    format::guard_formulas(frame, &is_phone).map_err(|_| {
+    format::guard_formulas(frame, &kind).map_err(|_| {
         Diagnostic::error(Code::EngineFault, "the engine failed while guarding formulas").into()
     })
 }

@@ -15,22 +15,26 @@ use crate::plan::{Plan, Target};
 
 /// Files written but not yet in place.
 pub struct Staging {
-    /// Device and inode of every source file.
+    /// Device and inode of every source file and of the pipeline file.
     sources: Vec<(u64, u64)>,
     staged: Vec<(NamedTempFile, PathBuf)>,
+    /// Real paths of the targets so far: two spellings of one file are one file.
+    taken: Vec<PathBuf>,
 }
 
 impl Staging {
-    /// Remembers the sources, so that none is written over.
-    pub fn new(plan: &Plan) -> Self {
+    /// Remembers what is read, so that none of it is written over.
+    pub fn new(plan: &Plan, pipeline: &Path) -> Self {
         let sources = plan
             .sources
             .iter()
             .flat_map(|source| &source.files)
+            .map(PathBuf::as_path)
+            .chain([pipeline])
             .filter_map(|file| fs::metadata(file).ok())
             .map(|metadata| (metadata.dev(), metadata.ino()))
             .collect();
-        Self { sources, staged: Vec::new() }
+        Self { sources, staged: Vec::new(), taken: Vec::new() }
     }
 
     /// Writes one table beside its target and reads it back.
@@ -60,9 +64,19 @@ impl Staging {
     }
 
     /// A new file, readable by its owner only, in the target's folder.
-    fn temporary(&self, path: &Path) -> Outcome<NamedTempFile> {
+    fn temporary(&mut self, path: &Path) -> Outcome<NamedTempFile> {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(|error| failed(path, &error.to_string()))?;
+        let real = fs::canonicalize(folder)
+            .map_err(|error| failed(path, &error.to_string()))?
+            .join(path.file_name().unwrap_or_default());
+        if self.taken.contains(&real) {
+            return Err(Diagnostic::error(Code::OutputPath, "two outputs would be one file")
+                .in_file(site(path))
+                .help("nothing was published; write each to a file of its own")
+                .into());
+        }
+        self.taken.push(real);
         if let Ok(metadata) = fs::metadata(path) {
             if metadata.is_dir() {
                 return Err(failed(path, "it is a folder").into());
@@ -70,7 +84,7 @@ impl Staging {
             if self.sources.contains(&(metadata.dev(), metadata.ino())) {
                 return Err(Diagnostic::error(
                     Code::OutputPath,
-                    "an output would overwrite a source",
+                    "an output would overwrite a file that the run reads",
                 )
                 .in_file(site(path))
                 .help("write to another file")

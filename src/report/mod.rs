@@ -14,15 +14,14 @@ pub fn summary(record: &RunRecord) -> String {
     let account = &record.account;
     let mut text = String::new();
     let records: u64 = account.customers.iter().map(|a| a.read).sum();
-    let _ = writeln!(
-        text,
-        "{}: {} customers from {} records, consent as of {}{}",
-        record.pipeline,
+    let title = format!(
+        "{} customers from {} records, consent as of {}{}",
         number(account.profiles),
         number(records),
         record.as_of,
         if record.replay { " (replay: nothing is exported)" } else { "" },
     );
+    wrap_words(&mut text, &format!("{}: ", record.pipeline), title.split(' '));
     customers(&mut text, account);
     consent(&mut text, account);
     if !account.segments.is_empty() {

@@ -253,6 +253,17 @@ fn words(cx: &mut Context<'_>, written: Option<&spec::Words>) -> Words {
         words.iter().flatten().map(|word| word.value.trim().to_lowercase()).collect()
     };
     let (granted, denied) = (fold(&written.granted), fold(&written.denied));
+    for word in written.granted.iter().chain(&written.denied).flatten() {
+        if word.value.trim().is_empty() {
+            cx.sink.push(
+                Diagnostic::error(
+                    Code::ConsentFault,
+                    "a blank cell is no decision, whatever it is called",
+                )
+                .at(word.span, "no word"),
+            );
+        }
+    }
     for word in written.denied.iter().flatten() {
         if granted.contains(&word.value.trim().to_lowercase()) {
             cx.sink.push(

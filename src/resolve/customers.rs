@@ -19,9 +19,14 @@ pub fn tables_and_fields(cx: &mut Context<'_>) -> (Vec<Table>, Vec<Field>) {
         cx.sink.push(Diagnostic::error(Code::MissingKey, "`customers` names no table"));
     }
     cx.unique("customer table", written.customers.iter().map(|table| &table.source));
-    let namespaces: Vec<_> =
-        written.customers.iter().filter_map(|table| table.namespace.as_ref()).collect();
-    cx.unique("namespace", namespaces.into_iter());
+    let namespaces: Vec<_> = written
+        .customers
+        .iter()
+        .map(|table| table.namespace.as_ref().unwrap_or(&table.source))
+        .collect();
+    if written.customers.iter().any(|table| table.namespace.is_some()) {
+        cx.unique("namespace", namespaces.into_iter());
+    }
 
     let mut fields: Vec<Field> = Vec::new();
     // Where each field got its type, for the message when another table disagrees.
@@ -43,7 +48,10 @@ pub fn tables_and_fields(cx: &mut Context<'_>) -> (Vec<Table>, Vec<Field>) {
                     fields.len() - 1
                 });
             mapping.push((FieldId(at), column.value.clone()));
-            let Some(ty) = source.and_then(|source| cx.column(source, column)) else { continue };
+            let Some(ty) = source.and_then(|source| cx.column(source, column)) else {
+                cx.types_complete = false;
+                continue;
+            };
             match &origins[at] {
                 None => {
                     fields[at].ty = ty;

@@ -57,6 +57,7 @@ pub fn resolve(
         sink,
         sources: Vec::new(),
         fields_complete: true,
+        types_complete: true,
     };
     cx.unique("source", pipeline.sources.iter().map(|source| &source.name));
     for (written, listing) in pipeline.sources.iter().zip(listings) {
@@ -80,7 +81,7 @@ pub fn resolve(
     let places = outputs::Places { base, out: overrides.out.as_deref() };
     let exports = outputs::exports(&mut cx, &fields, &consent, &places);
     let (segments, segment_order) = segments::segments(&mut cx, &fields, &consent, &exports);
-    let exports = outputs::finish_exports(&mut cx, &fields, &consent, &segments, exports);
+    let exports = outputs::finish_exports(&mut cx, &fields, &tables, &consent, &segments, exports);
     let outputs = outputs::outputs(&mut cx, &places);
     let out = places.out_folder(&pipeline.name.value, pipeline.out.as_ref());
     outputs::check_collisions(&mut cx, &places);
@@ -112,6 +113,8 @@ struct Context<'a> {
     sources: Vec<Option<Source>>,
     /// False if a customer table could not be read, so that a field not found may be its.
     fields_complete: bool,
+    /// False if the type of a field could not be told, so that a fault of types may be its.
+    types_complete: bool,
 }
 
 impl Context<'_> {

@@ -9,7 +9,7 @@ use crate::diagnostics::{Code, Diagnostic, Span, Spanned};
 use crate::normalize::Kind;
 use crate::plan::{
     Allowed, Consent, Export, Field, FieldId, Gate, OutColumn, Outputs, PurposeId, Segment,
-    SegmentId, Target, TargetFormat,
+    SegmentId, Table, Target, TargetFormat,
 };
 use crate::spec;
 
@@ -56,6 +56,20 @@ impl Places<'_> {
 /// True where a field is a contact point.
 pub fn is_contact(fields: &[Field], field: FieldId) -> bool {
     fields[field.0].key.kind() != Kind::Text
+}
+
+/// True where a field is a contact point, or takes its values from the same column as one.
+fn carries_contact(fields: &[Field], tables: &[Table], field: FieldId) -> bool {
+    is_contact(fields, field)
+        || tables.iter().any(|table| {
+            table.mapping.iter().any(|(id, column)| {
+                *id == field
+                    && table
+                        .mapping
+                        .iter()
+                        .any(|(other, theirs)| theirs == column && is_contact(fields, *other))
+            })
+        })
 }
 
 /// An export before its segment's gate is known.
@@ -148,6 +162,7 @@ fn allowed(cx: &mut Context<'_>, fields: &[Field], export: &spec::Export) -> Opt
 pub fn finish_exports(
     cx: &mut Context<'_>,
     fields: &[Field],
+    tables: &[Table],
     consent: &Consent,
     segments: &[Segment],
     drafts: Vec<DraftExport>,
@@ -180,7 +195,7 @@ pub fn finish_exports(
         for (column, span) in &columns {
             let OutColumn::Field(field) = column else { continue };
             if open
-                || !is_contact(fields, *field)
+                || !carries_contact(fields, tables, *field)
                 || vias.contains(field)
                 || allowed.contains(field)
             {

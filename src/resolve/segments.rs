@@ -127,7 +127,10 @@ fn rule(
     let before = cx.sink.count();
     let expr = resolve_rule(&ast, &scope, &mut cx.sink);
     if !cx.fields_complete {
-        cx.sink.forget_unknown_since(before);
+        cx.sink.forget_since(before, &[Code::UnknownField, Code::UnknownPurpose]);
+    }
+    if !cx.types_complete {
+        cx.sink.forget_since(before, &[Code::RuleType]);
     }
     Some(Rule { text: text.value.clone(), expr: expr? })
 }
@@ -166,19 +169,19 @@ fn channels(
     segment: SegmentId,
     exports: &[DraftExport],
 ) -> Vec<FieldId> {
+    let contacts =
+        || (0..fields.len()).map(FieldId).filter(|f| super::outputs::is_contact(fields, *f));
+    let shown: Vec<FieldId> = contacts()
+        .filter(|field| exports.iter().any(|e| e.segment == Some(segment) && e.shows(*field)))
+        .collect();
     let mut channels: Vec<FieldId> = match gate {
-        Gate::Purposes(purposes) => purposes.iter().map(|p| consent.purposes[p.0].via).collect(),
-        Gate::None { .. } => {
-            let all = || {
-                (0..fields.len()).map(FieldId).filter(|f| super::outputs::is_contact(fields, *f))
-            };
-            let mine: Vec<_> = exports.iter().filter(|e| e.segment == Some(segment)).collect();
-            if mine.is_empty() {
-                all().collect()
-            } else {
-                all().filter(|field| mine.iter().any(|export| export.shows(*field))).collect()
-            }
+        // What leaves by `allow_columns` is a channel too.
+        Gate::Purposes(purposes) => {
+            purposes.iter().map(|p| consent.purposes[p.0].via).chain(shown).collect()
         }
+        // Nobody knows through what it goes out if no export shows it.
+        Gate::None { .. } if shown.is_empty() => contacts().collect(),
+        Gate::None { .. } => shown,
     };
     channels.sort_unstable();
     channels.dedup();

@@ -10,7 +10,7 @@ use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::engine::account::ConsentAccount;
 use crate::engine::cells::Cells;
 use crate::engine::digest::{Digest, DigestMap};
-use crate::engine::records::{KeyReader, id_text, record_digest};
+use crate::engine::records::{KeyReader, RecordKey, id_text};
 use crate::engine::source::Loaded;
 use crate::plan::{
     AsOf, ConsentTable, DAY, Instant, Match, Plan, PurposeId, Shape, TableId, Unmatchable,
@@ -31,7 +31,12 @@ pub struct Decisions {
 ///
 /// # Errors
 /// A denial that matches nobody's key in a table that does not say `unmatchable: report`.
-pub fn decisions(plan: &Plan, loaded: &[Option<Loaded>], as_of: AsOf) -> Outcome<Decisions> {
+pub fn decisions(
+    plan: &Plan,
+    loaded: &[Option<Loaded>],
+    as_of: AsOf,
+    now: Instant,
+) -> Outcome<Decisions> {
     let consent = &plan.consent;
     let mut purposes: Vec<PurposeDecisions> = consent
         .purposes
@@ -42,7 +47,7 @@ pub fn decisions(plan: &Plan, loaded: &[Option<Loaded>], as_of: AsOf) -> Outcome
     let mut newest = Vec::new();
     for table in &consent.tables {
         let Some(source) = &loaded[table.source.0] else { continue };
-        let intake = Intake::new(plan, table, source)?;
+        let intake = Intake::new(plan, table, source, now)?;
         let filed = intake.file_all(source.rows, as_of);
         let (account, at) = filed.close(plan, table, &mut purposes);
         if account.unmatchable_denials > 0 && table.unmatchable == Unmatchable::Stop {
@@ -88,6 +93,7 @@ struct Intake<'a> {
     records: Vec<(TableId, Cells)>,
     own: Option<(TableId, Cells)>,
     at: Option<At>,
+    now: Instant,
 }
 
 struct At {
@@ -109,7 +115,12 @@ struct Times {
 }
 
 impl<'a> Intake<'a> {
-    fn new(plan: &'a Plan, table: &'a ConsentTable, source: &Loaded) -> Outcome<Self> {
+    fn new(
+        plan: &'a Plan,
+        table: &'a ConsentTable,
+        source: &Loaded,
+        now: Instant,
+    ) -> Outcome<Self> {
         let cells = |name: &str| Cells::of(&source.column(name)?.series);
         let (values, purpose) = match &table.shape {
             Shape::Wide(columns) => {
@@ -150,7 +161,7 @@ impl<'a> Intake<'a> {
             None => None,
         };
         let names = plan.consent.purposes.iter().map(|p| p.name.trim().to_lowercase()).collect();
-        Ok(Self { table, values, purpose, names, keys, records, own, at })
+        Ok(Self { table, values, purpose, names, keys, records, own, at, now })
     }
 
     fn times(&self, row: usize, granted: bool) -> Option<Times> {
@@ -240,7 +251,8 @@ impl<'a> Intake<'a> {
         filed: &mut Filed,
     ) {
         let times = self.times(row, granted);
-        if let Some(times) = times {
+        // A time that is still to come says nothing of how old a table is.
+        if let Some(times) = times.filter(|times| times.exists <= self.now.0) {
             filed.newest = filed.newest.max(Some(times.exists));
         }
         let later = times.is_some_and(|times| times.exists > as_of.at.0);
@@ -257,11 +269,11 @@ impl<'a> Intake<'a> {
         let own = self
             .own
             .as_ref()
-            .and_then(|(table, ids)| id_text(ids, row).map(|id| record_digest(*table, &id)));
-        let named: Vec<Digest> = self
+            .and_then(|(table, ids)| id_text(ids, row).map(|id| RecordKey::of(*table, &id)));
+        let named: Vec<RecordKey> = self
             .records
             .iter()
-            .filter_map(|(table, ids)| id_text(ids, row).map(|id| record_digest(*table, &id)))
+            .filter_map(|(table, ids)| id_text(ids, row).map(|id| RecordKey::of(*table, &id)))
             .collect();
         let has_record = own.is_some() || !named.is_empty();
         let mut entries: Vec<(Subject, Entry)> = Vec::new();
@@ -281,12 +293,12 @@ impl<'a> Intake<'a> {
             unmatchable = 1;
         }
         entries
-            .extend(named.iter().map(|&record| (Subject::Record, entry(record, &[record], true))));
+            .extend(named.iter().map(|of| (Subject::Record, entry(of.exact, &[of.loose], true))));
         if let Some(record) = own {
             // Beside usable keys the record has the decision too, but it is counted once.
             let counted = entries.is_empty();
             if !named.contains(&record) {
-                entries.push((Subject::Record, entry(record, &[record], counted)));
+                entries.push((Subject::Record, entry(record.exact, &[record.loose], counted)));
             }
         }
 

@@ -126,7 +126,8 @@ impl Judge<'_> {
         if self.records {
             for record in self.clusters.members(cluster) {
                 let id = self.clusters.id_digests[*record as usize];
-                own(self.decisions.fold(Subject::Record, id, &std::iter::once(id)));
+                let form = self.clusters.id_forms[*record as usize];
+                own(self.decisions.fold(Subject::Record, id, &std::iter::once(form)));
             }
         }
         let (mut other_denied, mut other_granted) = (false, false);

@@ -12,7 +12,7 @@ use crate::engine::digest::{Digest, DigestMap};
 use crate::engine::identity::Clusters;
 use crate::engine::keys::Keys;
 use crate::engine::profile::Shown;
-use crate::engine::records::{KeyReader, Record, id_text, record_digest};
+use crate::engine::records::{KeyReader, Record, RecordKey, id_text};
 use crate::engine::source::Loaded;
 use crate::plan::{FieldId, Match, Plan, Suppression, Unmatchable};
 
@@ -67,7 +67,7 @@ fn hits_cluster(
         Subject::Field(field) => {
             keys.targets(field, record).any(|form| form != 0 && set.get(form).is_some())
         }
-        Subject::Record => set.get(clusters.id_digests[record as usize]).is_some(),
+        Subject::Record => set.get(clusters.id_forms[record as usize]).is_some(),
     };
     clusters.members(cluster).iter().any(|record| hit(*record))
         || (subject != Subject::Record && clusters.shadows_of(cluster).any(hit))
@@ -92,18 +92,20 @@ fn read(
     for matched in &list.matches {
         if let Match::Record { table, column } = matched {
             let ids = Cells::of(&source.column(column)?.series)?;
-            let digests: Vec<(Digest, ())> = (0..source.rows)
+            let keys: Vec<RecordKey> = (0..source.rows)
                 .filter_map(|row| {
                     let id = id_text(&ids, row)?;
                     (filled[row], has_record[row]) = (true, true);
-                    Some((record_digest(*table, &id), ()))
+                    Some(RecordKey::of(*table, &id))
                 })
                 .collect();
-            let set = DigestMap::build(&digests, |(), ()| {});
-            account.read += digests.len() as u64;
-            account.used += set.len() as u64;
-            account.folded += (digests.len() - set.len()) as u64;
-            entries.push((Subject::Record, set));
+            let exact: Vec<_> = keys.iter().map(|key| (key.exact, ())).collect();
+            let forms: Vec<_> = keys.iter().map(|key| (key.loose, ())).collect();
+            let distinct = DigestMap::build(&exact, |(), ()| {}).len();
+            account.read += keys.len() as u64;
+            account.used += distinct as u64;
+            account.folded += (keys.len() - distinct) as u64;
+            entries.push((Subject::Record, DigestMap::build(&forms, |(), ()| {})));
         }
     }
     for matched in &list.matches {

@@ -1,6 +1,6 @@
 //! The catalog: which files a source has and what their headers or footers say. Reads no rows.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -74,7 +74,18 @@ fn files(request: &Request) -> Result<Vec<PathBuf>, Diagnostic> {
         Diagnostic::error(Code::BadValue, format!("not a glob: {}", error.msg))
             .at(request.span, "this pattern")
     })?;
-    let mut files: Vec<PathBuf> = paths.filter_map(Result::ok).filter(|p| p.is_file()).collect();
+    // What the pattern names but nobody can read must not vanish: it may hold denials.
+    let mut files: Vec<PathBuf> = Vec::new();
+    for path in paths {
+        let path = path.map_err(|error| {
+            unreadable(error.path(), error.error()).at(request.span, "this pattern")
+        })?;
+        let metadata = fs::metadata(&path)
+            .map_err(|error| unreadable(&path, &error).at(request.span, "this pattern"))?;
+        if !metadata.is_dir() {
+            files.push(path);
+        }
+    }
     files.sort_unstable();
     if files.is_empty() {
         return Err(missing(format!("no file matches {pattern}")));
@@ -146,11 +157,16 @@ fn head(file: &Path, compression: Compression) -> Result<Vec<u8>, Diagnostic> {
 }
 
 /// A reader of a file's text bytes.
-pub fn decompressed(file: File, compression: Compression) -> io::Result<Box<dyn io::Read>> {
+pub fn decompressed<'a>(
+    stored: impl io::Read + 'a,
+    compression: Compression,
+) -> io::Result<Box<dyn io::Read + 'a>> {
     Ok(match compression {
-        Compression::None => Box::new(file),
-        Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(io::BufReader::new(file))),
-        Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(file)?),
+        Compression::None => Box::new(stored),
+        Compression::Gzip => {
+            Box::new(flate2::read::MultiGzDecoder::new(io::BufReader::new(stored)))
+        }
+        Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(stored)?),
     })
 }
 

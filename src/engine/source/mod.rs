@@ -173,8 +173,8 @@ fn decompress(stored: Vec<u8>, compression: Compression, file: &Path) -> Outcome
         return Ok(stored);
     }
     let mut text = Vec::new();
-    File::open(file)
-        .and_then(|f| catalog::decompressed(f, compression)?.read_to_end(&mut text))
+    catalog::decompressed(stored.as_slice(), compression)
+        .and_then(|mut reader| reader.read_to_end(&mut text))
         .map_err(|error| catalog::unreadable(file, &error))?;
     Ok(text)
 }
@@ -201,7 +201,7 @@ fn delimited(
     delimiter: u8,
     quoted: bool,
 ) -> Outcome<Raw> {
-    if bytes.starts_with(b"\xEF\xBB\xBF") {
+    while bytes.starts_with(b"\xEF\xBB\xBF") {
         bytes.drain(..3);
     }
     let walk = text::utf8(&bytes)
@@ -226,7 +226,7 @@ fn delimited(
         .map(|null| null.as_str().into())
         .collect();
     let nulls = (!others.is_empty()).then_some(NullValues::AllColumns(others));
-    let select: Vec<Expr> = columns.iter().map(|column| col(column.name.as_str())).collect();
+    let select: Vec<Expr> = columns.iter().map(|column| named(&column.name)).collect();
     let bytes = without(bytes, &walk.empty_lines);
     let frame = LazyCsvReader::new_with_sources(ScanSources::Buffers(Arc::from([bytes.into()])))
         .with_schema(Some(Arc::new(schema)))
@@ -248,7 +248,19 @@ fn delimited(
         .help("please report this: the two ways of counting must agree")
         .into());
     }
-    Ok((series_of(&frame), rows))
+    let mut series = series_of(&frame);
+    if missing_is_null {
+        // The reader takes only a bare empty cell for null, not a quoted one.
+        for series in &mut series {
+            let texts = series.str().map_err(|error| engine_fault("looking at cells", &error))?;
+            if texts.iter().any(|cell| cell == Some("")) {
+                let cells = texts.iter().map(|cell| cell.filter(|text| !text.is_empty()));
+                *series =
+                    StringChunked::from_iter_options(series.name().clone(), cells).into_series();
+            }
+        }
+    }
+    Ok((series, rows))
 }
 
 /// The bytes without the given ranges, which lie in order. The reader would take an empty line for
@@ -271,6 +283,11 @@ fn changed(file: &Path) -> Diagnostic {
     Diagnostic::error(Code::SchemaMismatch, "the file's columns changed while the run began")
         .in_file(Site { file: file.to_path_buf(), ..Site::default() })
         .help("run again when nobody writes to it")
+}
+
+/// A column by its name as it is; `col` would read `*` and `^...$` as patterns.
+fn named(name: &str) -> Expr {
+    Expr::Column(name.into())
 }
 
 fn series_of(frame: &DataFrame) -> Vec<Series> {
@@ -297,7 +314,7 @@ fn lines(source: &Source, columns: &[&PlanColumn], file: &Path, bytes: &[u8]) ->
 }
 
 fn binary(format: Format, columns: &[&PlanColumn], file: &Path) -> Outcome<Raw> {
-    let select: Vec<Expr> = columns.iter().map(|column| col(column.name.as_str())).collect();
+    let select: Vec<Expr> = columns.iter().map(|column| named(&column.name)).collect();
     let path = PlRefPath::new(file.to_string_lossy());
     let scan = if format == Format::Parquet {
         let args = ScanArgsParquet { glob: false, ..ScanArgsParquet::default() };

@@ -163,7 +163,7 @@ pub fn header_of(text: &str, delimiter: u8, quoted: bool) -> Result<Vec<String>,
         return Err(Fault::new(Code::LineEnds, "the lines end with bare carriage returns")
             .help("convert the line ends, for example with `tr '\\r' '\\n'`"));
     }
-    header(&mut Walker { bytes, delimiter, quoted, bare: false, at: 0, line: 1, record: 0 })
+    header(&mut Walker { bytes, delimiter, quoted, bare, at: 0, line: 1, record: 0 })
 }
 
 fn header(walker: &mut Walker<'_>) -> Result<Vec<String>, Fault> {
@@ -174,6 +174,7 @@ fn header(walker: &mut Walker<'_>) -> Result<Vec<String>, Fault> {
         line = rest;
     }
     let names = split(line, walker.delimiter, walker.quoted);
+    let mut seen = std::collections::HashSet::new();
     for (at, name) in names.iter().enumerate() {
         if name.is_empty() {
             return Err(Fault::new(
@@ -183,7 +184,7 @@ fn header(walker: &mut Walker<'_>) -> Result<Vec<String>, Fault> {
             .at(0, 1)
             .help("name every column; is `delimiter` right?"));
         }
-        if names[..at].contains(name) {
+        if !seen.insert(name.as_str()) {
             return Err(Fault::new(
                 Code::Header,
                 format!(
