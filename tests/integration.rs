@@ -1,5 +1,7 @@
 //! The one integration-test binary: each further one would link the engine again.
 
+#![allow(clippy::print_stderr, reason = "tests say what they do")]
+
 mod architecture;
 mod cases;
 mod cli;

@@ -142,13 +142,8 @@ fn segment(text: &mut String, a: &SegmentAccount) {
         Some(because) => format!("no consent asked: {because}"),
         None => a.consent.join(" and "),
     };
-    let _ = writeln!(
-        text,
-        "  {}: {} of {} ({gate})",
-        a.segment,
-        number(a.in_segment),
-        number(a.profiles)
-    );
+    let words = format!("{} of {} ({gate})", number(a.in_segment), number(a.profiles));
+    wrap_words(text, &format!("  {}: ", a.segment), words.split(' '));
     let parts = [
         ("suppressed", a.suppressed),
         ("denied", a.denied),

@@ -49,7 +49,7 @@ pub fn tables_and_fields(cx: &mut Context<'_>) -> (Vec<Table>, Vec<Field>) {
                 });
             mapping.push((FieldId(at), column.value.clone()));
             let Some(ty) = source.and_then(|source| cx.column(source, column)) else {
-                cx.types_complete = false;
+                cx.untyped.push(name.value.clone());
                 continue;
             };
             match &origins[at] {

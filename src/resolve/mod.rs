@@ -57,7 +57,7 @@ pub fn resolve(
         sink,
         sources: Vec::new(),
         fields_complete: true,
-        types_complete: true,
+        untyped: Vec::new(),
     };
     cx.unique("source", pipeline.sources.iter().map(|source| &source.name));
     for (written, listing) in pipeline.sources.iter().zip(listings) {
@@ -113,8 +113,8 @@ struct Context<'a> {
     sources: Vec<Option<Source>>,
     /// False if a customer table could not be read, so that a field not found may be its.
     fields_complete: bool,
-    /// False if the type of a field could not be told, so that a fault of types may be its.
-    types_complete: bool,
+    /// Fields of which the type could not be told, so that a fault of types may be theirs.
+    untyped: Vec<String>,
 }
 
 impl Context<'_> {

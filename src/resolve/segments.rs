@@ -129,7 +129,7 @@ fn rule(
     if !cx.fields_complete {
         cx.sink.forget_since(before, &[Code::UnknownField, Code::UnknownPurpose]);
     }
-    if !cx.types_complete {
+    if cx.untyped.iter().any(|field| text.value.contains(field.as_str())) {
         cx.sink.forget_since(before, &[Code::RuleType]);
     }
     Some(Rule { text: text.value.clone(), expr: expr? })

@@ -6,7 +6,7 @@ use super::World;
 use super::calendar::period_end;
 use super::decisions::{Book, Contact, Decision};
 use super::identity::{People, Profile};
-use super::loose::denial_reaches;
+use super::loose::{denial_reaches, plain_id};
 
 /// The state of a profile for a purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +53,10 @@ pub fn reaches(world: &World<'_>, on: &Contact, contact: &Contact) -> bool {
             let kind = world.plan.fields[left.0].key.kind();
             left == right && denial_reaches(kind, denied, shown)
         }
-        _ => on == contact,
+        (Contact::Record(left, denied), Contact::Record(right, id)) => {
+            left == right && plain_id(denied) == plain_id(id)
+        }
+        _ => false,
     }
 }
 

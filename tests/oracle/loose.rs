@@ -33,6 +33,26 @@ pub fn denial_reaches(kind: Kind, denied: &Key, shown: &Key) -> bool {
     }
 }
 
+/// An id as a denial reads it: without blanks at its ends and, of a whole number, without plus sign,
+/// leading zeros and a fraction of zeros.
+pub fn plain_id(id: &str) -> String {
+    let id: String = id.trim().chars().filter(|c| !"\u{200b}\u{feff}".contains(*c)).collect();
+    let mut number = id.trim_start_matches('+').to_owned();
+    if number.contains('.') && number.split('.').count() == 2 {
+        let whole = number.split('.').next().unwrap_or_default().to_owned();
+        if number.chars().skip(whole.chars().count() + 1).all(|digit| digit == '0') {
+            number = whole;
+        }
+    }
+    if number.is_empty() || number.chars().any(|digit| !digit.is_ascii_digit()) {
+        return id;
+    }
+    while number.len() > 1 && number.starts_with('0') {
+        number.remove(0);
+    }
+    number
+}
+
 /// A mail without what a denial does not look at.
 fn bare_mail(key: &str) -> String {
     let Some((local, domain)) = key.rsplit_once('@') else {

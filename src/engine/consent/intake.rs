@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::Subject;
 use super::fold::{DecisionSet, Newest, PurposeDecisions};
-use super::vocabulary::{Reading, read};
+use super::vocabulary::{Reading, read, trimmed};
 use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::engine::account::ConsentAccount;
 use crate::engine::cells::Cells;
@@ -235,7 +235,7 @@ impl<'a> Intake<'a> {
     }
 
     fn purpose_named(&self, name: &str) -> Option<PurposeId> {
-        let name = name.trim();
+        let name = trimmed(name);
         let at = self.names.iter().position(|known| {
             known.eq_ignore_ascii_case(name) || (!name.is_ascii() && *known == name.to_lowercase())
         });

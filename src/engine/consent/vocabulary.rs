@@ -51,10 +51,19 @@ pub enum Reading {
     Unrecognized,
 }
 
+/// A text without blanks at its ends, invisible ones too: they must not hide a denial.
+#[must_use]
+pub fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c: char| {
+        c.is_whitespace()
+            || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
+    })
+}
+
 /// Reads a cell: trimmed, without case; a table's own words win.
 #[must_use]
 pub fn read(text: &str, own: &Words) -> Reading {
-    let text = text.trim();
+    let text = trimmed(text);
     if text.is_empty() {
         return Reading::NoDecision;
     }
@@ -86,6 +95,7 @@ mod tests {
         let none = Words::default();
         assert_eq!(read(" True ", &none), Reading::Granted);
         assert_eq!(read("DO NOT ALLOW", &none), Reading::Denied);
+        assert_eq!(read("\u{200b}no\u{feff}", &none), Reading::Denied);
         assert_eq!(read("", &none), Reading::NoDecision);
         assert_eq!(read("  ", &none), Reading::NoDecision);
         assert_eq!(read("maybe", &none), Reading::Unrecognized);

@@ -187,10 +187,7 @@ fn header(walker: &mut Walker<'_>) -> Result<Vec<String>, Fault> {
         if !seen.insert(name.as_str()) {
             return Err(Fault::new(
                 Code::Header,
-                format!(
-                    "columns of the header have the same name, column {} an earlier one's",
-                    at + 1
-                ),
+                format!("column {} of the header has the name of an earlier one", at + 1),
             )
             .at(0, 1)
             .help("rename one of them"));
