@@ -2,7 +2,7 @@
 //!
 //! Every room reports faults as plain data: a [`Diagnostic`] has a stable [`Code`], a message,
 //! places in the pipeline file ([`Label`]), a place in a data file ([`Site`]) and a help line.
-//! One renderer turns them into text ([`render`]) or JSON ([`Diagnostic::to_json`]).
+//! One renderer turns them into text ([`fn@render`]) or JSON ([`Diagnostic::to_json`]).
 //!
 //! No diagnostic may carry a personal value: cells of data files never go into one.
 
