@@ -15,7 +15,7 @@ pub fn summary(record: &RunRecord) -> String {
     let mut text = String::new();
     let records: u64 = account.customers.iter().map(|a| a.read).sum();
     let title = format!(
-        "{} customers from {} records, consent as of {}{}",
+        "{} customers from {} records, as of {}{}",
         number(account.profiles),
         number(records),
         record.as_of,

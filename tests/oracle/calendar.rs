@@ -117,6 +117,8 @@ pub enum Point {
     Day(i64),
     /// A point in time: microseconds since 1970-01-01T00:00:00Z.
     At(i64),
+    /// A day of some zone: its first and its last microsecond.
+    Span(i64, i64),
 }
 
 /// Reads RFC 3339, `YYYY-MM-DD HH:MM:SS` or the same with `T`, with or without a fraction and a
@@ -175,6 +177,13 @@ fn in_zone(local: i64, timezone: &str) -> Option<i64> {
         let holds = i64::from(zone.to_offset(at).seconds()) * SECOND == offset;
         holds.then_some(instant)
     })
+}
+
+/// A day in a zone.
+pub fn day_in_zone(days: i64, timezone: &str) -> Option<Point> {
+    let first = in_zone(days * DAY, timezone)?;
+    let next = in_zone((days + 1) * DAY, timezone)?;
+    Some(Point::Span(first, next - 1))
 }
 
 /// `2026-11-24`.

@@ -84,7 +84,7 @@ impl Decision {
     pub fn exists_from(&self) -> Option<i64> {
         match self.moment {
             Moment::Undated => None,
-            Moment::Dated(Point::At(micros)) => Some(micros),
+            Moment::Dated(Point::At(micros) | Point::Span(micros, _)) => Some(micros),
             Moment::Dated(Point::Day(days)) => Some(days * DAY),
         }
     }
@@ -92,6 +92,7 @@ impl Decision {
     /// Where it sorts among the decisions of its set.
     pub fn sorts_at(&self) -> Option<i64> {
         match self.moment {
+            Moment::Dated(Point::Span(_, last)) if !self.granted => Some(last),
             Moment::Dated(Point::Day(days)) if !self.granted => Some((days + 1) * DAY - 1),
             _ => self.exists_from(),
         }

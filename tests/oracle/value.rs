@@ -52,7 +52,7 @@ impl Value {
             }),
             Type::Datetime => match read_point(cell, ty, format, timezone)? {
                 Point::Day(days) => Self::Datetime(days * DAY),
-                Point::At(micros) => Self::Datetime(micros),
+                Point::At(micros) | Point::Span(micros, _) => Self::Datetime(micros),
             },
         })
     }
@@ -101,8 +101,11 @@ pub fn read_moment(cell: &str, column: &ColumnType, timezone: &str) -> Point {
         ColumnType::Stored(ty) => (*ty, None),
         ColumnType::Unusable(_) => panic!("the case uses an unusable column"),
     };
-    read_point(cell, ty, format, timezone)
-        .unwrap_or_else(|| panic!("the case holds {cell:?}, which is no {}", ty.name()))
+    let point = match read_point(cell, ty, format, timezone) {
+        Some(Point::Day(days)) => calendar::day_in_zone(days, timezone),
+        point => point,
+    };
+    point.unwrap_or_else(|| panic!("the case holds {cell:?}, which is no {}", ty.name()))
 }
 
 fn read_point(cell: &str, ty: Type, format: Option<&str>, timezone: &str) -> Option<Point> {

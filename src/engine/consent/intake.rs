@@ -1,5 +1,6 @@
 //! Intake: rows of consent tables become decisions, each counted once, each filed under digests.
 
+use jiff::tz::TimeZone;
 use polars::prelude::DataType;
 use rayon::prelude::*;
 
@@ -12,6 +13,7 @@ use crate::engine::cells::Cells;
 use crate::engine::digest::{Digest, DigestMap};
 use crate::engine::records::{KeyReader, RecordKey, id_text};
 use crate::engine::source::Loaded;
+use crate::engine::source::values::TimeReader;
 use crate::plan::{
     AsOf, ConsentTable, DAY, Instant, Match, Plan, PurposeId, Shape, TableId, Unmatchable,
 };
@@ -99,6 +101,8 @@ struct Intake<'a> {
 struct At {
     cells: Cells,
     date_only: DateOnly,
+    /// Knows when a day begins and ends in the source's zone.
+    days: TimeReader<'static>,
 }
 
 enum DateOnly {
@@ -156,7 +160,10 @@ impl<'a> Intake<'a> {
                     (_, Some(flags)) => DateOnly::Some(flags.clone()),
                     (_, None) => DateOnly::Never,
                 };
-                Some(At { cells: Cells::of(&column.series)?, date_only })
+                let zone = &plan.sources[table.source.0].timezone;
+                let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
+                let days = TimeReader { format: None, zone };
+                Some(At { cells: Cells::of(&column.series)?, date_only, days })
             }
             None => None,
         };
@@ -167,12 +174,14 @@ impl<'a> Intake<'a> {
     fn times(&self, row: usize, granted: bool) -> Option<Times> {
         let at = self.at.as_ref()?;
         let value = at.cells.ordinal(row)?;
-        let (start, whole_day) = match &at.date_only {
-            DateOnly::All => (value.saturating_mul(DAY), true),
-            DateOnly::Never => (value, false),
-            DateOnly::Some(flags) => (value, flags[row]),
+        let day = match &at.date_only {
+            DateOnly::All => Some(value),
+            DateOnly::Some(flags) if flags[row] => Some(value.div_euclid(DAY)),
+            DateOnly::Some(_) | DateOnly::Never => None,
         };
-        let sorts = if whole_day && !granted { start.saturating_add(DAY - 1) } else { start };
+        let Some(day) = day else { return Some(Times { exists: value, sorts: value }) };
+        let (start, end) = at.days.day(day);
+        let sorts = if granted { start } else { end };
         Some(Times { exists: start, sorts })
     }
 

@@ -76,6 +76,25 @@ impl TimeReader<'_> {
         Some(Moment { at: Instant(at), date_only: false })
     }
 
+    /// The first and the last microsecond of a calendar day in the zone.
+    #[must_use]
+    pub fn day(&self, days: i64) -> (i64, i64) {
+        let utc = (
+            days.saturating_mul(crate::plan::DAY),
+            days.saturating_add(1).saturating_mul(crate::plan::DAY),
+        );
+        let midnight = |micros: i64| {
+            if self.zone == TimeZone::UTC {
+                return micros;
+            }
+            Timestamp::from_microsecond(micros)
+                .ok()
+                .and_then(|wall| self.local(TimeZone::UTC.to_datetime(wall)))
+                .unwrap_or(micros)
+        };
+        (midnight(utc.0), midnight(utc.1).saturating_sub(1))
+    }
+
     /// Microseconds of a wall-clock time in the zone. A time that occurs twice is its first
     /// occurrence; one that a clock change skips is moved forward by the gap.
     pub fn local(&self, wall: DateTime) -> Option<i64> {
@@ -299,7 +318,10 @@ mod tests {
             at("2026-10-25T02:30:00"),
             utc().datetime("2026-10-25T00:30:00Z").expect("utc").at
         );
-        // A date alone is a UTC day everywhere.
+        let (first, last) = berlin.day(20_781); // 2026-11-24
+        assert_eq!(Instant(first), utc().datetime("2026-11-23T23:00:00Z").expect("utc").at);
+        assert_eq!(Instant(last + 1), utc().datetime("2026-11-24T23:00:00Z").expect("utc").at);
+        // In a field a date alone is its midnight, UTC.
         assert_eq!(at("2026-07-01"), utc().datetime("2026-07-01").expect("utc").at);
     }
 
