@@ -12,4 +12,5 @@ mod golden;
 mod intake;
 mod known_answers;
 mod oracle;
+mod regressions;
 mod support;

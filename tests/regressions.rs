@@ -1,0 +1,165 @@
+//! Faults that a review of the program found, each as small as it was shown.
+
+use crate::support::Folder;
+
+/// A pipeline over `c.csv` (customers) and `k.csv` (decisions); `%` marks where a test adds to it.
+fn pipeline(customers: &str, fields: &str, table: &str, rest: &str) -> String {
+    format!(
+        "version: 1
+name: t
+out: out
+sources:
+  - {{ name: c, path: c.csv{customers} }}
+  - {{ name: k, path: \"k*.csv\" }}
+keys: [{{ field: email, normalize: email }}, {{ field: phone, normalize: phone }}]
+customers:
+  - {{ source: c, id: id, fields: {{ email: email{fields} }} }}
+consent:
+  purposes: [{{ name: news, via: email, model: opt_in }}]
+  tables: [{{ source: k, {table} }}]
+segments:
+  - {{ name: s, consent: news }}
+  - {{ name: all, consent: none, because: a test }}
+exports:
+  - {{ segment: s, path: out/s.csv, columns: [email] }}
+{rest}"
+    )
+}
+
+const BY_MAIL: &str = "match: { email: email }, values: { news: v }";
+
+fn folder(customers: &str, decisions: &str, pipeline: &str) -> Folder {
+    Folder::with(&[("c.csv", customers), ("k.csv", decisions), ("p.yaml", pipeline)])
+}
+
+const TWO: &str = "id,email,phone\n1,a@x.org,+49 30 123456\n2,b@x.org,\n";
+
+#[test]
+fn two_spellings_of_one_output_are_refused() {
+    let text = pipeline(
+        "",
+        ", phone: phone",
+        BY_MAIL,
+        "  - { segment: all, path: link/s.csv, columns: [email] }\n",
+    );
+    let folder = folder(TWO, "email,v\na@x.org,yes\n", &text);
+    std::fs::create_dir(folder.at("out")).expect("a folder");
+    std::os::unix::fs::symlink("out", folder.at("link")).expect("a link");
+    let run = folder.optin(&["run", "p.yaml"]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.stderr.contains("error[output-path]"), "{run:?}");
+    assert!(folder.files().iter().all(|file| !file.starts_with("out")), "{:?}", folder.files());
+}
+
+#[test]
+fn a_member_of_a_glob_that_cannot_be_read_stops_the_run() {
+    let folder =
+        folder(TWO, "email,v\na@x.org,yes\n", &pipeline("", ", phone: phone", BY_MAIL, ""));
+    std::os::unix::fs::symlink("gone.csv", folder.at("k2.csv")).expect("a link");
+    let run = folder.optin(&["run", "p.yaml"]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.stderr.contains("error[unreadable-file]"), "{run:?}");
+}
+
+#[test]
+fn a_column_with_the_name_of_a_pattern_is_itself() {
+    let table = "match: { email: email }, values: { news: '^.*v$' }";
+    let decisions = "email,^.*v$,xv\na@x.org,no,yes\nb@x.org,yes,no\n";
+    let folder = folder(TWO, decisions, &pipeline("", ", phone: phone", table, ""));
+    folder.optin(&["run", "p.yaml"]).done();
+    assert_eq!(folder.read("out/s.csv"), "email\nb@x.org\n");
+}
+
+#[test]
+fn a_denial_by_record_finds_an_id_that_a_spreadsheet_has_changed() {
+    let table = "match: { email: email, record: { c: rid } }, values: { news: v }";
+    let decisions =
+        "email,rid,v\na@x.org,,yes\nb@x.org,,yes\n,1.0,no\n,2 ,no\nc@x.org,,yes\n,3,no\n";
+    let customers = "id,email,phone\n1,a@x.org,\n2,b@x.org,\n003,c@x.org,\n";
+    let folder = folder(customers, decisions, &pipeline("", ", phone: phone", table, ""));
+    folder.optin(&["run", "p.yaml"]).done();
+    assert_eq!(folder.read("out/s.csv"), "email\n");
+}
+
+#[test]
+fn a_second_field_of_a_contact_column_is_a_contact_point_too() {
+    let rest = "  - { segment: sms, path: out/t.csv, columns: [customer_id, login] }\n";
+    let text = pipeline("", ", login: email, phone: phone", BY_MAIL, rest)
+        .replace("purposes: [", "purposes: [{ name: sms, via: phone, model: opt_out }, ")
+        .replace("  - { name: all,", "  - { name: sms, consent: sms }\n  - { name: all,");
+    let folder = folder(TWO, "email,v\na@x.org,yes\n", &text);
+    let run = folder.optin(&["check", "p.yaml"]);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.stderr.contains("error[ungated-contact]"), "{run:?}");
+}
+
+#[test]
+fn invisible_characters_do_not_hide_a_denial() {
+    let folder = folder(
+        TWO,
+        "email,v\na@x.org,yes\na@x.org,\u{200b}no\nb@x.org,yes\n",
+        &pipeline("", ", phone: phone", BY_MAIL, ""),
+    );
+    folder.optin(&["run", "p.yaml"]).done();
+    assert_eq!(folder.read("out/s.csv"), "email\nb@x.org\n");
+}
+
+#[test]
+fn one_namespace_is_not_given_twice() {
+    let text = "version: 1
+name: t
+sources: [{ name: a, path: c.csv }, { name: b, path: k.csv }]
+customers:
+  - { source: a, id: id, fields: { email: email } }
+  - { source: b, id: id, namespace: a, fields: { email: email } }
+";
+    let folder = folder(TWO, "id,email\n1,z@x.org\n", text);
+    let run = folder.optin(&["check", "p.yaml"]);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.stderr.contains("error[duplicate-name]"), "{run:?}");
+}
+
+#[test]
+fn purposes_that_a_long_table_cannot_tell_apart_are_refused() {
+    let text = pipeline("", "", BY_MAIL, "")
+        .replace("purposes: [", "purposes: [{ name: News, via: email, model: opt_in }, ")
+        .replace(", { field: phone, normalize: phone }", "");
+    let folder = folder(TWO, "email,v\na@x.org,yes\n", &text);
+    let run = folder.optin(&["check", "p.yaml"]);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.stderr.contains("differ only in case"), "{run:?}");
+}
+
+#[test]
+fn the_first_line_of_a_file_without_a_header_is_not_shown() {
+    let folder =
+        folder("1,a@x.org\n2,b@x.org\n", "email,v\na@x.org,yes\n", &pipeline("", "", BY_MAIL, ""));
+    let run = folder.optin(&["check", "p.yaml"]);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.stderr.contains("looks like data"), "{run:?}");
+    assert!(!run.stderr.contains("a@x.org"), "{run:?}");
+}
+
+#[test]
+fn a_quoted_empty_cell_is_null_like_a_bare_one() {
+    let table = "match: { email: email, phone: tel }, values: { news: v }";
+    let decisions = "email,tel,v\n\"a@x.org\",\"\",\"no\"\nb@x.org,,yes\n";
+    let folder = folder(TWO, decisions, &pipeline("", ", phone: phone", table, ""));
+    folder.optin(&["run", "p.yaml"]).done();
+    assert_eq!(folder.read("out/s.csv"), "email\nb@x.org\n");
+}
+
+#[test]
+fn a_suppressed_number_does_not_leave_by_allow_columns() {
+    let rest = "  - { segment: s, path: out/t.csv, columns: [email, phone], allow_columns: [phone], because: b }\n";
+    let text = pipeline("", ", phone: phone", BY_MAIL, rest)
+        .replace("  - { name: k,", "  - { name: d, path: d.csv }\n  - { name: k,")
+        .replace(
+            "segments:",
+            "  suppress: [{ source: d, match: { phone: tel }, channels: [phone] }]\nsegments:",
+        );
+    let folder = folder(TWO, "email,v\na@x.org,yes\nb@x.org,yes\n", &text);
+    folder.write("d.csv", "tel\n+4930123456\n");
+    folder.optin(&["run", "p.yaml"]).done();
+    assert_eq!(folder.read("out/t.csv"), "email,phone\nb@x.org,\n");
+}
