@@ -14,6 +14,7 @@ use crate::engine::digest::{Digest, DigestMap};
 use crate::engine::records::{KeyReader, RecordKey, id_text};
 use crate::engine::source::Loaded;
 use crate::engine::source::values::TimeReader;
+use crate::normalize::FORMS;
 use crate::plan::{
     AsOf, ConsentTable, DAY, Instant, Match, Plan, PurposeId, Shape, TableId, Unmatchable,
 };
@@ -215,6 +216,8 @@ impl<'a> Intake<'a> {
     }
 
     fn file_row(&self, row: usize, as_of: AsOf, filed: &mut Filed) {
+        // What a row stands on is the same for all its purposes; most rows are asked once or never.
+        let mut stands: Option<Stands> = None;
         for (purpose, cells) in &self.values {
             let purpose = match (purpose, &self.purpose) {
                 (Some(purpose), _) => Some(*purpose),
@@ -228,18 +231,23 @@ impl<'a> Intake<'a> {
             };
             let reading =
                 cells.text(row).map_or(Reading::NoDecision, |text| read(&text, &self.table.words));
-            match reading {
+            let granted = match reading {
                 Reading::NoDecision => {
                     filed.account.read += 1;
                     filed.account.no_decision += 1;
+                    continue;
                 }
                 Reading::Unrecognized => {
                     filed.account.read += 1;
                     filed.account.unrecognized += 1;
+                    continue;
                 }
-                Reading::Granted => self.file_decision(row, purpose, true, as_of, filed),
-                Reading::Denied => self.file_decision(row, purpose, false, as_of, filed),
-            }
+                Reading::Granted => true,
+                Reading::Denied => false,
+            };
+            let stands = stands.get_or_insert_with(|| self.stands(row));
+            let said = Said { purpose, granted, times: self.times(row, granted) };
+            self.file_decision(row, said, stands, as_of, filed);
         }
     }
 
@@ -251,42 +259,15 @@ impl<'a> Intake<'a> {
         at.map(PurposeId)
     }
 
-    fn file_decision(
-        &self,
-        row: usize,
-        purpose: PurposeId,
-        granted: bool,
-        as_of: AsOf,
-        filed: &mut Filed,
-    ) {
-        let times = self.times(row, granted);
-        // A time that is still to come says nothing of how old a table is.
-        if let Some(times) = times.filter(|times| times.exists <= self.now.0) {
-            filed.newest = filed.newest.max(Some(times.exists));
-        }
-        let later = times.is_some_and(|times| times.exists > as_of.at.0);
-        let hidden = later && (granted || as_of.replay);
-        let sorts = times.map(|times| times.sorts);
-        let entry = |key: Digest, forms: &[Digest], counted: bool| Entry {
-            key,
-            granted,
-            at: sorts,
-            forms: forms.to_vec(),
-            counted,
+    /// What the decisions of a row stand on.
+    fn stands(&self, row: usize) -> Stands {
+        let record_in = |(table, ids): &(TableId, Cells)| {
+            id_text(ids, row).map(|id| RecordKey::of(*table, &id))
         };
-
-        let own = self
-            .own
-            .as_ref()
-            .and_then(|(table, ids)| id_text(ids, row).map(|id| RecordKey::of(*table, &id)));
-        let named: Vec<RecordKey> = self
-            .records
-            .iter()
-            .filter_map(|(table, ids)| id_text(ids, row).map(|id| RecordKey::of(*table, &id)))
-            .collect();
+        let own = self.own.as_ref().and_then(record_in);
+        let named: Vec<RecordKey> = self.records.iter().filter_map(record_in).collect();
         let has_record = own.is_some() || !named.is_empty();
-        let mut entries: Vec<(Subject, Entry)> = Vec::new();
-        let mut unmatchable = 0;
+        let mut stands = Stands { on: Vec::new(), unmatchable: 0 };
         let mut all_null = true;
         for (subject, reader) in &self.keys {
             if reader.is_null(row) {
@@ -294,50 +275,89 @@ impl<'a> Intake<'a> {
             }
             all_null = false;
             match reader.loose(row) {
-                Some(loose) => entries.push((*subject, entry(loose.key, &loose.denial, true))),
-                None => unmatchable += u64::from(!has_record),
+                Some(loose) => stands.on.push(Stand {
+                    subject: *subject,
+                    key: loose.key,
+                    forms: loose.denial,
+                    counted: true,
+                }),
+                None => stands.unmatchable += u64::from(!has_record),
             }
         }
         if all_null && !has_record {
-            unmatchable = 1;
+            stands.unmatchable = 1;
         }
-        entries
-            .extend(named.iter().map(|of| (Subject::Record, entry(of.exact, &[of.loose], true))));
-        if let Some(record) = own {
+        stands.on.extend(named.iter().map(|record| Stand::on_record(*record, true)));
+        if let Some(record) = own.filter(|record| !named.contains(record)) {
             // Beside usable keys the record has the decision too, but it is counted once.
-            let counted = entries.is_empty();
-            if !named.contains(&record) {
-                entries.push((Subject::Record, entry(record.exact, &[record.loose], counted)));
-            }
+            stands.on.push(Stand::on_record(record, stands.on.is_empty()));
         }
+        stands
+    }
 
-        let counted = entries.iter().filter(|(_, entry)| entry.counted).count() as u64;
-        filed.account.read += counted + unmatchable;
-        filed.account.unmatchable += unmatchable;
-        if unmatchable > 0 && !granted {
-            filed.account.unmatchable_denials += unmatchable;
+    fn file_decision(
+        &self,
+        row: usize,
+        said: Said,
+        stands: &Stands,
+        as_of: AsOf,
+        filed: &mut Filed,
+    ) {
+        // A time that is still to come says nothing of how old a table is.
+        if let Some(times) = said.times.filter(|times| times.exists <= self.now.0) {
+            filed.newest = filed.newest.max(Some(times.exists));
+        }
+        let later = said.times.is_some_and(|times| times.exists > as_of.at.0);
+        let counted = stands.on.iter().filter(|stand| stand.counted).count() as u64;
+        filed.account.read += counted + stands.unmatchable;
+        filed.account.unmatchable += stands.unmatchable;
+        if stands.unmatchable > 0 && !said.granted {
+            filed.account.unmatchable_denials += stands.unmatchable;
             filed.first_unmatchable =
                 Some(filed.first_unmatchable.map_or(row, |first| first.min(row)));
         }
-        if hidden {
+        if later && (said.granted || as_of.replay) {
             filed.account.after_as_of += counted;
             return;
         }
         if later {
             filed.account.withdrawn_after_as_of += counted;
         }
-        for (subject, entry) in entries {
-            filed.file(purpose, subject, &entry);
+        for stand in &stands.on {
+            filed.file(&said, stand);
         }
     }
 }
 
-struct Entry {
-    key: Digest,
+/// What a row says for one purpose, and when.
+struct Said {
+    purpose: PurposeId,
     granted: bool,
-    at: Option<i64>,
-    forms: Vec<Digest>,
+    times: Option<Times>,
+}
+
+/// What the decisions of one row stand on.
+struct Stands {
+    on: Vec<Stand>,
+    /// Decisions that stand on nothing.
+    unmatchable: u64,
+}
+
+/// A contact point or record.
+struct Stand {
+    subject: Subject,
+    key: Digest,
+    /// Forms under which a denial is filed; 0 where there is none.
+    forms: [Digest; FORMS],
     counted: bool,
+}
+
+impl Stand {
+    fn on_record(record: RecordKey, counted: bool) -> Self {
+        let mut forms = [0; FORMS];
+        forms[0] = record.loose;
+        Self { subject: Subject::Record, key: record.exact, forms, counted }
+    }
 }
 
 /// Decisions of one table on their way to their sets.
@@ -377,25 +397,27 @@ impl Filed {
         }
     }
 
-    fn file(&mut self, purpose: PurposeId, subject: Subject, entry: &Entry) {
-        let Some(drawer) = self.drawers[purpose.0].iter_mut().find(|d| d.subject == subject) else {
+    fn file(&mut self, said: &Said, stand: &Stand) {
+        let drawers = &mut self.drawers[said.purpose.0];
+        let Some(drawer) = drawers.iter_mut().find(|drawer| drawer.subject == stand.subject) else {
             return;
         };
-        let newest = Newest::of(entry.at);
-        if entry.granted {
-            drawer.grants.push((entry.key, newest));
+        let newest = Newest::of(said.times.map(|times| times.sorts));
+        if said.granted {
+            drawer.grants.push((stand.key, newest));
         } else {
             // The key is known here too, so that distinct keys can be counted.
-            drawer.grants.push((entry.key, Newest::NONE));
-            let mut forms: Vec<Digest> = entry.forms.iter().copied().filter(|f| *f != 0).collect();
-            forms.sort_unstable();
-            forms.dedup();
-            drawer.denials.extend(forms.into_iter().map(|form| (form, newest)));
+            drawer.grants.push((stand.key, Newest::NONE));
+            for (at, form) in stand.forms.iter().enumerate() {
+                if *form != 0 && !stand.forms[..at].contains(form) {
+                    drawer.denials.push((*form, newest));
+                }
+            }
         }
-        if entry.counted {
+        if stand.counted {
             drawer.decisions += 1;
             if !drawer.all_counted {
-                drawer.counted.push((entry.key, ()));
+                drawer.counted.push((stand.key, ()));
             }
         }
     }
