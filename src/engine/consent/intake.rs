@@ -324,12 +324,13 @@ impl<'a> Intake<'a> {
             filed.account.withdrawn_after_as_of += counted;
         }
         for stand in &stands.on {
-            filed.file(&said, stand);
+            filed.file(said, stand);
         }
     }
 }
 
 /// What a row says for one purpose, and when.
+#[derive(Clone, Copy)]
 struct Said {
     purpose: PurposeId,
     granted: bool,
@@ -397,7 +398,7 @@ impl Filed {
         }
     }
 
-    fn file(&mut self, said: &Said, stand: &Stand) {
+    fn file(&mut self, said: Said, stand: &Stand) {
         let drawers = &mut self.drawers[said.purpose.0];
         let Some(drawer) = drawers.iter_mut().find(|drawer| drawer.subject == stand.subject) else {
             return;
