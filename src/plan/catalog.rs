@@ -63,6 +63,8 @@ impl ColumnType {
 pub struct Listing {
     /// The files, sorted by name.
     pub files: Vec<PathBuf>,
+    /// Size of all files in bytes, as stored.
+    pub bytes: u64,
     /// The columns; of text files all are text.
     pub columns: Vec<Column>,
     /// True where more columns may come later than the part that was looked at (NDJSON).

@@ -36,19 +36,13 @@ fn sources(plan: &Plan, text: &mut String) {
             uses.push("suppression");
         }
         let used = if uses.is_empty() { "not used".to_owned() } else { uses.join(", ") };
-        let bytes: u64 = source
-            .files
-            .iter()
-            .filter_map(|file| std::fs::metadata(file).ok())
-            .map(|m| m.len())
-            .sum();
         let _ = writeln!(
             text,
             "   {}: {used}; {} file{}, {} bytes, {} columns",
             source.name,
             source.files.len(),
             if source.files.len() == 1 { "" } else { "s" },
-            bytes,
+            source.bytes,
             source.columns.len(),
         );
     }

@@ -94,6 +94,8 @@ pub struct Source {
     pub name: String,
     /// The files, sorted by name.
     pub files: Vec<PathBuf>,
+    /// Size of all files in bytes when they were listed, as stored.
+    pub bytes: u64,
     /// How they are read.
     pub format: Format,
     /// Texts that mean null (text formats only).

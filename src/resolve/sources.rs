@@ -157,6 +157,7 @@ pub fn source(
     Source {
         name: request.name.clone(),
         files: listing.files,
+        bytes: listing.bytes,
         format: request.format,
         nulls: written.nulls.as_ref().map_or_else(
             || vec![String::new()],

@@ -49,8 +49,14 @@ pub fn list(request: &Request) -> Result<Listing, Diagnostic> {
             Some(_) => {}
         }
     }
+    let bytes = files.iter().filter_map(|file| fs::metadata(file).ok()).map(|m| m.len()).sum();
     let open = matches!(request.format, Format::Ndjson { .. });
-    Ok(Listing { files, columns: first.map(|(_, columns)| columns).unwrap_or_default(), open })
+    Ok(Listing {
+        bytes,
+        files,
+        columns: first.map(|(_, columns)| columns).unwrap_or_default(),
+        open,
+    })
 }
 
 fn files(request: &Request) -> Result<Vec<PathBuf>, Diagnostic> {
