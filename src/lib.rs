@@ -18,7 +18,7 @@
 //! | [`rule`] | the predicate of `where:` as a syntax tree | diagnostics |
 //! | [`plan`] | what will be done | diagnostics, normalize |
 //! | [`resolve`] | the only maker of a plan | diagnostics, normalize, spec, rule, plan |
-//! | [`engine`] | Polars: scan, keys, identity, survivorship, consent, segments | diagnostics, normalize, plan |
+//! | [`engine`] | Polars: scan, keys, identity, survivorship, groupings, consent, segments | diagnostics, normalize, plan |
 //! | [`output`] | formats, staging, publishing, the run record | diagnostics, normalize, plan, engine |
 //! | [`report`] | the terminal summary | plan, engine's account, output's record |
 //! | [`generate`] | synthetic data for trials | nothing |

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Severity, Style, render_all};
-use crate::engine::source::catalog;
+use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Severity, Sink, Style, render_all};
+use crate::engine::source::{catalog, read_pairs};
 use crate::engine::{Setting, execute};
 use crate::output::record::previous_rows;
 use crate::output::{Origin, RunRecord, publish};
-use crate::plan::{AsOf, Instant, Plan, hex};
-use crate::resolve::{Overrides, requests, resolve};
+use crate::plan::catalog::{Listing, Request};
+use crate::plan::{AsOf, Instant, Plan, Previous, hex};
+use crate::resolve::{Aliases, ExtraKind, Found, Overrides, extras, requests, resolve};
 use crate::spec;
 
 /// What a caller of [`run_file`] may choose.
@@ -105,11 +106,43 @@ pub fn check_file(path: &Path, options: &RunOptions) -> Result<Loaded, Failure> 
             Some((request, listing))
         })
         .collect();
+    let found = find_extras(&pipeline, &base, listings, &mut sink);
     let overrides = Overrides { as_of: options.as_of, out: options.out.clone() };
-    match resolve(&pipeline, &text, &base, listings, &overrides, sink) {
+    match resolve(&pipeline, &text, &base, found, &overrides, sink) {
         Ok((plan, warnings)) => Ok(Loaded { plan, warnings, text }),
         Err(Faults(faults)) => Err(failure(faults, &text)),
     }
+}
+
+/// Looks for the files beside the sources: the identity table of an earlier run, and aliases,
+/// which are a part of the pipeline and so are read here.
+fn find_extras(
+    pipeline: &spec::Pipeline,
+    base: &Path,
+    listings: Vec<Option<(Request, Listing)>>,
+    sink: &mut Sink,
+) -> Found {
+    let mut found = Found { listings, ..Found::default() };
+    for extra in extras(pipeline, base, sink) {
+        let missing = matches!(extra.request.pattern.try_exists(), Ok(false));
+        if extra.allow_missing && missing {
+            found.previous = Some(Previous { source: None });
+            continue;
+        }
+        let listed = catalog::list(&extra.request).map_err(Faults::from);
+        let Some(listing) = sink.take(listed) else { continue };
+        let source = extra.source(listing, sink);
+        match extra.kind {
+            ExtraKind::Previous => found.previous = Some(Previous { source: Some(source) }),
+            ExtraKind::Aliases => {
+                if let Some((pairs, files)) = sink.take(read_pairs(&source, extra.path.span)) {
+                    let written = extra.path.value.clone();
+                    found.aliases.push(Aliases { written, files, pairs });
+                }
+            }
+        }
+    }
+    found
 }
 
 /// The plan of a pipeline file.

@@ -248,7 +248,7 @@ fn is_whole(text: &str) -> bool {
 }
 
 /// Pages whose examples are looked at.
-const PAGES: [&str; 2] = ["README.md", REFERENCE];
+const PAGES: [&str; 3] = ["README.md", REFERENCE, "docs/identity.md"];
 
 /// A folder beside `data/`, as `pipelines/` is one.
 #[test]

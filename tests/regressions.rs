@@ -163,3 +163,35 @@ fn a_suppressed_number_does_not_leave_by_allow_columns() {
     folder.optin(&["run", "p.yaml"]).done();
     assert_eq!(folder.read("out/t.csv"), "email,phone\nb@x.org,\n");
 }
+
+/// The identity table may replace the earlier one; an export whose segment is called `identity`
+/// once could, too.
+#[test]
+fn only_the_identity_table_replaces_the_earlier_one() {
+    let text = "version: 1
+name: t
+out: out
+sources: [{ name: c, path: c.csv }]
+keys: [{ field: email, normalize: email }]
+customers: [{ source: c, id: id, fields: { email: email } }]
+identity: { link_on: [[email]], previous: { path: ids.csv, allow_missing: true } }
+segments: [{ name: identity, consent: none, because: a test }]
+";
+    let own = format!("{text}outputs: {{ identity: ids.csv }}\n");
+    let export = "exports: [{ segment: identity, path: ids.csv, columns: [customer_id] }]\n";
+    let other = format!("{text}outputs: {{ identity: new.csv }}\n{export}");
+    let folder = Folder::with(&[("c.csv", TWO), ("own.yaml", &own), ("other.yaml", &other)]);
+    // Before the first run a path that nobody writes to is worth a warning.
+    let warned = folder.optin(&["check", "other.yaml"]).done();
+    let says = |text: &str| text.contains("this pipeline does not write it there");
+    assert!(says(&warned.stdout) || says(&warned.stderr), "{warned:?}");
+    let first = folder.optin(&["run", "own.yaml"]).done().stdout;
+    assert!(first.contains("created 2"), "{first}");
+    let second = folder.optin(&["run", "own.yaml"]).done().stdout;
+    assert!(second.contains("kept 2"), "{second}");
+    let ids = folder.read("ids.csv");
+    let refused = folder.optin(&["run", "other.yaml"]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.stderr.contains("would overwrite a file that the run reads"), "{refused:?}");
+    assert_eq!(folder.read("ids.csv"), ids);
+}

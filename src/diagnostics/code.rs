@@ -122,6 +122,9 @@ codes! {
     /// A denial cannot be matched to anybody and so cannot be honoured.
     UnmatchableDenial = "unmatchable-denial",
 
+    /// A value links so many records, or a customer has so many, that it is hardly one person.
+    OverLinking = "over-linking",
+
     // Running.
     /// A file cannot be written.
     WriteFailed = "write-failed",

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::identity::RuleStatistics;
+use super::identity::{Guards, PairAccount, PreviousAccount, RuleStatistics};
 use crate::diagnostics::{Code, Diagnostic};
 
 /// What became of a customer source's records.
@@ -20,6 +20,10 @@ pub struct CustomerAccount {
     pub quarantined_no_id: u64,
     /// Set aside: an id that another record of the table has too.
     pub quarantined_duplicate_id: u64,
+    /// Set aside: its cluster is too large.
+    pub quarantined_large_cluster: u64,
+    /// Left out: it links to no earlier table.
+    pub dropped: u64,
 }
 
 /// What became of the decisions of one consent table.
@@ -159,6 +163,19 @@ pub struct KeyAccount {
     pub never: u64,
 }
 
+/// What a grouping came to.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct GroupingAccount {
+    /// Its name.
+    pub grouping: String,
+    /// Groups.
+    pub groups: u64,
+    /// Groups of more than one profile.
+    pub shared: u64,
+    /// Profiles in the largest group.
+    pub largest: u64,
+}
+
 /// How many clusters have how many records.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ClusterSize {
@@ -179,7 +196,18 @@ pub struct Account {
     pub keys: Vec<KeyAccount>,
     /// A link rule each.
     pub rules: Vec<RuleStatistics>,
-    /// By size, smallest first.
+    /// A source of pairs each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pairs: Vec<PairAccount>,
+    /// What looks like over-linking.
+    pub guards: Guards,
+    /// Customers of an earlier run, if one is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous: Option<PreviousAccount>,
+    /// A grouping each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groupings: Vec<GroupingAccount>,
+    /// Profiles by number of records, smallest first.
     pub clusters: Vec<ClusterSize>,
     /// A purpose each.
     pub purposes: Vec<PurposeAccount>,
@@ -201,13 +229,27 @@ impl Account {
     pub fn close(&self) -> Result<(), Diagnostic> {
         let mut kept = 0;
         for a in &self.customers {
-            let sum = a.kept + a.merged + a.quarantined_no_id + a.quarantined_duplicate_id;
+            let sum = a.kept
+                + a.merged
+                + a.quarantined_no_id
+                + a.quarantined_duplicate_id
+                + a.quarantined_large_cluster
+                + a.dropped;
             sums("customer source", &a.source, a.read, sum)?;
             kept += a.kept;
         }
         sums("profiles", "kept records", self.profiles, kept)?;
         let clustered: u64 = self.clusters.iter().map(|size| size.clusters).sum();
         sums("profiles", "clusters by size", self.profiles, clustered)?;
+        for a in &self.pairs {
+            let sum =
+                a.used + a.folded + a.incomplete + a.unknown_table + a.unknown_id + a.same_record;
+            sums("source of pairs", &a.source, a.read, sum)?;
+        }
+        if let Some(a) = &self.previous {
+            let sum = a.created + a.kept + a.merged + a.split;
+            sums("profiles", "earlier customers", self.profiles, sum)?;
+        }
         for a in &self.consent {
             let sum = a.used
                 + a.folded

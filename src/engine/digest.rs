@@ -24,6 +24,14 @@ pub fn digest(text: &[u8]) -> Digest {
     xxh3_128_with_seed(text, *SEED).max(1)
 }
 
+/// The digest of a text in one of several spaces; equal texts of different spaces differ.
+#[must_use]
+pub fn digest_in(space: u64, text: &[u8]) -> Digest {
+    // Spaces are few and small; an odd factor keeps their seeds apart.
+    let seed = SEED.wrapping_add((space + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    xxh3_128_with_seed(text, seed).max(1)
+}
+
 /// The digest of several digests, none of them 0; never 0. One alone is its own.
 #[must_use]
 pub fn combine(parts: impl Iterator<Item = Digest>) -> Digest {
@@ -70,7 +78,7 @@ fn partition_of(digest: Digest) -> usize {
 }
 
 /// Splits entries by the top bits of their digests; zero digests are dropped.
-fn scatter<T: Send + Sync + Copy>(entries: &[(Digest, T)]) -> Vec<Vec<(Digest, T)>> {
+pub fn scatter<T: Send + Sync + Copy>(entries: &[(Digest, T)]) -> Vec<Vec<(Digest, T)>> {
     const BLOCK: usize = 1 << 16;
     let blocks: Vec<Vec<Vec<(Digest, T)>>> = entries
         .par_chunks(BLOCK)
@@ -134,17 +142,28 @@ impl<V: Copy + Send + Sync> DigestMap<V> {
     }
 }
 
-/// Pairs of records with equal digests: the first record of each digest with every other one.
+/// Records with equal digests.
+#[derive(Debug, Default)]
+pub struct Equal {
+    /// The first record of each digest with every other one.
+    pub pairs: Vec<(u32, u32)>,
+    /// The first record of each digest that several have, and how many have it.
+    pub groups: Vec<(u32, u32)>,
+}
+
+/// Finds the records with equal digests.
 ///
 /// `entries` are (digest, record); for each digest the smallest record is the first.
 #[must_use]
-pub fn equal_pairs(entries: &[(Digest, u32)]) -> Vec<(u32, u32)> {
-    let pairs: Vec<Vec<(u32, u32)>> = scatter(entries)
+pub fn equal(entries: &[(Digest, u32)]) -> Equal {
+    let parts: Vec<Equal> = scatter(entries)
         .into_par_iter()
         .map(|part| {
             let mut first: HashMap<Digest, u32, Build> =
                 HashMap::with_capacity_and_hasher(part.len(), Build::default());
-            let mut pairs = Vec::new();
+            let mut equal = Equal::default();
+            // How many have the digest of each first record that is not alone.
+            let mut sizes: HashMap<u32, u32, BuildHasherDefault<RecordHasher>> = HashMap::default();
             // Parts keep the order of entries, so the first seen is the smallest.
             for (digest, record) in part {
                 match first.entry(digest) {
@@ -152,14 +171,43 @@ pub fn equal_pairs(entries: &[(Digest, u32)]) -> Vec<(u32, u32)> {
                         entry.insert(record);
                     }
                     std::collections::hash_map::Entry::Occupied(entry) => {
-                        pairs.push((*entry.get(), record));
+                        equal.pairs.push((*entry.get(), record));
+                        *sizes.entry(*entry.get()).or_insert(1) += 1;
                     }
                 }
             }
-            pairs
+            equal.groups = sizes.into_iter().collect();
+            equal.groups.sort_unstable();
+            equal
         })
         .collect();
-    pairs.concat()
+    let mut all = Equal::default();
+    for part in parts {
+        all.pairs.extend(part.pairs);
+        all.groups.extend(part.groups);
+    }
+    all
+}
+
+/// Record numbers are spread by one multiplication.
+#[derive(Default)]
+struct RecordHasher(u64);
+
+impl Hasher for RecordHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u32(&mut self, value: u32) {
+        // The golden ratio's fraction, as in Knuth, The Art of Computer Programming, 6.4.
+        self.0 = u64::from(value).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32);
+    }
 }
 
 #[cfg(test)]
@@ -170,9 +218,10 @@ mod tests {
     fn equal_digests_pair_with_their_first_record() {
         let d = |text: &str| digest(text.as_bytes());
         let entries = [(d("a"), 0), (d("b"), 1), (0, 2), (d("a"), 3), (d("a"), 4), (0, 5)];
-        let mut pairs = equal_pairs(&entries);
-        pairs.sort_unstable();
-        assert_eq!(pairs, [(0, 3), (0, 4)]);
+        let mut equal = equal(&entries);
+        equal.pairs.sort_unstable();
+        assert_eq!(equal.pairs, [(0, 3), (0, 4)]);
+        assert_eq!(equal.groups, [(0, 3)]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What must hold of sources before their rows may decide anything.
 
 use super::Setting;
+use super::identity::Clusters;
 use super::source::Loaded;
 use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Site};
 use crate::plan::{Instant, Plan, Source, SourceId};
@@ -101,6 +102,79 @@ pub fn after(
         }
     }
     if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
+}
+
+/// A customer of more records than this is hardly one person.
+const LARGE: usize = 51;
+
+/// Warns of what looks like over-linking.
+pub fn linking(plan: &Plan, clusters: &Clusters, warnings: &mut Vec<Diagnostic>) {
+    let suspicious = clusters.rules.iter().max_by_key(|rule| rule.largest);
+    if let (Some(suggested), None, Some(rule)) =
+        (clusters.guards.suggested_max_shared, plan.identity.max_shared, suspicious)
+    {
+        warnings.push(
+            Diagnostic::warning(
+                Code::OverLinking,
+                format!(
+                    "one value is shared by {} records under the rule {}",
+                    rule.largest, rule.rule
+                ),
+            )
+            .help(format!(
+                "see which with `shared_keys` under `outputs`; `max_shared: {suggested}` under `identity` or `never` of the key keep such values from linking"
+            )),
+        );
+    }
+    if clusters.guards.large_clusters > 0 {
+        warnings.push(
+            Diagnostic::warning(
+                Code::OverLinking,
+                format!(
+                    "quarantined: {} of more than {} records",
+                    counted(clusters.guards.large_clusters, "customer"),
+                    plan.identity.max_cluster.unwrap_or_default()
+                ),
+            )
+            .help("their records stand in `quarantine` under `outputs`"),
+        );
+    }
+    let largest = (0..clusters.profiles).map(|profile| clusters.members(profile).len()).max();
+    if let (Some(largest @ LARGE..), None) = (largest, plan.identity.max_cluster) {
+        warnings.push(
+            Diagnostic::warning(
+                Code::OverLinking,
+                format!("the largest customer has {largest} records"),
+            )
+            .help(
+                "`max_cluster: 50` under `identity` sets such customers aside; `identity` under `outputs` shows what links them",
+            ),
+        );
+    }
+    for pairs in &clusters.pairs {
+        let lost = pairs.incomplete + pairs.unknown_table + pairs.unknown_id + pairs.same_record;
+        if lost + pairs.refused > 0 {
+            warnings.push(
+                Diagnostic::warning(
+                    Code::IdentityFault,
+                    format!(
+                        "`{}`: of {} rows {lost} name no two records{}",
+                        pairs.source,
+                        pairs.read,
+                        match pairs.refused {
+                            0 => String::new(),
+                            n => format!(", and a `never` pair forbids {n}"),
+                        }
+                    ),
+                )
+                .help("run.json counts them by reason"),
+            );
+        }
+    }
+}
+
+fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn here(source: &Source, code: Code, message: String) -> Diagnostic {

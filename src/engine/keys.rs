@@ -99,9 +99,14 @@ pub fn matched<'a>(matches: impl Iterator<Item = &'a Match>) -> impl Iterator<It
     })
 }
 
-fn needed(plan: &Plan) -> BTreeSet<FieldId> {
+/// The fields whose keys some stage asks for.
+#[must_use]
+pub fn needed(plan: &Plan) -> BTreeSet<FieldId> {
     let mut fields = reached(plan);
-    fields.extend(plan.identity.rules.iter().flat_map(crate::plan::LinkRule::exact_fields));
+    fields.extend(plan.identity.rules.iter().flat_map(crate::plan::LinkRule::fields));
+    fields.extend(plan.identity.unless_different.iter().copied());
+    let groupings = plan.groupings.iter().flat_map(|grouping| &grouping.rules);
+    fields.extend(groupings.flat_map(crate::plan::LinkRule::fields));
     fields.extend(plan.segments.iter().flat_map(|segment| segment.channels.iter().copied()));
     fields.extend(plan.exports.iter().flat_map(|export| export.contacts.iter().copied()));
     fields

@@ -10,15 +10,18 @@
 
 pub mod account;
 mod cells;
+mod conflicts;
 mod consent;
 mod digest;
 pub mod expr;
+mod groupings;
 mod guard;
 mod identity;
 mod keys;
 mod profile;
 mod records;
 mod segments;
+mod similar;
 pub mod source;
 mod survivorship;
 mod tables;
@@ -26,7 +29,7 @@ mod tables;
 pub use consent::State;
 pub use segments::{Audience, Verdict};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant as Clock;
 
 use polars::prelude::*;
@@ -34,13 +37,13 @@ use serde::Serialize;
 use tracing::info;
 
 use crate::diagnostics::{Code, Diagnostic, Outcome};
-use crate::plan::{AsOf, Export, Instant, OutColumn, Plan};
+use crate::plan::{AsOf, Export, FieldId, Instant, OutColumn, Plan, Previous};
 use account::{Account, ClusterSize, CustomerAccount, KeyAccount};
 use consent::{intake, state, suppress};
 use identity::Clusters;
 use keys::Keys;
 use profile::{ProfileColumns, Shown};
-use records::Records;
+use records::{Ids, Record, Records};
 use segments::Court;
 use source::{FileRecord, Loaded};
 use survivorship::Survivors;
@@ -164,10 +167,12 @@ impl Stages {
 pub fn execute(plan: &Plan, setting: &Setting) -> Outcome<Results> {
     let mut stages = Stages::new();
     let mut warnings = Vec::new();
-    let loaded = load(plan)?;
+    let mut fields = tables::needed_fields(plan);
+    let mut loaded = load(plan, &fields)?;
+    let earlier = load_earlier(plan)?;
     guard::before(plan, setting, &loaded, &mut warnings)?;
     stages.end("read");
-    let records = Records::new(plan, &loaded)?;
+    let mut records = Records::new(plan, &loaded, &fields)?;
     if records.len >= u32::MAX as usize {
         return Err(Diagnostic::error(
             Code::EngineFault,
@@ -178,25 +183,40 @@ pub fn execute(plan: &Plan, setting: &Setting) -> Outcome<Results> {
         )
         .into());
     }
+    let ids = Ids::new(&records);
+    if !ids.equal.is_empty() && fields.len() < plan.fields.len() {
+        // All values may decide which of two records of one id stays.
+        let all = (0..plan.fields.len()).map(FieldId).collect();
+        load_more(plan, &all, &mut loaded)?;
+        fields = all;
+        records = Records::new(plan, &loaded, &fields)?;
+    }
     let keys = Keys::new(plan, &records);
     stages.end("keys");
-    let mut clusters = identity::clusters(plan, &records, &keys);
+    let as_of = setting.as_of.at;
+    let mut clusters =
+        identity::clusters(plan, &loaded, earlier.as_ref(), &records, ids, &keys, as_of)?;
+    guard::linking(plan, &clusters, &mut warnings);
     stages.end("identity");
     let survivors = survivorship::survive(plan, &records, &keys, &mut clusters);
     let shown = Shown::new(plan, &clusters, &survivors, &keys);
+    let groupings = groupings::groupings(plan, &records, &clusters, &keys, &shown)?;
     stages.end("survivorship");
     let decisions = intake::decisions(plan, &loaded, setting.as_of, setting.now)?;
     guard::after(plan, setting, &loaded, &decisions.newest)?;
     let states = state::states(plan, &decisions, &clusters, &keys, &shown);
     let suppressed = suppress::suppressed(plan, &loaded, &clusters, &keys)?;
     stages.end("consent");
-    let mut columns = ProfileColumns::new(plan, &records, &clusters, &survivors, &states);
+    let mut columns =
+        ProfileColumns::new(plan, &records, &clusters, &survivors, &states, &groupings);
     let court = Court {
         plan,
         states: &states,
         suppressed: &suppressed,
         shown: &shown,
-        as_of: setting.as_of.at,
+        clusters: &clusters,
+        keys: &keys,
+        as_of,
     };
     let verdicts = court.judge(&mut columns)?;
     stages.end("segments");
@@ -209,30 +229,33 @@ pub fn execute(plan: &Plan, setting: &Setting) -> Outcome<Results> {
         }
     }
     let mut tables = Vec::new();
-    if plan.outputs.profiles.is_some() {
-        let frame = columns.frame(&profile_columns(plan))?;
-        tables.push(InternalTable { name: "profiles", frame });
-    }
-    if plan.outputs.identity.is_some() {
-        let frame = tables::identity(plan, &records, &clusters, &survivors)?;
-        tables.push(InternalTable { name: "identity", frame });
-    }
-    if plan.outputs.quarantine.is_some() {
-        let frame = tables::quarantine(plan, &records, &clusters, &survivors)?;
-        tables.push(InternalTable { name: "quarantine", frame });
-    }
-    if plan.outputs.segments.is_some() {
-        let frame = tables::segments(plan, &mut columns, &verdicts)?;
-        tables.push(InternalTable { name: "segments", frame });
+    for (name, target) in plan.outputs.named() {
+        if target.is_none() {
+            continue;
+        }
+        let frame = match name {
+            "profiles" => columns.frame(&profile_columns(plan))?,
+            "identity" => tables::identity(plan, &records, &clusters, &survivors)?,
+            "quarantine" => tables::quarantine(plan, &records, &clusters, &survivors)?,
+            "segments" => tables::segments(plan, &mut columns, &verdicts)?,
+            "provenance" => tables::provenance(plan, &records, &clusters, &survivors)?,
+            "shared_keys" => tables::shared_keys(plan, &records, &clusters)?,
+            _ => conflicts::conflicts(plan, &records, &clusters, &keys, &decisions, &states)?,
+        };
+        tables.push(InternalTable { name, frame });
     }
     stages.end("profiles");
 
     let account = Account {
-        profiles: clusters.len() as u64,
+        profiles: clusters.profiles as u64,
         customers: customer_accounts(plan, &records, &clusters, &survivors),
         keys: key_accounts(plan, &records, &keys),
         clusters: cluster_sizes(&clusters),
         rules: clusters.rules.clone(),
+        pairs: clusters.pairs.clone(),
+        guards: clusters.guards.clone(),
+        previous: clusters.earlier.as_ref().map(|earlier| earlier.account.clone()),
+        groupings: groupings.iter().map(|groups| groups.account.clone()).collect(),
         purposes: states.accounts.clone(),
         consent: decisions.accounts.clone(),
         suppression: suppressed.accounts.clone(),
@@ -240,33 +263,29 @@ pub fn execute(plan: &Plan, setting: &Setting) -> Outcome<Results> {
         exports: exports.iter().map(|export| export.audience.account().clone()).collect(),
     };
     account.close()?;
-    let sources = plan
-        .sources
-        .iter()
-        .zip(&loaded)
-        .filter_map(|(source, loaded)| {
-            let loaded = loaded.as_ref()?;
-            Some(SourceRecord {
-                name: source.name.clone(),
-                rows: loaded.rows as u64,
-                files: loaded.files.clone(),
-            })
-        })
-        .collect();
+    let sources = source_records(plan, &loaded, earlier.as_ref());
     Ok(Results { account, tables, exports, sources, stages: stages.done, warnings })
 }
 
 /// The columns of the profiles table.
 fn profile_columns(plan: &Plan) -> Vec<OutColumn> {
-    let fields = (0..plan.fields.len()).map(|at| OutColumn::Field(crate::plan::FieldId(at)));
+    let fields = (0..plan.fields.len()).map(|at| OutColumn::Field(FieldId(at)));
+    let groupings =
+        (0..plan.groupings.len()).map(|at| OutColumn::Grouping(crate::plan::GroupingId(at)));
     let purposes =
         (0..plan.consent.purposes.len()).map(|at| OutColumn::Consent(crate::plan::PurposeId(at)));
-    std::iter::once(OutColumn::CustomerId).chain(fields).chain(purposes).collect()
+    let previous = plan.identity.previous.as_ref().map(|_| OutColumn::PreviousIds);
+    std::iter::once(OutColumn::CustomerId)
+        .chain(previous)
+        .chain(fields)
+        .chain(groupings)
+        .chain(purposes)
+        .collect()
 }
 
 /// Reads of every source the columns that some part of the plan needs.
-fn load(plan: &Plan) -> Outcome<Vec<Option<Loaded>>> {
-    let needs = tables::needs(plan);
+fn load(plan: &Plan, fields: &BTreeSet<FieldId>) -> Outcome<Vec<Option<Loaded>>> {
+    let needs = tables::needs(plan, fields);
     let mut loaded = Vec::new();
     for (source, wanted) in plan.sources.iter().zip(needs) {
         if wanted.is_empty() {
@@ -281,11 +300,71 @@ fn load(plan: &Plan) -> Outcome<Vec<Option<Loaded>>> {
     Ok(loaded)
 }
 
+/// Reads the columns of the given fields that were not read yet.
+fn load_more(
+    plan: &Plan,
+    fields: &BTreeSet<FieldId>,
+    loaded: &mut [Option<Loaded>],
+) -> Outcome<()> {
+    let needs = tables::needs(plan, fields);
+    for ((source, wanted), loaded) in plan.sources.iter().zip(needs).zip(loaded) {
+        let Some(loaded) = loaded else { continue };
+        let missing: Vec<&str> =
+            wanted.iter().map(String::as_str).filter(|name| !loaded.has(name)).collect();
+        if !missing.is_empty() {
+            info!(source = source.name, columns = missing.len(), "source read again");
+            loaded.widen(source, source::load(source, &missing)?)?;
+        }
+    }
+    Ok(())
+}
+
+/// What was read, the identity table of an earlier run and lists of aliases among it.
+fn source_records(
+    plan: &Plan,
+    loaded: &[Option<Loaded>],
+    earlier: Option<&Loaded>,
+) -> Vec<SourceRecord> {
+    let before = plan.identity.previous.as_ref().and_then(|previous| previous.source.as_ref());
+    plan.sources
+        .iter()
+        .zip(loaded.iter().map(Option::as_ref))
+        .chain(before.map(|source| (source, earlier)))
+        .filter_map(|(source, loaded)| {
+            let loaded = loaded?;
+            Some(SourceRecord {
+                name: source.name.clone(),
+                rows: loaded.rows as u64,
+                files: loaded.files.clone(),
+            })
+        })
+        .chain(plan.beside.iter().map(|file| SourceRecord {
+            name: "alias".to_owned(),
+            rows: file.rows,
+            files: vec![FileRecord {
+                path: file.path.clone(),
+                bytes: file.bytes,
+                xxh3: file.xxh3.clone(),
+                rows: file.rows,
+                modified: None,
+            }],
+        }))
+        .collect()
+}
+
+/// Reads the identity table of an earlier run, if there is one.
+fn load_earlier(plan: &Plan) -> Outcome<Option<Loaded>> {
+    let source = plan.identity.previous.as_ref().and_then(|previous| previous.source.as_ref());
+    let Some(source) = source else { return Ok(None) };
+    let columns = Previous::columns(source).unwrap_or_default();
+    source::load(source, &columns).map(Some)
+}
+
 fn customer_accounts(
     plan: &Plan,
     records: &Records,
     clusters: &Clusters,
-    survivors: &Survivors,
+    survivors: &Survivors<'_>,
 ) -> Vec<CustomerAccount> {
     let mut accounts: Vec<CustomerAccount> = plan
         .tables
@@ -300,19 +379,32 @@ fn customer_accounts(
     for (at, table) in records.tables.iter().enumerate() {
         let account = &mut accounts[at];
         for record in table.start..table.start + table.rows {
-            let cluster = clusters.of[record];
-            if cluster == identity::NO_CLUSTER {
-                account.quarantined_no_id += 1;
-            } else if survivors.duplicate[record] {
-                account.quarantined_duplicate_id += 1;
-            } else {
-                // The anchor itself may be the duplicate that was set aside; its id is not.
-                let anchor = clusters.anchors[cluster as usize] as usize;
-                if clusters.id_digests[record] == clusters.id_digests[anchor] {
-                    account.kept += 1;
-                } else {
-                    account.merged += 1;
+            let number = Record::try_from(record).unwrap_or(Record::MAX);
+            let cluster = match clusters.fate(number) {
+                identity::Fate::Profile(cluster) => cluster,
+                identity::Fate::NoId => {
+                    account.quarantined_no_id += 1;
+                    continue;
                 }
+                identity::Fate::TooLarge => {
+                    account.quarantined_large_cluster += 1;
+                    continue;
+                }
+                identity::Fate::Dropped => {
+                    account.dropped += 1;
+                    continue;
+                }
+            };
+            if survivors.duplicate[record] {
+                account.quarantined_duplicate_id += 1;
+                continue;
+            }
+            // The anchor itself may be the duplicate that was set aside; its id is not.
+            let anchor = clusters.anchors[cluster as usize] as usize;
+            if clusters.id_digests[record] == clusters.id_digests[anchor] {
+                account.kept += 1;
+            } else {
+                account.merged += 1;
             }
         }
     }
@@ -351,7 +443,7 @@ fn key_accounts(plan: &Plan, records: &Records, keys: &Keys) -> Vec<KeyAccount> 
 
 fn cluster_sizes(clusters: &Clusters) -> Vec<ClusterSize> {
     let mut sizes: BTreeMap<u64, u64> = BTreeMap::new();
-    for cluster in 0..clusters.len() {
+    for cluster in 0..clusters.profiles {
         *sizes.entry(clusters.members(cluster).len() as u64).or_default() += 1;
     }
     sizes.into_iter().map(|(records, clusters)| ClusterSize { records, clusters }).collect()

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::consent::state::States;
 use super::digest::Digest;
 use super::engine_fault;
+use super::groupings::Groups;
 use super::identity::Clusters;
 use super::keys::Keys;
 use super::records::{Record, Records};
@@ -24,10 +25,12 @@ pub struct Shown {
 impl Shown {
     /// Finds what every profile shows in each field that consent, channels or exports speak of.
     #[must_use]
-    pub fn new(plan: &Plan, clusters: &Clusters, survivors: &Survivors, keys: &Keys) -> Self {
+    pub fn new(plan: &Plan, clusters: &Clusters, survivors: &Survivors<'_>, keys: &Keys) -> Self {
         let mut wanted: BTreeSet<FieldId> = plan.consent.purposes.iter().map(|p| p.via).collect();
         wanted.extend(plan.segments.iter().flat_map(|segment| segment.channels.iter().copied()));
         wanted.extend(plan.exports.iter().flat_map(|export| export.contacts.iter().copied()));
+        let groupings = plan.groupings.iter().flat_map(|grouping| &grouping.rules);
+        wanted.extend(groupings.flat_map(crate::plan::LinkRule::fields));
         let fields = wanted
             .into_iter()
             .map(|field| {
@@ -61,8 +64,9 @@ pub struct ProfileColumns<'a> {
     plan: &'a Plan,
     records: &'a Records,
     clusters: &'a Clusters,
-    survivors: &'a Survivors,
+    survivors: &'a Survivors<'a>,
     states: &'a States,
+    groupings: &'a [Groups],
     made: Vec<(OutColumn, Column)>,
 }
 
@@ -73,16 +77,17 @@ impl<'a> ProfileColumns<'a> {
         plan: &'a Plan,
         records: &'a Records,
         clusters: &'a Clusters,
-        survivors: &'a Survivors,
+        survivors: &'a Survivors<'a>,
         states: &'a States,
+        groupings: &'a [Groups],
     ) -> Self {
-        Self { plan, records, clusters, survivors, states, made: Vec::new() }
+        Self { plan, records, clusters, survivors, states, groupings, made: Vec::new() }
     }
 
     /// Number of profiles.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.clusters.len()
+        self.clusters.profiles
     }
 
     /// One column for all profiles, in profile order.
@@ -97,6 +102,10 @@ impl<'a> ProfileColumns<'a> {
         let column = match wanted {
             OutColumn::CustomerId => customer_ids(self.clusters).with_name(name.into()),
             OutColumn::Field(field) => self.field(field)?.with_name(name.into()),
+            OutColumn::PreviousIds => previous_ids(self.clusters).with_name(name.into()),
+            OutColumn::Grouping(grouping) => {
+                self.groupings[grouping.0].ids().with_name(name.into())
+            }
             OutColumn::Consent(purpose) => self.consent(purpose).with_name(name.into()),
         };
         let column = Column::from(column);
@@ -114,13 +123,14 @@ impl<'a> ProfileColumns<'a> {
     }
 
     fn consent(&self, purpose: PurposeId) -> Series {
-        let names = self.states.states[purpose.0].iter().map(|state| state.name());
+        let names = self.states.of[purpose.0].iter().map(|state| state.name());
         StringChunked::from_iter_values("".into(), names).into_series()
     }
 
     fn field(&self, field: FieldId) -> Outcome<Series> {
         let winners = self.survivors.winners(self.clusters, field);
-        gather(self.plan, self.records, field, winners.iter().map(|r| (*r != NOBODY).then_some(*r)))
+        let winners = winners[..self.len()].iter().map(|r| (*r != NOBODY).then_some(*r));
+        gather(self.plan, self.records, field, winners)
     }
 }
 
@@ -128,6 +138,16 @@ impl<'a> ProfileColumns<'a> {
 pub fn customer_ids(clusters: &Clusters) -> Series {
     StringChunked::from_iter_values("".into(), clusters.customer_ids.iter().map(|id| hex(id)))
         .into_series()
+}
+
+/// The ids that the records of every profile had in an earlier run, beside its own.
+fn previous_ids(clusters: &Clusters) -> Series {
+    let ids = (0..clusters.profiles).map(|profile| {
+        let previous = &clusters.earlier.as_ref()?.previous[profile];
+        let ids: Vec<String> = previous.iter().map(|id| hex(id)).collect();
+        (!ids.is_empty()).then(|| ids.join(" "))
+    });
+    StringChunked::from_iter_options("".into(), ids).into_series()
 }
 
 /// A field's values of the given records; none where there is none.

@@ -3,14 +3,15 @@
 //! Records are numbered across tables in the order of tables and rows. The numbers never leave
 //! the engine, and nothing that does depends on them.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use polars::prelude::*;
 use rayon::prelude::*;
 
 use super::cells::Cells;
-use super::digest::{Digest, digest};
+use super::digest::{Digest, digest, digest_in, equal};
 use super::source::Loaded;
 use crate::diagnostics::Outcome;
 use crate::normalize::{FORMS, Region};
@@ -44,16 +45,21 @@ pub struct Records {
 }
 
 impl Records {
-    /// Puts the loaded customer tables under one numbering.
+    /// Puts the loaded customer tables under one numbering. Fields that are not needed are as if no
+    /// table had them.
     ///
     /// # Errors
     /// Faults of the engine.
-    pub fn new(plan: &Plan, loaded: &[Option<Loaded>]) -> Outcome<Self> {
+    pub fn new(
+        plan: &Plan,
+        loaded: &[Option<Loaded>],
+        needed: &BTreeSet<FieldId>,
+    ) -> Outcome<Self> {
         let mut tables = Vec::new();
         let mut start = 0;
         for table in &plan.tables {
             let Some(source) = &loaded[table.source.0] else { continue };
-            let (fields, series) = field_columns(plan, table, source)?;
+            let (fields, series) = field_columns(plan, table, source, needed)?;
             tables.push(RecordTable {
                 start,
                 rows: source.rows,
@@ -72,6 +78,12 @@ impl Records {
         let at = record as usize;
         let table = self.tables.partition_point(|table| table.start <= at) - 1;
         (TableId(table), at - self.tables[table].start)
+    }
+
+    /// The name of the source that a record is from.
+    #[must_use]
+    pub fn source_name<'p>(&self, plan: &'p Plan, record: Record) -> &'p str {
+        &plan.sources[plan.tables[self.place(record).0.0].source.0].name
     }
 
     /// The cells of a record's field, and its row in them.
@@ -96,9 +108,16 @@ impl Records {
 
     /// The id of a record; none if null or blank.
     #[must_use]
-    pub fn id(&self, record: Record) -> Option<std::borrow::Cow<'_, str>> {
+    pub fn id(&self, record: Record) -> Option<Cow<'_, str>> {
         let (table, row) = self.place(record);
         id_text(&self.tables[table.0].ids, row)
+    }
+
+    /// The text of a record's key of a field, if it has one.
+    #[must_use]
+    pub fn key_text(&self, plan: &Plan, field: FieldId, record: Record) -> Option<String> {
+        let (table, row) = self.place(record);
+        KeyReader::for_field(plan, &self.tables[table.0], field).key_text(row)
     }
 
     /// A value for every record, made in parallel from its table and row.
@@ -115,6 +134,34 @@ impl Records {
                 .collect_into_vec_appending(&mut all);
         }
         all
+    }
+}
+
+/// The ids of all records as digests.
+#[derive(Debug)]
+pub struct Ids {
+    /// Of each record's table and id; 0 without an id.
+    pub digests: Vec<Digest>,
+    /// Under which denials look for each record; 0 without an id.
+    pub forms: Vec<Digest>,
+    /// Records of one id: the first with every other.
+    pub equal: Vec<(Record, Record)>,
+}
+
+impl Ids {
+    /// Digests all ids.
+    #[must_use]
+    pub fn new(records: &Records) -> Self {
+        let keys = records.map(|table, t, row| {
+            id_text(&t.ids, row).map_or(RecordKey::NONE, |id| RecordKey::of(table, &id))
+        });
+        let entries: Vec<(Digest, Record)> = keys.iter().map(|key| key.exact).zip(0..).collect();
+        let equal = equal(&entries).pairs;
+        Self {
+            digests: keys.iter().map(|key| key.exact).collect(),
+            forms: keys.iter().map(|key| key.loose).collect(),
+            equal,
+        }
     }
 }
 
@@ -135,7 +182,7 @@ impl<T: Send, I: IndexedParallelIterator<Item = T>> Appending<T> for I {
 
 /// An id as compared: none if null or blank.
 #[must_use]
-pub fn id_text(ids: &Cells, row: usize) -> Option<std::borrow::Cow<'_, str>> {
+pub fn id_text(ids: &Cells, row: usize) -> Option<Cow<'_, str>> {
     ids.text(row).filter(|id| !id.trim().is_empty())
 }
 
@@ -181,21 +228,20 @@ fn loose_id(id: &str) -> &str {
 }
 
 fn record_digest(table: TableId, id: &str) -> Digest {
-    let mut bytes = Vec::with_capacity(id.len() + 8);
-    bytes.extend_from_slice(&(table.0 as u64).to_le_bytes());
-    bytes.extend_from_slice(id.as_bytes());
-    digest(&bytes)
+    digest_in(table.0 as u64, id.as_bytes())
 }
 
 fn field_columns(
     plan: &Plan,
     table: &Table,
     source: &Loaded,
+    needed: &BTreeSet<FieldId>,
 ) -> Outcome<(Vec<Cells>, Vec<Option<Series>>)> {
     let mut cells = Vec::new();
     let mut all = Vec::new();
     for (at, field) in plan.fields.iter().enumerate() {
-        let mapped = table.mapping.iter().find(|(id, _)| id.0 == at);
+        let mut mapping = table.mapping.iter().filter(|(field, _)| needed.contains(field));
+        let mapped = mapping.find(|(id, _)| id.0 == at);
         let Some((_, column)) = mapped else {
             cells.push(Cells::Absent);
             all.push(None);
@@ -269,6 +315,13 @@ impl<'a> KeyReader<'a> {
         self.key.chain.apply(&text, self.region(row)).map_or(0, |key| digest(key.as_bytes()))
     }
 
+    /// The text of the key, if there is one.
+    #[must_use]
+    pub fn key_text(&self, row: usize) -> Option<String> {
+        let text = self.cells.text(row)?;
+        self.key.chain.apply(&text, self.region(row)).map(Cow::into_owned)
+    }
+
     /// True if the value is usable: its key is not empty.
     #[must_use]
     pub fn usable(&self, row: usize) -> bool {
@@ -282,19 +335,32 @@ impl<'a> KeyReader<'a> {
         }
     }
 
+    /// The key's digest and those under which it looks for denials; `None` without a key.
+    fn target(&self, row: usize) -> Option<(Digest, [Digest; FORMS])> {
+        let text = self.cells.text(row)?;
+        let loose = self.key.chain.apply_loose(&text, self.region(row))?;
+        let key = digest(loose.key.as_bytes());
+        let each = |form: &Option<Cow<'_, str>>| match form {
+            None => 0,
+            // Most mails are as loose as they can be.
+            Some(form) if *form == loose.key => key,
+            Some(form) => digest(form.as_bytes()),
+        };
+        Some((key, loose.target.each_ref().map(each)))
+    }
+
     /// The key's digest and those under which denials look for it; `None` without a key.
     #[must_use]
     pub fn loose(&self, row: usize) -> Option<LooseDigests> {
         let text = self.cells.text(row)?;
         let loose = self.key.chain.apply_loose(&text, self.region(row))?;
-        let each = |form: &Option<_>| {
-            form.as_ref().map_or(0, |form: &std::borrow::Cow<'_, str>| digest(form.as_bytes()))
+        let key = digest(loose.key.as_bytes());
+        let each = |form: &Option<Cow<'_, str>>| match form {
+            None => 0,
+            Some(form) if *form == loose.key => key,
+            Some(form) => digest(form.as_bytes()),
         };
-        Some(LooseDigests {
-            key: digest(loose.key.as_bytes()),
-            denial: loose.denial.each_ref().map(each),
-            target: loose.target.each_ref().map(each),
-        })
+        Some(LooseDigests { key, denial: loose.denial.each_ref().map(each) })
     }
 }
 
@@ -305,8 +371,6 @@ pub struct LooseDigests {
     pub key: Digest,
     /// Under which a denial is filed.
     pub denial: [Digest; FORMS],
-    /// Under which a contact point looks for denials.
-    pub target: [Digest; FORMS],
 }
 
 /// The digests of one field of all records; 0 where there is no key.
@@ -325,14 +389,43 @@ pub fn loose_keys(
     records: &Records,
     field: FieldId,
 ) -> (Vec<Digest>, Vec<Vec<Digest>>) {
+    const BLOCK: usize = 1 << 14;
     let readers: Vec<_> =
         records.tables.iter().map(|table| KeyReader::for_field(plan, table, field)).collect();
-    let loose = records.map(|table, _, row| readers[table.0].loose(row));
-    let keys = loose.par_iter().map(|loose| loose.map_or(0, |loose| loose.key)).collect();
-    let targets = (0..FORMS)
-        .map(|form| loose.par_iter().map(|l| l.map_or(0, |l| l.target[form])).collect::<Vec<_>>())
-        .filter(|forms| forms.iter().any(|form| *form != 0))
+    // Memory that stays zero is never touched: most forms are used by few records or none.
+    let mut keys: Vec<Digest> = vec![0; records.len];
+    let mut targets: Vec<Vec<Digest>> = (0..FORMS).map(|_| vec![0; records.len]).collect();
+    let mut blocks: Vec<Vec<&mut [Digest]>> =
+        targets.iter_mut().map(|forms| forms.chunks_mut(BLOCK).collect()).collect();
+    let mut of_block: Vec<Vec<&mut [Digest]>> = Vec::new();
+    while blocks.iter().all(|forms| !forms.is_empty()) {
+        of_block.push(blocks.iter_mut().filter_map(Vec::pop).collect());
+    }
+    of_block.reverse();
+    let used: Vec<[bool; FORMS]> = keys
+        .par_chunks_mut(BLOCK)
+        .zip(of_block)
+        .enumerate()
+        .map(|(block, (keys, mut targets))| {
+            let mut used = [false; FORMS];
+            for (at, key) in keys.iter_mut().enumerate() {
+                let record = Record::try_from(block * BLOCK + at).unwrap_or(Record::MAX);
+                let (TableId(table), row) = records.place(record);
+                let Some((own, forms)) = readers[table].target(row) else { continue };
+                *key = own;
+                for (form, digest) in forms.into_iter().enumerate() {
+                    if digest != 0 {
+                        targets[form][at] = digest;
+                        used[form] = true;
+                    }
+                }
+            }
+            used
+        })
         .collect();
+    let any = |form: usize| used.iter().any(|used| used[form]);
+    let targets =
+        targets.into_iter().enumerate().filter(|(form, _)| any(*form)).map(|(_, t)| t).collect();
     (keys, targets)
 }
 

@@ -15,6 +15,8 @@ use super::consent::suppress::Suppressed;
 use super::digest::Digest;
 use super::engine_fault;
 use super::expr::lower;
+use super::identity::Clusters;
+use super::keys::Keys;
 use super::profile::{ProfileColumns, Shown};
 use crate::diagnostics::Outcome;
 use crate::plan::{DAY, Export, Expr, Gate, Instant, Model, OutColumn, Plan, PurposeId, Segment};
@@ -102,6 +104,10 @@ pub struct Court<'a> {
     pub suppressed: &'a Suppressed,
     /// What profiles show.
     pub shown: &'a Shown,
+    /// The clusters.
+    pub clusters: &'a Clusters,
+    /// The keys of their records.
+    pub keys: &'a Keys,
     /// The run's date.
     pub as_of: Instant,
 }
@@ -116,8 +122,7 @@ impl Court<'_> {
         let mut of: Vec<Vec<Verdict>> = vec![Vec::new(); self.plan.segments.len()];
         for id in &self.plan.segment_order {
             let segment = &self.plan.segments[id.0];
-            let suppressed =
-                self.suppressed.through(self.plan, &segment.channels, self.shown, profiles);
+            let suppressed = self.suppressed_through(&segment.channels);
             let rule = match &segment.rule {
                 Some(rule) => Some(self.evaluate(&rule.expr, columns)?),
                 None => None,
@@ -161,12 +166,16 @@ impl Court<'_> {
         Ok(Verdicts { of, accounts })
     }
 
+    fn suppressed_through(&self, channels: &[crate::plan::FieldId]) -> Vec<bool> {
+        self.suppressed.through(self.plan, channels, self.shown, self.clusters, self.keys)
+    }
+
     /// The first state, in the order of reasons, by which the gate stops a profile.
     fn stopped_by_gate(&self, segment: &Segment, profile: usize) -> Option<Verdict> {
         let mut first: Option<Verdict> = None;
         for purpose in segment.gate.purposes() {
             let model = self.plan.consent.purposes[purpose.0].model;
-            let state = self.states.states[purpose.0][profile];
+            let state = self.states.of[purpose.0][profile];
             if state.passes(model) {
                 continue;
             }
@@ -193,7 +202,7 @@ impl Court<'_> {
         // No field's name holds a control character, so these columns collide with none.
         let consent_name = |purpose: PurposeId| format!("\u{1}consent {}", purpose.0);
         for purpose in purposes {
-            let passes = self.passes(purpose, profiles);
+            let passes = self.passes(purpose);
             let name = consent_name(purpose);
             let column = BooleanChunked::from_slice(name.as_str().into(), &passes).into_series();
             frame.with_column(column.into()).map_err(fault)?;
@@ -213,11 +222,11 @@ impl Court<'_> {
     }
 
     /// For each profile whether it would pass a purpose's gate: state, and no suppression.
-    fn passes(&self, purpose: PurposeId, profiles: usize) -> Vec<bool> {
+    fn passes(&self, purpose: PurposeId) -> Vec<bool> {
         let declared = &self.plan.consent.purposes[purpose.0];
         let model: Model = declared.model;
-        let suppressed = self.suppressed.through(self.plan, &[declared.via], self.shown, profiles);
-        let states = &self.states.states[purpose.0];
+        let suppressed = self.suppressed_through(&[declared.via]);
+        let states = &self.states.of[purpose.0];
         states.iter().zip(suppressed).map(|(state, out)| state.passes(model) && !out).collect()
     }
 

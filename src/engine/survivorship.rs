@@ -16,26 +16,28 @@ use crate::plan::{FieldId, Keep, Plan};
 pub const NOBODY: Record = Record::MAX;
 
 /// The result: clusters in record order, and what was set aside.
-#[derive(Debug)]
-pub struct Survivors {
-    usable: Vec<u64>,
-    words: usize,
+pub struct Survivors<'a> {
+    plan: &'a Plan,
+    records: &'a Records,
+    usable: Usable,
+    /// How the policies of fields and groups rank each record, where they are not the profile's.
+    preferences: Vec<(Keep, Vec<u64>)>,
     /// Records set aside as `duplicate id`, true for each.
     pub duplicate: Vec<bool>,
 }
 
 /// Puts the members of every cluster in record order and sets duplicates aside.
 #[must_use]
-pub fn survive(plan: &Plan, records: &Records, keys: &Keys, clusters: &mut Clusters) -> Survivors {
-    let words = plan.fields.len().div_ceil(64).max(1);
-    let usable = usable(plan, records, keys, words);
-    let preference = preference(plan, records, &usable, words);
+pub fn survive<'a>(
+    plan: &'a Plan,
+    records: &'a Records,
+    keys: &Keys,
+    clusters: &mut Clusters,
+) -> Survivors<'a> {
+    let usable = Usable::new(plan, records, keys);
+    let own = preference(plan.survivorship.keep, records, &usable);
     let mut duplicate = vec![false; records.len];
-    let is_usable = |record: Record, field: usize| {
-        usable[record as usize * words + field / 64] >> (field % 64) & 1 == 1
-    };
-    let ranking =
-        Ranking { records, preference: &preference, usable: &is_usable, fields: plan.fields.len() };
+    let ranking = Ranking { records, preference: &own, usable: &usable, fields: plan.fields.len() };
     let sorted: Vec<(usize, Vec<Record>)> = (0..clusters.len())
         .into_par_iter()
         .with_min_len(1024)
@@ -57,70 +59,97 @@ pub fn survive(plan: &Plan, records: &Records, keys: &Keys, clusters: &mut Clust
             }
         }
     }
-    Survivors { usable, words, duplicate }
+    let mut preferences: Vec<(Keep, Vec<u64>)> = Vec::new();
+    let policies = plan.survivorship.fields.iter().map(|(_, keep)| *keep);
+    for keep in policies.chain(plan.survivorship.groups.iter().map(|group| group.keep)) {
+        if keep != plan.survivorship.keep && preferences.iter().all(|(known, _)| *known != keep) {
+            preferences.push((keep, preference(keep, records, &usable)));
+        }
+    }
+    Survivors { plan, records, usable, preferences, duplicate }
 }
 
-impl Survivors {
-    /// True if the record's value of the field is usable.
-    #[must_use]
-    pub fn is_usable(&self, record: Record, field: FieldId) -> bool {
-        self.usable[record as usize * self.words + field.0 / 64] >> (field.0 % 64) & 1 == 1
-    }
-
+impl Survivors<'_> {
     /// For each cluster the record whose value of the field the profile shows, or [`NOBODY`].
     #[must_use]
     pub fn winners(&self, clusters: &Clusters, field: FieldId) -> Vec<Record> {
+        let (keep, unit) = self.plan.survivorship.of(field);
+        let ranking =
+            self.preferences.iter().find(|(known, _)| *known == keep).map(|(_, preference)| {
+                Ranking {
+                    records: self.records,
+                    preference,
+                    usable: &self.usable,
+                    fields: self.plan.fields.len(),
+                }
+            });
         (0..clusters.len())
             .into_par_iter()
             .with_min_len(4096)
             .map(|cluster| {
-                clusters
-                    .members(cluster)
-                    .iter()
-                    .copied()
-                    .find(|record| {
-                        !self.duplicate[*record as usize] && self.is_usable(*record, field)
-                    })
-                    .unwrap_or(NOBODY)
+                let mut filled = clusters.members(cluster).iter().copied().filter(|record| {
+                    !self.duplicate[*record as usize]
+                        && unit.iter().any(|field| self.usable.is(*record, field.0))
+                });
+                // Members stand in the record order of the profile's own policy.
+                let winner = match &ranking {
+                    None => filled.next(),
+                    Some(ranking) => filled.min_by(|a, b| ranking.compare(*a, *b)),
+                };
+                winner.filter(|record| self.usable.is(*record, field.0)).unwrap_or(NOBODY)
             })
             .collect()
     }
 }
 
 /// One bit a record and field: is the value usable?
-fn usable(plan: &Plan, records: &Records, keys: &Keys, words: usize) -> Vec<u64> {
-    let readers: Vec<Vec<KeyReader<'_>>> = records
-        .tables
-        .iter()
-        .map(|table: &RecordTable| {
-            (0..plan.fields.len())
-                .map(|field| KeyReader::for_field(plan, table, FieldId(field)))
-                .collect()
-        })
-        .collect();
-    let digests: Vec<_> =
-        (0..plan.fields.len()).map(|field| keys.digests(FieldId(field))).collect();
-    let mut bits = vec![0_u64; records.len * words];
-    bits.par_chunks_mut(words).with_min_len(2048).enumerate().for_each(|(record, bits)| {
-        let (table, row) = records.place(u32::try_from(record).unwrap_or(u32::MAX));
-        for (field, reader) in readers[table.0].iter().enumerate() {
-            let usable = match digests[field] {
-                Some(digests) => digests[record] != 0,
-                None => reader.usable(row),
-            };
-            bits[field / 64] |= u64::from(usable) << (field % 64);
-        }
-    });
-    bits
+struct Usable {
+    bits: Vec<u64>,
+    words: usize,
 }
 
-/// For each record how `keep` ranks it, smaller is better.
-fn preference(plan: &Plan, records: &Records, usable: &[u64], words: usize) -> Vec<u64> {
+impl Usable {
+    fn is(&self, record: Record, field: usize) -> bool {
+        self.bits[record as usize * self.words + field / 64] >> (field % 64) & 1 == 1
+    }
+
+    fn new(plan: &Plan, records: &Records, keys: &Keys) -> Self {
+        let words = plan.fields.len().div_ceil(64).max(1);
+        let readers: Vec<Vec<KeyReader<'_>>> = records
+            .tables
+            .iter()
+            .map(|table: &RecordTable| {
+                (0..plan.fields.len())
+                    .map(|field| KeyReader::for_field(plan, table, FieldId(field)))
+                    .collect()
+            })
+            .collect();
+        let digests: Vec<_> =
+            (0..plan.fields.len()).map(|field| keys.digests(FieldId(field))).collect();
+        let mut bits = vec![0_u64; records.len * words];
+        bits.par_chunks_mut(words).with_min_len(2048).enumerate().for_each(|(record, bits)| {
+            let (table, row) = records.place(u32::try_from(record).unwrap_or(u32::MAX));
+            for (field, reader) in readers[table.0].iter().enumerate() {
+                let usable = match digests[field] {
+                    Some(digests) => digests[record] != 0,
+                    None => reader.usable(row),
+                };
+                bits[field / 64] |= u64::from(usable) << (field % 64);
+            }
+        });
+        Self { bits, words }
+    }
+}
+
+/// For each record how a policy ranks it, smaller is better.
+fn preference(keep: Keep, records: &Records, usable: &Usable) -> Vec<u64> {
     // Shifts the sign so that unsigned numbers sort as the signed ones do.
     let ordered = |value: i64| value.cast_unsigned() ^ (1 << 63);
-    match plan.survivorship.keep {
+    match keep {
+        Keep::Importance => vec![0; records.len],
         Keep::MostFilled => usable
-            .par_chunks(words)
+            .bits
+            .par_chunks(usable.words)
             .map(|bits| {
                 u64::MAX - bits.iter().map(|word| u64::from(word.count_ones())).sum::<u64>()
             })
@@ -138,14 +167,14 @@ fn preference(plan: &Plan, records: &Records, usable: &[u64], words: usize) -> V
     }
 }
 
-struct Ranking<'a, U: Fn(Record, usize) -> bool> {
+struct Ranking<'a> {
     records: &'a Records,
     preference: &'a [u64],
-    usable: &'a U,
+    usable: &'a Usable,
     fields: usize,
 }
 
-impl<U: Fn(Record, usize) -> bool> Ranking<'_, U> {
+impl Ranking<'_> {
     /// Record order: `keep`, table, greatest id, values.
     fn compare(&self, a: Record, b: Record) -> Ordering {
         let kept = self.preference[a as usize].cmp(&self.preference[b as usize]);
@@ -157,7 +186,7 @@ impl<U: Fn(Record, usize) -> bool> Ranking<'_, U> {
 
     fn compare_values(&self, a: Record, b: Record) -> Ordering {
         (0..self.fields)
-            .map(|field| match ((self.usable)(a, field), (self.usable)(b, field)) {
+            .map(|field| match (self.usable.is(a, field), self.usable.is(b, field)) {
                 (true, true) => {
                     let (cells_a, row_a) = self.records.cell(a, FieldId(field));
                     let (cells_b, row_b) = self.records.cell(b, FieldId(field));

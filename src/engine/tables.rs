@@ -6,22 +6,78 @@ use polars::prelude::*;
 use rayon::prelude::*;
 
 use super::engine_fault;
-use super::identity::{Clusters, LinkedBy, NO_CLUSTER};
+use super::identity::{Clusters, Fate, LinkedBy, shared_texts};
+use super::keys;
 use super::profile::{ProfileColumns, gather};
 use super::records::{Record, Records};
 use super::segments::Verdicts;
-use super::survivorship::Survivors;
+use super::survivorship::{NOBODY, Survivors};
 use crate::diagnostics::Outcome;
-use crate::plan::{FieldId, Match, OutColumn, Plan, RegionFrom, Shape, hex};
+use crate::plan::{FieldId, Keep, Match, OutColumn, Plan, RegionFrom, Shape, hex};
 
-/// For each source the columns that some part of the plan needs.
+/// The fields whose values decide something or leave: all, or those that keys, survivorship,
+/// rules and exports speak of.
+///
+/// A profile that counts filled fields, or a table of all fields, needs all. So do two records of
+/// one id: all their values may decide which of them stays.
 #[must_use]
-pub fn needs(plan: &Plan) -> Vec<BTreeSet<String>> {
+pub fn needed_fields(plan: &Plan) -> BTreeSet<FieldId> {
+    let survivorship = &plan.survivorship;
+    let keeps = survivorship
+        .fields
+        .iter()
+        .map(|(_, keep)| *keep)
+        .chain(survivorship.groups.iter().map(|group| group.keep))
+        .chain([survivorship.keep]);
+    let outputs = &plan.outputs;
+    let whole = outputs.profiles.is_some()
+        || outputs.quarantine.is_some()
+        || outputs.provenance.is_some()
+        || keeps.clone().any(|keep| keep == Keep::MostFilled);
+    if whole {
+        return (0..plan.fields.len()).map(FieldId).collect();
+    }
+    let mut fields = keys::needed(plan);
+    fields.extend(keeps.filter_map(|keep| match keep {
+        Keep::MostRecent(field) | Keep::LeastRecent(field) => Some(field),
+        Keep::MostFilled | Keep::Importance => None,
+    }));
+    for segment in &plan.segments {
+        fields.extend(segment.rule.iter().flat_map(|rule| rule.expr.names().0));
+    }
+    for export in &plan.exports {
+        fields.extend(export.columns.iter().filter_map(|column| match column {
+            OutColumn::Field(field) => Some(*field),
+            _ => None,
+        }));
+    }
+    // The whole of a group decides from which record it comes.
+    for group in &survivorship.groups {
+        if group.fields.iter().any(|field| fields.contains(field)) {
+            fields.extend(group.fields.iter().copied());
+        }
+    }
+    let regions: Vec<FieldId> = fields
+        .iter()
+        .filter_map(|field| match plan.fields[field.0].key.region {
+            RegionFrom::Of(region) => Some(region),
+            _ => None,
+        })
+        .collect();
+    fields.extend(regions);
+    fields
+}
+
+/// For each source the columns that some part of the plan needs, of customers those of the given
+/// fields.
+#[must_use]
+pub fn needs(plan: &Plan, fields: &BTreeSet<FieldId>) -> Vec<BTreeSet<String>> {
     let mut needs = vec![BTreeSet::new(); plan.sources.len()];
     for table in &plan.tables {
         let need = &mut needs[table.source.0];
         need.insert(table.id.clone());
-        need.extend(table.mapping.iter().map(|(_, column)| column.clone()));
+        let mapped = table.mapping.iter().filter(|(field, _)| fields.contains(field));
+        need.extend(mapped.map(|(_, column)| column.clone()));
     }
     let matched = |need: &mut BTreeSet<String>, matches: &[Match]| {
         for matched in matches {
@@ -47,14 +103,20 @@ pub fn needs(plan: &Plan) -> Vec<BTreeSet<String>> {
         }
         need.extend(table.at.clone());
     }
+    for pairs in plan.identity.always.iter().chain(&plan.identity.never) {
+        let need = &mut needs[pairs.source.0];
+        need.extend(pairs.columns.iter().flat_map(|(table, key)| [table.clone(), key.clone()]));
+    }
     for list in &plan.consent.suppress {
         matched(&mut needs[list.source.0], &list.matches);
     }
     needs
 }
 
-/// `source, id, customer_id, rule`: a row for each record that has an id, in profile order, then
-/// by table and id. `rule` is what links the record to another one of its customer.
+/// `source, namespace, id, customer_id, rule`: a row for each record of a profile, in profile
+/// order, then by table and id. `rule` is the strongest that links the record to another one of
+/// its cluster, before anything was set aside. With an earlier run also `since`, when the id was
+/// first given.
 ///
 /// # Errors
 /// Faults of the engine.
@@ -62,10 +124,10 @@ pub fn identity(
     plan: &Plan,
     records: &Records,
     clusters: &Clusters,
-    survivors: &Survivors,
+    survivors: &Survivors<'_>,
 ) -> Outcome<DataFrame> {
-    let mut members = clusters.members.clone();
-    for cluster in 0..clusters.len() {
+    let mut members = clusters.members[..clusters.starts[clusters.profiles] as usize].to_vec();
+    for cluster in 0..clusters.profiles {
         let range = clusters.starts[cluster] as usize..clusters.starts[cluster + 1] as usize;
         if range.len() > 1 {
             members[range].sort_unstable_by(|a, b| {
@@ -80,18 +142,31 @@ pub fn identity(
             members.par_iter().with_min_len(4096).map(|record| make(*record)).collect();
         StringChunked::from_iter_options("".into(), values.into_iter()).into_series()
     };
-    let source = each(&|record| {
-        Some(plan.sources[plan.tables[records.place(record).0.0].source.0].name.clone())
-    });
+    let source = each(&|record| Some(records.source_name(plan, record).to_owned()));
+    let namespace = each(&|record| Some(plan.tables[records.place(record).0.0].namespace.clone()));
     let id = each(&|record| records.id(record).map(std::borrow::Cow::into_owned));
     let customer =
         each(&|record| Some(hex(&clusters.customer_ids[clusters.of[record as usize] as usize])));
     let rule = each(&|record| match clusters.linked_by[record as usize] {
         LinkedBy::Rule(rule) => Some(plan.identity.rules[usize::from(rule)].name.clone()),
+        LinkedBy::Always => Some("always".to_owned()),
         LinkedBy::SameId => Some("same id".to_owned()),
         LinkedBy::Nothing => None,
     });
-    let columns = [("source", source), ("id", id), ("customer_id", customer), ("rule", rule)];
+    let mut columns = vec![
+        ("source", source),
+        ("namespace", namespace),
+        ("id", id),
+        ("customer_id", customer),
+        ("rule", rule),
+    ];
+    if let Some(earlier) = &clusters.earlier {
+        let since = each(&|record| {
+            let cluster = clusters.of[record as usize] as usize;
+            earlier.since[cluster].map(|since| since.to_string())
+        });
+        columns.push(("since", since));
+    }
     frame(columns.into_iter().map(|(name, series)| series.with_name(name.into())).collect())
 }
 
@@ -103,17 +178,25 @@ pub fn quarantine(
     plan: &Plan,
     records: &Records,
     clusters: &Clusters,
-    survivors: &Survivors,
+    survivors: &Survivors<'_>,
 ) -> Outcome<DataFrame> {
-    let no_id = |record: Record| clusters.of[record as usize] == NO_CLUSTER;
+    // A duplicate in a cluster that is set aside goes with its cluster.
+    let reason = |record: Record| match clusters.fate(record) {
+        Fate::NoId => Some("no id"),
+        Fate::TooLarge => Some("cluster too large"),
+        Fate::Profile(_) => survivors.duplicate[record as usize].then_some("duplicate id"),
+        Fate::Dropped => None,
+    };
     let mut aside: Vec<Record> = (0..u32::try_from(records.len).unwrap_or(u32::MAX))
-        .filter(|record| no_id(*record) || survivors.duplicate[*record as usize])
+        .into_par_iter()
+        .with_min_len(4096)
+        .filter(|record| reason(*record).is_some())
         .collect();
     aside.par_sort_unstable_by(|a, b| {
         let table = |record: Record| records.place(record).0;
         table(*a)
             .cmp(&table(*b))
-            .then_with(|| no_id(*b).cmp(&no_id(*a)))
+            .then_with(|| reason(*b).cmp(&reason(*a)))
             .then_with(|| records.id(*a).cmp(&records.id(*b)))
             .then_with(|| records.compare_cells(*a, *b, plan.fields.len()))
     });
@@ -122,12 +205,9 @@ pub fn quarantine(
             .into_series()
     };
     let mut columns = vec![
-        text(&|record| {
-            Some(plan.sources[plan.tables[records.place(record).0.0].source.0].name.clone())
-        })
-        .with_name("source".into()),
-        text(&|record| Some(if no_id(record) { "no id" } else { "duplicate id" }.to_owned()))
-            .with_name("reason".into()),
+        text(&|record| Some(records.source_name(plan, record).to_owned()))
+            .with_name("source".into()),
+        text(&|record| reason(record).map(str::to_owned)).with_name("reason".into()),
         text(&|record| records.id(record).map(std::borrow::Cow::into_owned)).with_name("id".into()),
     ];
     for (at, field) in plan.fields.iter().enumerate() {
@@ -142,6 +222,66 @@ pub fn quarantine(
         columns.push(series.with_name(name.into()));
     }
     frame(columns)
+}
+
+/// Profile, field, and the record whose value is shown.
+type ShownCell = (usize, usize, Record);
+
+/// `customer_id, field, source, id`: where each value that a profile shows came from, in profile
+/// order, then in the order of fields.
+///
+/// # Errors
+/// Faults of the engine.
+pub fn provenance(
+    plan: &Plan,
+    records: &Records,
+    clusters: &Clusters,
+    survivors: &Survivors<'_>,
+) -> Outcome<DataFrame> {
+    let winners: Vec<Vec<Record>> =
+        (0..plan.fields.len()).map(|at| survivors.winners(clusters, FieldId(at))).collect();
+    let cells: Vec<ShownCell> = (0..clusters.profiles)
+        .flat_map(|profile| {
+            let of_field = winners.iter().enumerate();
+            of_field.map(move |(field, winners)| (profile, field, winners[profile]))
+        })
+        .filter(|(_, _, record)| *record != NOBODY)
+        .collect();
+    let ids: Vec<String> = clusters.customer_ids.iter().map(|id| hex(id)).collect();
+    let text = |name: &str, make: &dyn Fn(&ShownCell) -> Option<String>| {
+        StringChunked::from_iter_options(name.into(), cells.iter().map(make)).into_series()
+    };
+    frame(vec![
+        text("customer_id", &|(profile, _, _)| Some(ids[*profile].clone())),
+        text("field", &|(_, field, _)| Some(plan.fields[*field].name.clone())),
+        text("source", &|(_, _, record)| Some(records.source_name(plan, *record).to_owned())),
+        text("id", &|(_, _, record)| records.id(*record).map(std::borrow::Cow::into_owned)),
+    ])
+}
+
+/// `rule, value, records`: the values that link most records, as compared; those of several fields
+/// are joined by ` + `. Most records first, then by rule and value.
+///
+/// # Errors
+/// Faults of the engine.
+pub fn shared_keys(plan: &Plan, records: &Records, clusters: &Clusters) -> Outcome<DataFrame> {
+    let mut rows: Vec<(u32, usize, String)> = clusters
+        .shared
+        .iter()
+        .map(|shared| {
+            let texts = shared_texts(plan, records, *shared);
+            (shared.records, shared.rule, texts.join(" + "))
+        })
+        .collect();
+    rows.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| (a.1, &a.2).cmp(&(b.1, &b.2))));
+    let rules = rows.iter().map(|(_, rule, _)| plan.identity.rules[*rule].name.as_str());
+    let counts: Vec<i64> = rows.iter().map(|(records, _, _)| i64::from(*records)).collect();
+    frame(vec![
+        StringChunked::from_iter_values("rule".into(), rules).into_series(),
+        StringChunked::from_iter_values("value".into(), rows.iter().map(|(_, _, v)| v.as_str()))
+            .into_series(),
+        Int64Chunked::from_slice("records".into(), &counts).into_series(),
+    ])
 }
 
 /// `customer_id` and the verdict in each segment, in profile order.

@@ -14,16 +14,22 @@
 //! What holds for every chain, and is tested: no input panics; a normalizer that is applied to
 //! its own result changes nothing; a key is never empty; equal keys are in reach of each other.
 
+mod address;
+mod alias;
 mod email;
+mod name;
 mod numerals;
+mod organization;
 mod phone;
 mod text;
 mod unaccent;
+mod words;
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 
+pub use alias::Alias;
 pub use email::EmailOptions;
 pub use phone::Region;
 
@@ -62,6 +68,14 @@ pub enum Step {
     Numerals,
     /// Letters without their accents, case folded.
     Unaccent,
+    /// The name of a person.
+    Name,
+    /// A line of a street address.
+    Address,
+    /// The name of an organization.
+    Organization,
+    /// Texts that a file says are the same value.
+    Alias(Alias),
 }
 
 impl Step {
@@ -86,6 +100,10 @@ impl Step {
             Self::StripWhitespace => Some(text::strip_whitespace(text)),
             Self::Numerals => Some(numerals::numerals(text)),
             Self::Unaccent => Some(unaccent::unaccent(text)),
+            Self::Name => Some(name::name(text)),
+            Self::Address => Some(address::address(text)),
+            Self::Organization => Some(organization::organization(text)),
+            Self::Alias(alias) => Some(alias.apply(text)),
         }
     }
 }
@@ -326,6 +344,10 @@ pub const NORMALIZERS: &[Documented] = &[
     text::STRIP_WHITESPACE,
     numerals::NUMERALS,
     unaccent::UNACCENT,
+    name::NAME,
+    address::ADDRESS,
+    organization::ORGANIZATION,
+    alias::ALIAS,
 ];
 
 /// The normalizer of this name.

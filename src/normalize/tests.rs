@@ -13,10 +13,17 @@ fn step_of(documented: &Documented, example: &Example) -> Step {
         match (&mut step, *option) {
             (Step::Email(options), ("plus_tag", "drop")) => options.drop_plus_tag = true,
             (Step::Email(options), ("gmail_dots", "drop")) => options.drop_gmail_dots = true,
+            (Step::Alias(alias), ("file", file)) => *alias = microsoft(file),
             _ => panic!("{}: no option {option:?}", documented.name),
         }
     }
     step
+}
+
+/// What the examples of `alias` take their file to say.
+fn microsoft(file: &str) -> Alias {
+    let pair = ("MSFT".to_owned(), "Microsoft".to_owned());
+    Alias::new(file.to_owned(), std::iter::once(pair))
 }
 
 fn region_of(text: Option<&str>) -> Option<Region> {
@@ -48,7 +55,7 @@ fn names_are_unique_and_cover_all_steps() {
     let mut names: Vec<_> = NORMALIZERS.iter().map(|documented| documented.name).collect();
     names.sort_unstable();
     names.dedup();
-    assert_eq!(names.len(), 8);
+    assert_eq!(names.len(), 12);
     assert_eq!(names.len(), NORMALIZERS.len());
     assert_eq!(normalizer("numerals").map(|found| &found.step), Some(&Step::Numerals));
     assert_eq!(normalizer("soundex"), None);
@@ -281,6 +288,19 @@ impl Random {
             "@xn--bcher-kva.de",
             "xn--",
             "straße",
+            "Straße",
+            "Dr. ",
+            " Jr.",
+            "bob",
+            " N. W. ",
+            "P.O. Box",
+            " GmbH & Co.",
+            "the ",
+            " & ",
+            " S. A.",
+            "'",
+            "´",
+            "MSFT",
             "<",
             ">",
             "mailto:",
@@ -322,6 +342,7 @@ impl Random {
 
 fn all_steps() -> Vec<Step> {
     let mut steps: Vec<_> = NORMALIZERS.iter().map(|documented| documented.step.clone()).collect();
+    steps.push(Step::Alias(microsoft("aliases.csv")));
     steps.push(Step::Email(EmailOptions { drop_plus_tag: true, drop_gmail_dots: false }));
     steps.push(Step::Email(EmailOptions { drop_plus_tag: false, drop_gmail_dots: true }));
     steps.push(Step::Email(EmailOptions { drop_plus_tag: true, drop_gmail_dots: true }));

@@ -112,7 +112,7 @@ pub(super) fn is_blank(c: char) -> bool {
 
 /// Neither letter, number, accent nor white space. What Unicode has not assigned, or leaves to
 /// private use, is kept: nobody knows what it is.
-fn is_symbol(c: char) -> bool {
+pub(super) fn is_symbol(c: char) -> bool {
     if c.is_ascii() {
         return !c.is_ascii_alphanumeric() && !c.is_whitespace();
     }

@@ -46,14 +46,14 @@ pub fn publish(
     let mut outputs = Vec::new();
     for table in &results.tables {
         let Some(target) = target_of(plan, table) else { continue };
-        outputs.push(staging.add(table.name, target, &table.frame)?);
+        outputs.push(staging.add(table.name, target, &table.frame, table.name == "identity")?);
     }
     let mut exports = Vec::new();
     for table in &results.exports {
         let export = &plan.exports[table.export];
         let frame = guarded(plan, export, table.frame())?;
         let name = &plan.segments[export.segment.0].name;
-        let file = staging.add(name, &export.target, &frame)?;
+        let file = staging.add(name, &export.target, &frame, false)?;
         if file.rows != table.audience().account().written {
             return Err(Diagnostic::error(
                 Code::AccountFault,
@@ -99,13 +99,7 @@ pub fn publish(
 }
 
 fn target_of<'a>(plan: &'a Plan, table: &InternalTable) -> Option<&'a Target> {
-    let outputs = &plan.outputs;
-    match table.name {
-        "profiles" => outputs.profiles.as_ref(),
-        "identity" => outputs.identity.as_ref(),
-        "quarantine" => outputs.quarantine.as_ref(),
-        _ => outputs.segments.as_ref(),
-    }
+    plan.outputs.named().into_iter().find(|(name, _)| *name == table.name)?.1
 }
 
 fn guarded(

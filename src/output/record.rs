@@ -51,11 +51,14 @@ pub struct Warning {
     pub code: &'static str,
     /// What it says.
     pub message: String,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
 }
 
 impl From<&Diagnostic> for Warning {
     fn from(fault: &Diagnostic) -> Self {
-        Self { code: fault.code.name(), message: fault.message.clone() }
+        Self { code: fault.code.name(), message: fault.message.clone(), help: fault.help.clone() }
     }
 }
 

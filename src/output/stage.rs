@@ -15,8 +15,10 @@ use crate::plan::{Plan, Target};
 
 /// Files written but not yet in place.
 pub struct Staging {
-    /// Device and inode of every source file and of the pipeline file.
+    /// Device and inode of every file that is read and must stay as it is.
     sources: Vec<(u64, u64)>,
+    /// Those of the earlier identity table, which the new one may replace.
+    earlier: Vec<(u64, u64)>,
     staged: Vec<(NamedTempFile, PathBuf)>,
     /// Real paths of the targets so far: two spellings of one file are one file.
     taken: Vec<PathBuf>,
@@ -25,22 +27,35 @@ pub struct Staging {
 impl Staging {
     /// Remembers what is read, so that none of it is written over.
     pub fn new(plan: &Plan, pipeline: &Path) -> Self {
-        let sources = plan
-            .sources
-            .iter()
-            .flat_map(|source| &source.files)
-            .map(PathBuf::as_path)
-            .chain([pipeline])
-            .filter_map(|file| fs::metadata(file).ok())
-            .map(|metadata| (metadata.dev(), metadata.ino()))
-            .collect();
-        Self { sources, staged: Vec::new(), taken: Vec::new() }
+        let inodes = |files: &mut dyn Iterator<Item = &Path>| {
+            files
+                .filter_map(|file| fs::metadata(file).ok())
+                .map(|metadata| (metadata.dev(), metadata.ino()))
+                .collect()
+        };
+        let sources = plan.sources.iter().flat_map(|source| &source.files);
+        let read = sources.chain(plan.beside.iter().map(|file| &file.path));
+        let previous = plan.identity.previous.as_ref().and_then(|p| p.source.as_ref());
+        let earlier = previous.map_or(&[][..], |source| &source.files);
+        Self {
+            sources: inodes(&mut read.map(PathBuf::as_path).chain([pipeline])),
+            earlier: inodes(&mut earlier.iter().map(PathBuf::as_path)),
+            staged: Vec::new(),
+            taken: Vec::new(),
+        }
     }
 
-    /// Writes one table beside its target and reads it back.
-    pub fn add(&mut self, name: &str, target: &Target, frame: &DataFrame) -> Outcome<Written> {
+    /// Writes one table beside its target and reads it back. `renews` is true for the identity
+    /// table, which may replace that of an earlier run.
+    pub fn add(
+        &mut self,
+        name: &str,
+        target: &Target,
+        frame: &DataFrame,
+        renews: bool,
+    ) -> Outcome<Written> {
         let path = &target.path;
-        let temporary = self.temporary(path)?;
+        let temporary = self.temporary(path, renews)?;
         format::write(temporary.as_file(), frame, target.format)
             .map_err(|error| failed(path, &words(&error)))?;
         format::verify(temporary.path(), frame, target.format).map_err(|difference| {
@@ -63,8 +78,9 @@ impl Staging {
         })
     }
 
-    /// A new file, readable by its owner only, in the target's folder.
-    fn temporary(&mut self, path: &Path) -> Outcome<NamedTempFile> {
+    /// A new file, readable by its owner only, in the target's folder. `renews` is true for what
+    /// may replace the earlier identity table.
+    fn temporary(&mut self, path: &Path, renews: bool) -> Outcome<NamedTempFile> {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(|error| failed(path, &error.to_string()))?;
         let real = fs::canonicalize(folder)
@@ -81,7 +97,8 @@ impl Staging {
             if metadata.is_dir() {
                 return Err(failed(path, "it is a folder").into());
             }
-            if self.sources.contains(&(metadata.dev(), metadata.ino())) {
+            let inode = (metadata.dev(), metadata.ino());
+            if self.sources.contains(&inode) || (!renews && self.earlier.contains(&inode)) {
                 return Err(Diagnostic::error(
                     Code::OutputPath,
                     "an output would overwrite a file that the run reads",
@@ -102,7 +119,7 @@ impl Staging {
     /// are taken back.
     pub fn publish(mut self, folder: &Path, record: &RunRecord) -> Outcome<()> {
         let path = folder.join(FILE);
-        let mut temporary = self.temporary(&path)?;
+        let mut temporary = self.temporary(&path, false)?;
         let text = serde_json::to_string_pretty(record).map_err(|_| {
             Diagnostic::error(Code::WriteFailed, "the run record cannot be written as JSON")
         })?;

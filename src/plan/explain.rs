@@ -35,6 +35,10 @@ fn sources(plan: &Plan, text: &mut String) {
         if plan.consent.suppress.iter().any(|list| list.source.0 == at) {
             uses.push("suppression");
         }
+        let mut pairs = plan.identity.always.iter().chain(&plan.identity.never);
+        if pairs.any(|pairs| pairs.source.0 == at) {
+            uses.push("pairs");
+        }
         let used = if uses.is_empty() { "not used".to_owned() } else { uses.join(", ") };
         let _ = writeln!(
             text,
@@ -89,6 +93,9 @@ fn identity(plan: &Plan, text: &mut String) {
             table.id,
             table.mapping.len()
         );
+        if table.drop_unmatched {
+            let _ = writeln!(text, "      dropped unless they link to an earlier table");
+        }
     }
     if plan.identity.rules.is_empty() {
         let _ = writeln!(text, "   no link rules: every id is a customer of its own");
@@ -96,15 +103,67 @@ fn identity(plan: &Plan, text: &mut String) {
     for rule in &plan.identity.rules {
         let _ = writeln!(text, "   link records that agree on {}", rule.name);
     }
-    let keep = match plan.survivorship.keep {
-        Keep::MostFilled => "most usable fields".to_owned(),
-        Keep::MostRecent(field) => format!("greatest {}", plan.fields[field.0].name),
-        Keep::LeastRecent(field) => format!("smallest {}", plan.fields[field.0].name),
+    let guarded = &plan.identity;
+    let name = |field: &super::FieldId| plan.fields[field.0].name.as_str();
+    if !guarded.unless_different.is_empty() {
+        let fields: Vec<_> = guarded.unless_different.iter().map(name).collect();
+        let _ = writeln!(text, "   never one customer if they differ in {}", fields.join(", "));
+    }
+    for (kind, pairs) in [("always", &guarded.always), ("never", &guarded.never)] {
+        for pairs in pairs {
+            let source = &plan.sources[pairs.source.0].name;
+            let _ = writeln!(text, "   {kind} one customer: the pairs of {source}");
+        }
+    }
+    if let Some(most) = guarded.max_shared {
+        let _ = writeln!(text, "   a value that more than {most} records share links nobody");
+    }
+    if let Some(most) = guarded.max_cluster {
+        let _ = writeln!(text, "   a customer of more than {most} records is quarantined");
+    }
+    match guarded.previous.as_ref().map(|previous| &previous.source) {
+        Some(Some(source)) => {
+            let file = source.files.first().map(|f| f.display().to_string()).unwrap_or_default();
+            let _ = writeln!(text, "   customers keep the ids of {file}");
+        }
+        Some(None) => {
+            let _ = writeln!(text, "   no earlier identity table yet: all ids are new");
+        }
+        None => {}
+    }
+    let keep = |keep: &Keep| match keep {
+        Keep::MostFilled => "with the most usable fields".to_owned(),
+        Keep::Importance => "of the most important table".to_owned(),
+        Keep::MostRecent(field) => format!("with the greatest {}", name(field)),
+        Keep::LeastRecent(field) => format!("with the smallest {}", name(field)),
     };
+    let survivorship = &plan.survivorship;
     let _ = writeln!(
         text,
-        "   a profile shows the values of the record with the {keep}, then by table"
+        "   a profile shows the values of the record {}, then by table",
+        keep(&survivorship.keep)
     );
+    for group in &survivorship.groups {
+        let fields: Vec<_> = group.fields.iter().map(name).collect();
+        let _ = writeln!(
+            text,
+            "   as one unit, from the record {}: {}",
+            keep(&group.keep),
+            fields.join(", ")
+        );
+    }
+    for (field, policy) in &survivorship.fields {
+        let _ = writeln!(text, "   {} from the record {}", name(field), keep(policy));
+    }
+    for grouping in &plan.groupings {
+        let rules: Vec<_> = grouping.rules.iter().map(|rule| rule.name.as_str()).collect();
+        let _ = writeln!(
+            text,
+            "   {}: profiles that agree on {} share an id",
+            grouping.name,
+            rules.join(", or ")
+        );
+    }
 }
 
 fn consent(plan: &Plan, text: &mut String) {
@@ -213,13 +272,7 @@ fn segments(plan: &Plan, text: &mut String) {
 
 fn outputs(plan: &Plan, text: &mut String) {
     let _ = writeln!(text, "\n6. Write, all or nothing");
-    let outputs = [
-        ("profiles", &plan.outputs.profiles),
-        ("identity", &plan.outputs.identity),
-        ("quarantine", &plan.outputs.quarantine),
-        ("segments", &plan.outputs.segments),
-    ];
-    for (name, target) in outputs {
+    for (name, target) in plan.outputs.named() {
         if let Some(target) = target {
             let _ = writeln!(text, "   {name}: {}", target.path.display());
         }

@@ -38,6 +38,8 @@ id! {
     PurposeId,
     /// Index into [`Plan::segments`].
     SegmentId,
+    /// Index into [`Plan::groupings`].
+    GroupingId,
 }
 
 /// Bytes as lower-case hex.
@@ -56,6 +58,8 @@ pub struct Plan {
     pub as_of: Option<AsOf>,
     /// Where rows come from.
     pub sources: Vec<Source>,
+    /// Files that were read while the plan was made: lists of aliases.
+    pub beside: Vec<Beside>,
     /// The unified fields, in the order in which the profile shows them.
     pub fields: Vec<Field>,
     /// Customer tables, most important first.
@@ -64,6 +68,8 @@ pub struct Plan {
     pub identity: Identity,
     /// Which value of several a profile shows.
     pub survivorship: Survivorship,
+    /// Ids that profiles share without being merged.
+    pub groupings: Vec<Grouping>,
     /// Purposes, consent tables, suppressions.
     pub consent: Consent,
     /// Segments as declared.
@@ -76,6 +82,19 @@ pub struct Plan {
     pub exports: Vec<Export>,
     /// Folder of the run record.
     pub out: PathBuf,
+}
+
+/// A file that is a part of the plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Beside {
+    /// Where.
+    pub path: PathBuf,
+    /// Its size in bytes, as stored.
+    pub bytes: u64,
+    /// XXH3-128 of its bytes as stored, in hex.
+    pub xxh3: String,
+    /// Its records.
+    pub rows: u64,
 }
 
 /// The date as of which consent is judged.
@@ -203,13 +222,35 @@ pub struct Table {
     pub id: String,
     /// Unified field and source column.
     pub mapping: Vec<(FieldId, String)>,
+    /// Whether records leave that link to no earlier table.
+    pub drop_unmatched: bool,
 }
 
 /// What makes two records one customer.
 #[derive(Clone, Debug, Serialize)]
 pub struct Identity {
-    /// Any rule links. None: every record (id) is a customer of its own.
+    /// Any rule links, the strongest first. None: every record (id) is a customer of its own.
     pub rules: Vec<LinkRule>,
+    /// Two records that have one of these keys and differ in it are never one customer.
+    pub unless_different: Vec<FieldId>,
+    /// Pairs of records that are one customer.
+    pub always: Vec<Pairs>,
+    /// Pairs of records that are never one customer.
+    pub never: Vec<Pairs>,
+    /// A cluster of more records (ids) is set aside.
+    pub max_cluster: Option<u64>,
+    /// A value that more records (ids) share links nobody under a rule without a similarity.
+    pub max_shared: Option<u64>,
+    /// The customers of an earlier run.
+    pub previous: Option<Previous>,
+}
+
+impl Identity {
+    /// True where some records may not be one customer although they are linked.
+    #[must_use]
+    pub fn has_exceptions(&self) -> bool {
+        !self.unless_different.is_empty() || !self.never.is_empty()
+    }
 }
 
 /// Two records that meet all conditions are one customer.
@@ -219,22 +260,105 @@ pub struct LinkRule {
     pub name: String,
     /// All must hold.
     pub conditions: Vec<Condition>,
+    /// Both records must be of these tables; none: of any.
+    pub only: Option<Vec<TableId>>,
 }
 
 /// One condition of a link rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// Both records have this key and it is equal.
     Exact(FieldId),
+    /// Both records have this key, and the two are alike.
+    Similar {
+        /// The field.
+        field: FieldId,
+        /// Smallest similarity, above 0 up to 1: (longer length - Levenshtein distance) / longer
+        /// length, in characters of the keys.
+        threshold: f64,
+    },
+}
+
+impl Condition {
+    /// The field that is compared.
+    #[must_use]
+    pub fn field(&self) -> FieldId {
+        match self {
+            Self::Exact(field) | Self::Similar { field, .. } => *field,
+        }
+    }
 }
 
 impl LinkRule {
+    /// The fields that are compared.
+    pub fn fields(&self) -> impl Iterator<Item = FieldId> + '_ {
+        self.conditions.iter().map(Condition::field)
+    }
+
     /// The fields that must agree exactly.
     pub fn exact_fields(&self) -> impl Iterator<Item = FieldId> + '_ {
-        self.conditions.iter().map(|condition| match condition {
-            Condition::Exact(field) => *field,
+        self.conditions.iter().filter_map(|condition| match condition {
+            Condition::Exact(field) => Some(*field),
+            Condition::Similar { .. } => None,
         })
+    }
+
+    /// The fields that must be alike, and how much.
+    pub fn similar_fields(&self) -> impl Iterator<Item = (FieldId, f64)> + '_ {
+        self.conditions.iter().filter_map(|condition| match condition {
+            Condition::Exact(_) => None,
+            Condition::Similar { field, threshold } => Some((*field, *threshold)),
+        })
+    }
+
+    /// True where a field need only be alike.
+    #[must_use]
+    pub fn is_fuzzy(&self) -> bool {
+        self.similar_fields().next().is_some()
+    }
+
+    /// True where the rule speaks of the records of a table.
+    #[must_use]
+    pub fn covers(&self, table: TableId) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(&table))
+    }
+}
+
+/// A source of pairs of records.
+#[derive(Clone, Debug, Serialize)]
+pub struct Pairs {
+    /// Where the rows come from.
+    pub source: SourceId,
+    /// For the first and the second record: column of the table's name, column of the id.
+    pub columns: [(String, String); 2],
+}
+
+/// The customers of an earlier run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Previous {
+    /// Its identity output; none where it is not there and need not be.
+    pub source: Option<Source>,
+}
+
+impl Previous {
+    /// The columns of an earlier identity output that are read: `namespace` or `source`, the ids,
+    /// and `since` if it is there.
+    ///
+    /// # Errors
+    /// The columns that are missing.
+    pub fn columns(source: &Source) -> Result<Vec<&'static str>, Vec<&'static str>> {
+        let has = |name: &str| source.columns.iter().any(|column| column.name == name);
+        let table = if has("namespace") { "namespace" } else { "source" };
+        let mut columns = vec![table, "id", "customer_id"];
+        let missing: Vec<_> = columns.iter().copied().filter(|name| !has(name)).collect();
+        if !missing.is_empty() {
+            return Err(missing);
+        }
+        if has("since") {
+            columns.push("since");
+        }
+        Ok(columns)
     }
 }
 
@@ -243,6 +367,31 @@ impl LinkRule {
 pub struct Survivorship {
     /// Which record wins.
     pub keep: Keep,
+    /// Fields that are won as one unit.
+    pub groups: Vec<FieldGroup>,
+    /// Fields that are won in a way of their own.
+    pub fields: Vec<(FieldId, Keep)>,
+}
+
+/// Fields that are won as one unit.
+#[derive(Clone, Debug, Serialize)]
+pub struct FieldGroup {
+    /// The fields.
+    pub fields: Vec<FieldId>,
+    /// Which record wins.
+    pub keep: Keep,
+}
+
+impl Survivorship {
+    /// By which policy a field is won, and together with which fields (itself among them).
+    #[must_use]
+    pub fn of(&self, field: FieldId) -> (Keep, Vec<FieldId>) {
+        if let Some(group) = self.groups.iter().find(|group| group.fields.contains(&field)) {
+            return (group.keep, group.fields.clone());
+        }
+        let own = self.fields.iter().find(|(id, _)| *id == field);
+        (own.map_or(self.keep, |(_, keep)| *keep), vec![field])
+    }
 }
 
 /// Which record of a cluster wins.
@@ -251,10 +400,21 @@ pub struct Survivorship {
 pub enum Keep {
     /// The one with most usable fields.
     MostFilled,
+    /// The one of the most important table.
+    Importance,
     /// The greatest value of the field; null last.
     MostRecent(FieldId),
     /// The smallest value of the field; null last.
     LeastRecent(FieldId),
+}
+
+/// An id that profiles share without being merged.
+#[derive(Clone, Debug, Serialize)]
+pub struct Grouping {
+    /// Its name, and the column of the id.
+    pub name: String,
+    /// What puts two profiles into one group, on the values they show.
+    pub rules: Vec<LinkRule>,
 }
 
 /// Purposes, consent tables, suppressions.
@@ -467,6 +627,28 @@ pub struct Outputs {
     pub quarantine: Option<Target>,
     /// One row a customer, one column a segment: the verdict.
     pub segments: Option<Target>,
+    /// One row a customer and field: where its value came from.
+    pub provenance: Option<Target>,
+    /// The values that link most records.
+    pub shared_keys: Option<Target>,
+    /// Customers of whom one record's grant meets another's denial.
+    pub conflicts: Option<Target>,
+}
+
+impl Outputs {
+    /// The tables by name, those that are not asked for among them.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, Option<&Target>); 7] {
+        [
+            ("profiles", self.profiles.as_ref()),
+            ("identity", self.identity.as_ref()),
+            ("quarantine", self.quarantine.as_ref()),
+            ("segments", self.segments.as_ref()),
+            ("provenance", self.provenance.as_ref()),
+            ("shared_keys", self.shared_keys.as_ref()),
+            ("conflicts", self.conflicts.as_ref()),
+        ]
+    }
 }
 
 /// A file to write.
@@ -527,6 +709,10 @@ pub struct Allowed {
 pub enum OutColumn {
     /// `customer_id`.
     CustomerId,
+    /// `previous_customer_ids`: ids that its records had in an earlier run, beside its own.
+    PreviousIds,
+    /// The id of a grouping.
+    Grouping(GroupingId),
     /// A field of the profile.
     Field(FieldId),
     /// `consent_<purpose>`.
@@ -539,6 +725,8 @@ impl Plan {
     pub fn column_name(&self, column: OutColumn) -> String {
         match column {
             OutColumn::CustomerId => "customer_id".to_owned(),
+            OutColumn::PreviousIds => "previous_customer_ids".to_owned(),
+            OutColumn::Grouping(grouping) => self.groupings[grouping.0].name.clone(),
             OutColumn::Field(field) => self.fields[field.0].name.clone(),
             OutColumn::Consent(purpose) => {
                 format!("consent_{}", self.consent.purposes[purpose.0].name)

@@ -1,12 +1,13 @@
 //! What people see of a run: the terminal summary, at most 80 columns wide.
 
-use std::fmt::Write as _;
-use std::path::Path;
+mod layout;
 
-use comfy_table::{CellAlignment, Table, presets};
+use std::fmt::Write as _;
 
 use crate::engine::account::{Account, SegmentAccount};
 use crate::output::RunRecord;
+pub use layout::{file_line, number};
+use layout::{heading, line, nonzero, table, tidy, wrap, wrap_under, wrap_words};
 
 /// The summary of a run.
 #[must_use]
@@ -32,7 +33,12 @@ pub fn summary(record: &RunRecord) -> String {
     }
     written(&mut text, record);
     for warning in &record.warnings {
-        let _ = writeln!(text, "\nwarning[{}]: {}", warning.code, warning.message);
+        text.push('\n');
+        let lead = format!("warning[{}]: ", warning.code);
+        wrap_words(&mut text, &lead, warning.message.split(' '));
+        if let Some(help) = &warning.help {
+            wrap_words(&mut text, "    ", help.split(' '));
+        }
     }
     let milliseconds: u64 = record.stages.iter().map(|stage| stage.milliseconds).sum();
     #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
@@ -48,19 +54,91 @@ pub fn summary(record: &RunRecord) -> String {
 fn customers(text: &mut String, account: &Account) {
     heading(text, "Customer records");
     let rows = account.customers.iter().map(|a| {
-        let aside = a.quarantined_no_id + a.quarantined_duplicate_id;
-        vec![a.source.clone(), number(a.read), number(a.kept), number(a.merged), number(aside)]
+        let aside = a.quarantined_no_id + a.quarantined_duplicate_id + a.quarantined_large_cluster;
+        vec![
+            a.source.clone(),
+            number(a.read),
+            number(a.kept),
+            number(a.merged),
+            number(aside + a.dropped),
+        ]
     });
     table(text, &["source", "read", "kept", "merged", "set aside"], rows);
     for a in &account.customers {
-        let parts = [("no id", a.quarantined_no_id), ("duplicate id", a.quarantined_duplicate_id)];
+        let parts = [
+            ("no id", a.quarantined_no_id),
+            ("duplicate id", a.quarantined_duplicate_id),
+            ("cluster too large", a.quarantined_large_cluster),
+            ("unmatched and dropped", a.dropped),
+        ];
         line(text, &format!("set aside of {}", a.source), nonzero(&parts));
     }
-    let linked = account.rules.iter().map(|rule| format!("{} {}", rule.rule, number(rule.links)));
-    line(text, "links", linked);
     for a in &account.keys {
         let parts = [("unusable values", a.unusable), ("values that link nobody", a.never)];
         line(text, &format!("key {}", a.field), nonzero(&parts));
+    }
+    links(text, account);
+    if let Some(a) = &account.previous {
+        let parts = [
+            ("created", a.created),
+            ("kept", a.kept),
+            ("merged", a.merged),
+            ("split", a.split),
+            ("ended", a.ended),
+        ];
+        line(text, "against the earlier run", nonzero(&parts));
+    }
+    for a in &account.groupings {
+        let parts = [
+            format!("{} groups", number(a.groups)),
+            format!("{} of more than one customer", number(a.shared)),
+            format!("the largest of {}", number(a.largest)),
+        ];
+        line(text, &a.grouping, parts.into_iter());
+    }
+}
+
+/// What the rules and pairs linked, and how large customers are.
+fn links(text: &mut String, account: &Account) {
+    if !account.rules.is_empty() {
+        heading(text, "Links (alone: links that no other rule makes)");
+        let _ = writeln!(text, "  {:>11} {:>11} {:>11}  rule", "links", "records", "alone");
+        for a in &account.rules {
+            let lead = format!(
+                "  {:>11} {:>11} {:>11}  ",
+                number(a.links),
+                number(a.records),
+                number(a.alone)
+            );
+            // A condition stays in one line: `last_name ~ 0.8`.
+            let conditions: Vec<&str> = a.rule.split_inclusive(" + ").map(str::trim_end).collect();
+            wrap_under(text, &lead, lead.len() + 2, conditions.into_iter());
+        }
+        for a in &account.rules {
+            let parts = [("values shared by too many, which link nobody", a.blocked_values)];
+            line(text, &a.rule, nonzero(&parts));
+        }
+    }
+    for a in &account.pairs {
+        let parts = [
+            ("used", a.used),
+            ("again", a.folded),
+            ("incomplete", a.incomplete),
+            ("unknown table", a.unknown_table),
+            ("unknown id", a.unknown_id),
+            ("same record", a.same_record),
+            ("refused", a.refused),
+        ];
+        line(text, &format!("{} (pairs, {})", a.source, a.kind), nonzero(&parts));
+    }
+    let merged: Vec<_> = account.clusters.iter().filter(|size| size.records > 1).collect();
+    if let Some(largest) = merged.last() {
+        let customers: u64 = merged.iter().map(|size| size.clusters).sum();
+        let parts = [
+            format!("{} of several records", number(customers)),
+            format!("the largest of {}", number(largest.records)),
+        ];
+        line(text, "customers", parts.into_iter());
     }
 }
 
@@ -157,150 +235,5 @@ fn segment(text: &mut String, a: &SegmentAccount) {
     let out = nonzero(&parts).collect::<Vec<_>>();
     if !out.is_empty() {
         wrap(text, "    out: ", &out);
-    }
-}
-
-fn nonzero(parts: &[(&str, u64)]) -> impl Iterator<Item = String> {
-    parts.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{what} {}", number(*n)))
-}
-
-fn heading(text: &mut String, title: &str) {
-    let _ = writeln!(text, "\n{title}");
-}
-
-/// `  name: part, part`, wrapped; nothing if there is no part.
-fn line(text: &mut String, name: &str, parts: impl Iterator<Item = String>) {
-    let parts: Vec<_> = parts.collect();
-    if !parts.is_empty() {
-        wrap(text, &format!("  {name}: "), &parts);
-    }
-}
-
-/// Parts behind a lead, separated by commas, broken before column 80.
-fn wrap(text: &mut String, lead: &str, parts: &[String]) {
-    let last = parts.len().saturating_sub(1);
-    let parts: Vec<String> = parts
-        .iter()
-        .enumerate()
-        .map(|(at, part)| if at < last { format!("{part},") } else { part.clone() })
-        .collect();
-    wrap_words(text, lead, parts.iter().map(String::as_str));
-}
-
-/// Words behind a lead, broken before column 80.
-fn wrap_words<'a>(text: &mut String, lead: &str, words: impl Iterator<Item = &'a str>) {
-    let indent = " ".repeat(lead.chars().take_while(|c| *c == ' ').count() + 4);
-    let mut width = lead.chars().count();
-    text.push_str(lead);
-    for (at, word) in words.enumerate() {
-        let length = word.chars().count();
-        if at > 0 {
-            if width + 1 + length > 80 {
-                let _ = write!(text, "\n{indent}");
-                width = indent.len();
-            } else {
-                text.push(' ');
-                width += 1;
-            }
-        }
-        text.push_str(word);
-        width += length;
-    }
-    text.push('\n');
-}
-
-fn table(text: &mut String, header: &[&str], rows: impl Iterator<Item = Vec<String>>) {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(header.to_vec());
-    for row in rows {
-        table.add_row(row);
-    }
-    for (at, column) in table.column_iter_mut().enumerate() {
-        if at > 0 {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        column.set_padding((if at == 0 { 2 } else { 1 }, 1));
-    }
-    for line in table.lines() {
-        let _ = writeln!(text, "{}", line.trim_end());
-    }
-}
-
-/// A written file: rows, size, path.
-#[must_use]
-pub fn file_line(path: &Path, rows: u64, bytes: u64) -> String {
-    format!("  {:>12} rows  {:>9}  {}\n", number(rows), size(bytes), tidy(path))
-}
-
-/// A path as short as it can be said: from the working folder, without `folder/..`.
-fn tidy(path: &Path) -> String {
-    use std::path::Component;
-    let mut short = std::path::PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir
-                if matches!(short.components().next_back(), Some(Component::Normal(_))) =>
-            {
-                short.pop();
-            }
-            other => short.push(other),
-        }
-    }
-    short.display().to_string()
-}
-
-/// A whole number with thousands separated.
-#[must_use]
-pub fn number(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-fn size(bytes: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "a size for people")]
-    let bytes = bytes as f64;
-    if bytes < 1e3 {
-        format!("{bytes} B")
-    } else if bytes < 1e6 {
-        format!("{:.1} kB", bytes / 1e3)
-    } else if bytes < 1e9 {
-        format!("{:.1} MB", bytes / 1e6)
-    } else {
-        format!("{:.1} GB", bytes / 1e9)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped() {
-        assert_eq!(number(0), "0");
-        assert_eq!(number(999), "999");
-        assert_eq!(number(1_234_567), "1,234,567");
-    }
-
-    #[test]
-    fn lines_stay_within_eighty_columns() {
-        let mut text = String::new();
-        let parts: Vec<_> = (0..20).map(|n| format!("reason {n}")).collect();
-        wrap(&mut text, "  out: ", &parts);
-        assert!(text.lines().count() > 1);
-        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-    }
-
-    #[test]
-    fn paths_are_tidied() {
-        assert_eq!(tidy(Path::new("pipelines/../out/a.csv")), "out/a.csv");
-        assert_eq!(tidy(Path::new("../out/a.csv")), "../out/a.csv");
     }
 }

@@ -1,12 +1,10 @@
-//! Customer tables, unified fields, keys, identity and survivorship.
+//! Customer tables, unified fields and keys.
 
 use super::Context;
 use crate::diagnostics::{Code, Diagnostic, Spanned};
-use crate::normalize::{Chain, EmailOptions, NORMALIZERS, Step};
-use crate::plan::{
-    Condition, Field, FieldId, Identity, Keep, Key, LinkRule, RegionFrom, Survivorship, Table, Type,
-};
-use crate::spec::{self, Decode as _, DropOrKeep, NameOrMap};
+use crate::normalize::{Alias, Chain, EmailOptions, NORMALIZERS, Step};
+use crate::plan::{Field, FieldId, Key, RegionFrom, Table, Type};
+use crate::spec::{self, Decode as _, DropOrKeep, NameOrMap, Unmatched};
 
 /// Field names the program needs for itself.
 const RESERVED: [&str; 2] = ["customer_id", "previous_customer_ids"];
@@ -32,8 +30,21 @@ pub fn tables_and_fields(cx: &mut Context<'_>) -> (Vec<Table>, Vec<Field>) {
     // Where each field got its type, for the message when another table disagrees.
     let mut origins: Vec<Option<Spanned<String>>> = Vec::new();
     let mut tables = Vec::new();
-    for table in &written.customers {
+    for (number, table) in written.customers.iter().enumerate() {
         let source = cx.source(&table.source);
+        let drop_unmatched =
+            table.unmatched.as_ref().is_some_and(|choice| choice.value == Unmatched::Drop);
+        if drop_unmatched && number == 0 {
+            let span = table.unmatched.as_ref().map_or(table.source.span, |choice| choice.span);
+            cx.sink.push(
+                Diagnostic::error(
+                    Code::IdentityFault,
+                    "records of the first table link to no earlier one: all would be dropped",
+                )
+                .at(span, "on the first table")
+                .help("take `unmatched` out here, or put another table first"),
+            );
+        }
         let mut mapping = Vec::new();
         if let Some(source) = source {
             cx.text_column(source, &table.id);
@@ -89,6 +100,7 @@ pub fn tables_and_fields(cx: &mut Context<'_>) -> (Vec<Table>, Vec<Field>) {
                 namespace: table.namespace.as_ref().unwrap_or(&table.source).value.clone(),
                 id: table.id.value.clone(),
                 mapping,
+                drop_unmatched,
             }),
             None => cx.fields_complete = cx.fields_complete && !cx.sink.is_poisoned(&table.source),
         }
@@ -97,7 +109,7 @@ pub fn tables_and_fields(cx: &mut Context<'_>) -> (Vec<Table>, Vec<Field>) {
     (tables, fields)
 }
 
-fn reserved(cx: &mut Context<'_>, name: &Spanned<String>) {
+pub fn reserved(cx: &mut Context<'_>, name: &Spanned<String>) {
     if RESERVED.contains(&name.value.as_str()) || name.value.starts_with("consent_") {
         cx.sink.push(
             Diagnostic::error(
@@ -128,7 +140,8 @@ fn key(cx: &mut Context<'_>, fields: &[Field], field: FieldId, entry: &spec::Key
     let mut steps = Vec::new();
     let mut region = RegionFrom::None;
     for normalizer in &entry.normalize.0 {
-        steps.extend(step(cx, fields, normalizer, &mut region));
+        let made = step(cx, fields, normalizer, &steps, &mut region);
+        steps.extend(made);
     }
     let contacts = steps.iter().filter(|s| matches!(s, Step::Email(_) | Step::Phone)).count();
     if contacts > 1 {
@@ -172,6 +185,7 @@ fn step(
     cx: &mut Context<'_>,
     fields: &[Field],
     normalizer: &NameOrMap,
+    before: &[Step],
     region: &mut RegionFrom<FieldId>,
 ) -> Option<Step> {
     let name = &normalizer.name;
@@ -215,6 +229,10 @@ fn step(
             }
             return Some(Step::Phone);
         }
+        "alias" => return alias(cx, normalizer, before),
+        "name" => Step::Name,
+        "address" => Step::Address,
+        "organization" => Step::Organization,
         "lower" => Step::Lower,
         "trim" => Step::Trim,
         "strip_symbols" => Step::StripSymbols,
@@ -240,103 +258,23 @@ fn step(
     Some(plain)
 }
 
-/// The link rules.
-pub fn identity(cx: &mut Context<'_>, fields: &[Field]) -> Identity {
-    let written = cx.written;
-    let mut rules: Vec<LinkRule> = Vec::new();
-    for rule in written.identity.iter().flat_map(|identity| identity.link_on.iter().flatten()) {
-        let mut conditions = Vec::new();
-        for name in &rule.value.0 {
-            let Some(field) = cx.field(fields, name) else { continue };
-            if matches!(fields[field.0].ty, Type::Float | Type::Decimal(_)) {
-                cx.sink.push(
-                    Diagnostic::error(
-                        Code::IdentityFault,
-                        format!("field `{}` holds fractions, which link nobody", name.value),
-                    )
-                    .at(name.span, "not a key"),
-                );
-            } else if conditions.contains(&Condition::Exact(field)) {
-                cx.sink.push(
-                    Diagnostic::error(
-                        Code::IdentityFault,
-                        format!("`{}` stands twice in one rule", name.value),
-                    )
-                    .at(name.span, "again"),
-                );
-            } else {
-                conditions.push(Condition::Exact(field));
-            }
-        }
-        if rule.value.0.is_empty() {
-            cx.sink.push(
-                Diagnostic::error(Code::IdentityFault, "a link rule needs a field")
-                    .at(rule.span, "no field"),
-            );
-        }
-        if conditions.is_empty() {
-            continue;
-        }
-        let names: Vec<_> = rule.value.0.iter().map(|name| name.value.as_str()).collect();
-        let name = names.join(" + ");
-        let mut sorted: Vec<_> = conditions.clone();
-        sorted.sort_by_key(|Condition::Exact(field)| field.0);
-        let twice = rules.iter().any(|other| {
-            let mut theirs = other.conditions.clone();
-            theirs.sort_by_key(|Condition::Exact(field)| field.0);
-            theirs == sorted
-        });
-        if twice {
-            cx.sink.push(
-                Diagnostic::error(Code::IdentityFault, format!("the rule {name} stands twice"))
-                    .at(rule.span, "again"),
-            );
-        }
-        rules.push(LinkRule { name, conditions });
-    }
-    Identity { rules }
-}
-
-/// Which record wins.
-pub fn survivorship(cx: &mut Context<'_>, fields: &[Field]) -> Survivorship {
-    let default = Survivorship { keep: Keep::MostFilled };
-    let Some(keep) = cx.written.profile.as_ref().and_then(|profile| profile.keep.as_ref()) else {
-        return default;
+/// Values that are the same by a list; compared after the normalizers before it.
+fn alias(cx: &mut Context<'_>, normalizer: &NameOrMap, before: &[Step]) -> Option<Step> {
+    let Some(argument) = &normalizer.argument else {
+        cx.sink.push(
+            Diagnostic::error(Code::MissingKey, "`alias` needs a file")
+                .at(normalizer.name.span, "which values are the same?")
+                .help("write { alias: { file: PATH } }"),
+        );
+        return None;
     };
-    let keep = match (keep.value.name.value.as_str(), &keep.value.argument) {
-        ("most_filled", None) => Keep::MostFilled,
-        (name @ ("most_recent" | "least_recent"), Some(argument)) => {
-            let Some(field) = Spanned::<String>::decode(argument, &mut cx.sink)
-                .and_then(|field| cx.field(fields, &field))
-            else {
-                return default;
-            };
-            if !matches!(fields[field.0].ty, Type::Date | Type::Datetime | Type::Int) {
-                cx.sink.push(
-                    Diagnostic::error(
-                        Code::IdentityFault,
-                        format!("`{name}` needs a date, a datetime or a whole number"),
-                    )
-                    .at(argument.span, format!("this is {}", fields[field.0].ty.name()))
-                    .help("declare the column under `types` of its source"),
-                );
-            }
-            if name == "most_recent" { Keep::MostRecent(field) } else { Keep::LeastRecent(field) }
-        }
-        (name, _) => {
-            let (message, label) = match name {
-                "most_filled" => (format!("`{name}` takes no field"), "stands alone"),
-                "most_recent" | "least_recent" => {
-                    (format!("`{name}` needs a field"), "of which field?")
-                }
-                _ => (format!("`{name}` is no way to keep"), "not known"),
-            };
-            let fault = Diagnostic::error(Code::BadValue, message)
-                .at(keep.value.name.span, label)
-                .help("most_filled, { most_recent: FIELD } or { least_recent: FIELD }");
-            cx.sink.push(fault);
-            return default;
-        }
-    };
-    Survivorship { keep }
+    let file = spec::alias_file(argument, &mut cx.sink)?;
+    // A file that could not be read is reported already.
+    let aliases = cx.aliases.iter().find(|known| known.written == file.value)?;
+    let chain = Chain::new(before.to_vec());
+    let pairs = aliases.pairs.iter().filter_map(|(one, other)| {
+        let key = |text: &str| chain.apply(text, None).map(std::borrow::Cow::into_owned);
+        Some((key(one)?, key(other)?))
+    });
+    Some(Step::Alias(Alias::new(file.value, pairs)))
 }

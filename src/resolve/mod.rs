@@ -6,6 +6,7 @@
 
 mod consent;
 mod customers;
+mod identity;
 mod outputs;
 mod rule;
 mod segments;
@@ -18,7 +19,7 @@ use jiff::civil;
 use crate::diagnostics::{Code, Diagnostic, Outcome, Sink, Spanned};
 use crate::normalize::Region;
 use crate::plan::catalog::{Listing, Request};
-use crate::plan::{AsOf, FieldId, Instant, Plan, Source, SourceId, Type};
+use crate::plan::{AsOf, Beside, FieldId, Instant, Plan, Previous, Source, SourceId, Type};
 use crate::spec::{Pipeline, PipelineKeys};
 
 /// What the command line says over the file.
@@ -30,6 +31,32 @@ pub struct Overrides {
     pub out: Option<PathBuf>,
 }
 
+pub use identity::{Extra, ExtraKind, extras};
+
+/// What was found of what a pipeline names, before it is resolved.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// For each source as written its request and the catalog's answer; `None` where it failed,
+    /// which is reported already.
+    pub listings: Vec<Option<(Request, Listing)>>,
+    /// The identity output of an earlier run: `None` if none is named or it could not be read,
+    /// which is reported already; without a source if it is not there and need not be.
+    pub previous: Option<Previous>,
+    /// Pairs of values that are the same.
+    pub aliases: Vec<Aliases>,
+}
+
+/// Pairs of values that are the same.
+#[derive(Clone, Debug)]
+pub struct Aliases {
+    /// The path of their file as written.
+    pub written: String,
+    /// The files.
+    pub files: Vec<Beside>,
+    /// The pairs, as they stand there.
+    pub pairs: Vec<(String, String)>,
+}
+
 /// What the catalog must be asked before [`resolve`]; one entry a source, `None` where the source
 /// as written cannot be asked for.
 pub fn requests(pipeline: &Pipeline, base: &Path, sink: &mut Sink) -> Vec<Option<Request>> {
@@ -38,8 +65,7 @@ pub fn requests(pipeline: &Pipeline, base: &Path, sink: &mut Sink) -> Vec<Option
 
 /// Makes the plan.
 ///
-/// `listings` holds, for each source as written, its request and the catalog's answer; `None`
-/// where it failed, which is reported already. `text` is the pipeline file's, `base` its folder.
+/// `text` is the pipeline file's, `base` its folder.
 ///
 /// # Errors
 /// Every fault of the file and of the sources' schemas, among them those already in `sink`.
@@ -47,7 +73,7 @@ pub fn resolve(
     pipeline: &Pipeline,
     text: &str,
     base: &Path,
-    listings: Vec<Option<(Request, Listing)>>,
+    found: Found,
     overrides: &Overrides,
     sink: Sink,
 ) -> Outcome<(Plan, Vec<Diagnostic>)> {
@@ -56,11 +82,12 @@ pub fn resolve(
         source_text: text,
         sink,
         sources: Vec::new(),
+        aliases: found.aliases,
         fields_complete: true,
         untyped: Vec::new(),
     };
     cx.unique("source", pipeline.sources.iter().map(|source| &source.name));
-    for (written, listing) in pipeline.sources.iter().zip(listings) {
+    for (written, listing) in pipeline.sources.iter().zip(found.listings) {
         let source = listing
             .map(|(request, listing)| sources::source(written, &request, listing, &mut cx.sink));
         cx.sources.push(source);
@@ -75,11 +102,13 @@ pub fn resolve(
 
     let as_of = overrides.as_of.or_else(|| cx.as_of());
     let (tables, fields) = customers::tables_and_fields(&mut cx);
-    let identity = customers::identity(&mut cx, &fields);
-    let survivorship = customers::survivorship(&mut cx, &fields);
+    let previous = identity::previous(&mut cx, found.previous);
+    let identity = identity::identity(&mut cx, &tables, &fields, previous);
+    let survivorship = identity::survivorship(&mut cx, &fields);
+    let groupings = identity::groupings(&mut cx, &fields);
     let consent = consent::consent(&mut cx, &tables, &fields);
     let places = outputs::Places { base, out: overrides.out.as_deref() };
-    let exports = outputs::exports(&mut cx, &fields, &consent, &places);
+    let exports = outputs::exports(&mut cx, &fields, &groupings, &consent, &places);
     let (segments, segment_order) = segments::segments(&mut cx, &fields, &consent, &exports);
     let exports = outputs::finish_exports(&mut cx, &fields, &tables, &consent, &segments, exports);
     let outputs = outputs::outputs(&mut cx, &places);
@@ -90,10 +119,12 @@ pub fn resolve(
         name: pipeline.name.value.clone(),
         as_of,
         sources: cx.sources.into_iter().flatten().collect(),
+        beside: cx.aliases.into_iter().flat_map(|aliases| aliases.files).collect(),
         fields,
         tables,
         identity,
         survivorship,
+        groupings,
         consent,
         segments,
         segment_order,
@@ -111,6 +142,8 @@ struct Context<'a> {
     sink: Sink,
     /// As written; `None` where the source could not be read, which is reported already.
     sources: Vec<Option<Source>>,
+    /// Pairs of values that are the same.
+    aliases: Vec<Aliases>,
     /// False if a customer table could not be read, so that a field not found may be its.
     fields_complete: bool,
     /// Fields of which the type could not be told, so that a fault of types may be theirs.

@@ -8,8 +8,8 @@ use super::segments::segment_id;
 use crate::diagnostics::{Code, Diagnostic, Span, Spanned};
 use crate::normalize::Kind;
 use crate::plan::{
-    Allowed, Consent, Export, Field, FieldId, Gate, OutColumn, Outputs, PurposeId, Segment,
-    SegmentId, Table, Target, TargetFormat,
+    Allowed, Consent, Export, Field, FieldId, Gate, Grouping, GroupingId, OutColumn, Outputs,
+    PurposeId, Segment, SegmentId, Table, Target, TargetFormat,
 };
 use crate::spec;
 
@@ -94,6 +94,7 @@ impl DraftExport {
 pub fn exports(
     cx: &mut Context<'_>,
     fields: &[Field],
+    groupings: &[Grouping],
     consent: &Consent,
     places: &Places<'_>,
 ) -> Vec<DraftExport> {
@@ -108,7 +109,9 @@ pub fn exports(
                 cx.unique("column", names.iter());
                 names
                     .iter()
-                    .filter_map(|name| Some((column(cx, fields, consent, name)?, name.span)))
+                    .filter_map(|name| {
+                        Some((column(cx, fields, groupings, consent, name)?, name.span))
+                    })
                     .collect()
             }),
             allowed: allowed(cx, fields, export),
@@ -121,11 +124,28 @@ pub fn exports(
 fn column(
     cx: &mut Context<'_>,
     fields: &[Field],
+    groupings: &[Grouping],
     consent: &Consent,
     name: &Spanned<String>,
 ) -> Option<OutColumn> {
     if name.value == "customer_id" {
         return Some(OutColumn::CustomerId);
+    }
+    if name.value == "previous_customer_ids" {
+        if cx.written.identity.as_ref().is_none_or(|identity| identity.previous.is_none()) {
+            cx.sink.push(
+                Diagnostic::error(
+                    Code::IdentityFault,
+                    "`previous_customer_ids` needs the identity table of an earlier run",
+                )
+                .at(name.span, "no earlier run is known")
+                .help("write `previous: PATH` under `identity`"),
+            );
+        }
+        return Some(OutColumn::PreviousIds);
+    }
+    if let Some(at) = groupings.iter().position(|grouping| grouping.name == name.value) {
+        return Some(OutColumn::Grouping(GroupingId(at)));
     }
     if let Some(purpose) = name.value.strip_prefix("consent_") {
         let at = consent.purposes.iter().position(|p| p.name == purpose);
@@ -137,7 +157,24 @@ fn column(
         }
         return at.map(|at| OutColumn::Consent(PurposeId(at)));
     }
-    cx.field(fields, name).map(OutColumn::Field)
+    if let Some(at) = fields.iter().position(|field| field.name == name.value) {
+        return Some(OutColumn::Field(FieldId(at)));
+    }
+    if cx.fields_complete {
+        let groupings = groupings.iter().map(|grouping| grouping.name.clone());
+        let purposes = consent.purposes.iter().map(|p| format!("consent_{}", p.name));
+        let fields = fields.iter().map(|field| field.name.clone());
+        let known: Vec<String> =
+            fields.chain(groupings).chain(purposes).chain(["customer_id".to_owned()]).collect();
+        let fault = Diagnostic::error(
+            Code::UnknownField,
+            format!("a profile has no column `{}`", name.value),
+        )
+        .at(name.span, "unknown column")
+        .help(format!("columns: {}", known.join(", ")));
+        cx.sink.push(fault.suggest(&name.value, known.iter().map(String::as_str)));
+    }
+    None
 }
 
 fn allowed(cx: &mut Context<'_>, fields: &[Field], export: &spec::Export) -> Option<Allowed> {
@@ -251,6 +288,9 @@ pub fn outputs(cx: &mut Context<'_>, places: &Places<'_>) -> Outputs {
         identity: place(&written.identity),
         quarantine: place(&written.quarantine),
         segments: place(&written.segments),
+        provenance: place(&written.provenance),
+        shared_keys: place(&written.shared_keys),
+        conflicts: place(&written.conflicts),
     }
 }
 
@@ -281,7 +321,17 @@ fn target(cx: &mut Context<'_>, places: &Places<'_>, path: &Spanned<String>) -> 
 pub fn check_collisions(cx: &mut Context<'_>, places: &Places<'_>) {
     let outputs = cx.written.outputs.as_ref();
     let internal = outputs
-        .map(|o| [&o.profiles, &o.identity, &o.quarantine, &o.segments])
+        .map(|o| {
+            [
+                &o.profiles,
+                &o.identity,
+                &o.quarantine,
+                &o.segments,
+                &o.provenance,
+                &o.shared_keys,
+                &o.conflicts,
+            ]
+        })
         .into_iter()
         .flatten()
         .flatten();

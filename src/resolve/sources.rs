@@ -42,7 +42,13 @@ fn format_of(source: &spec::Source, sink: &mut Sink) -> Option<Format> {
                 format!("the format of source `{}` cannot be told from its name", *source.name),
             )
             .at(source.path.span, "no known extension")
-            .help("write `format: csv` (or tsv, ndjson, parquet, ipc), or rename the file"),
+            .help(
+                if matches!(source.name.value.as_str(), "identity.previous" | "alias") {
+                    "rename the file so that it ends in .csv, .tsv, .ndjson, .parquet or .ipc"
+                } else {
+                    "write `format: csv` (or tsv, ndjson, parquet, ipc), or rename the file"
+                },
+            ),
         );
         return None;
     };

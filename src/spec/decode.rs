@@ -220,6 +220,20 @@ impl Decode for u64 {
     }
 }
 
+impl Decode for f64 {
+    fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self> {
+        match node.value {
+            Node::Scalar(Scalar::Float(number)) => Some(number),
+            Node::Scalar(Scalar::Int(number)) => i32::try_from(number).ok().map(Self::from),
+            _ => None,
+        }
+        .or_else(|| {
+            sink.push(wrong_kind(node, "a number"));
+            None
+        })
+    }
+}
+
 impl<T: Decode> Decode for Vec<T> {
     const IS_SECTION: bool = true;
 

@@ -6,11 +6,13 @@
 //! serde's own derive would stop at the first fault and lose places inside flattened types.
 
 pub mod decode;
+mod identity;
 #[allow(clippy::doc_markdown, reason = "these comments are what editors show")]
 mod model;
 pub mod node;
 
 pub use decode::{Decode, Mapping, NameOrMap, OneOrMany};
+pub use identity::{Condition, FieldGroup, PathOrMap, Rule, alias_file};
 pub use model::*;
 
 use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Sink, Span};

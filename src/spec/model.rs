@@ -1,6 +1,7 @@
 //! The keys of the pipeline file. Doc comments here are what editors show (`optin schema`).
 
 use super::decode::{Decode, Entries, Mapping, NameOrMap, OneOrMany, spec_types, wrong_kind};
+use super::identity::{Condition, FieldGroup, PathOrMap, Rule};
 use super::node::{Node, Scalar};
 use crate::diagnostics::{Code, Diagnostic, Sink, Spanned};
 
@@ -25,6 +26,8 @@ spec_types! {
         identity: optional Identity,
         /// Which value of several a profile shows.
         profile: optional Profile,
+        /// Ids that profiles share without being merged, such as households.
+        groupings: optional Vec<Grouping>,
         /// Purposes, decisions, suppressions.
         consent: optional Consent,
         /// Named sets of profiles behind a consent gate.
@@ -90,18 +93,87 @@ spec_types! {
         fields: required Spanned<Mapping<Spanned<String>>>,
         /// Namespace of the ids; default the source's name. Keep it when a source is renamed.
         namespace: optional Spanned<String>,
+        /// Records that link to no earlier table: keep (default) or drop.
+        unmatched: optional Spanned<Unmatched>,
     }
 
     /// Which records are one customer.
     Identity("`identity`") {
-        /// Link rules: any rule links; all fields of a rule must agree; null never agrees.
-        link_on: optional Vec<Spanned<OneOrMany<Spanned<String>>>>,
+        /// Link rules, strongest first: any rule links; all fields of a rule must agree; null
+        /// never agrees.
+        link_on: optional Vec<Spanned<Rule>>,
+        /// Exceptions: two records that both have one of these fields and differ in it are never
+        /// one customer, unless they have one id or an `always` pair joins them. At most four.
+        unless_different: optional Vec<Spanned<String>>,
+        /// Pairs of records that are one customer whatever the rules say.
+        always: optional Vec<Pairs>,
+        /// Pairs of records that are never one customer.
+        never: optional Vec<Pairs>,
+        /// A customer of more records than this is quarantined.
+        max_cluster: optional Spanned<u64>,
+        /// A value that more records than this share links nobody (rules without a similarity).
+        max_shared: optional Spanned<u64>,
+        /// The identity output of an earlier run, so that customers keep their ids: a path, or
+        /// { path: PATH, allow_missing: true }.
+        previous: optional Spanned<PathOrMap>,
+    }
+
+    /// A source of pairs of records: table and key of the one, table and key of the other.
+    Pairs("a source of pairs") {
+        /// Name of the source.
+        source: required Spanned<String>,
+        /// Column of the first record's table, a customer source; default table1.
+        table1: optional Spanned<String>,
+        /// Column of the first record's id; default key1.
+        key1: optional Spanned<String>,
+        /// Column of the second record's table; default table2.
+        table2: optional Spanned<String>,
+        /// Column of the second record's id; default key2.
+        key2: optional Spanned<String>,
+    }
+
+    /// A condition of a link rule that is more than a field that must be equal.
+    SimilarField("a condition") {
+        /// The field.
+        field: required Spanned<String>,
+        /// Smallest similarity, above 0 up to 1: (longer length - Levenshtein distance) / longer
+        /// length, in characters. Without it the field must be equal.
+        similarity: optional Spanned<f64>,
+    }
+
+    /// A link rule with more to say than its fields.
+    RuleKeys("a link rule") {
+        /// The fields that must agree.
+        on: required OneOrMany<Condition>,
+        /// The customer sources it links, both records being of them; default all.
+        only: optional Vec<Spanned<String>>,
     }
 
     /// Which value of several a profile shows.
     Profile("`profile`") {
-        /// Which record wins: most_filled (default), { most_recent: FIELD }, { least_recent: FIELD }.
+        /// Which record wins: most_filled (default), importance (the order of the tables),
+        /// { most_recent: FIELD }, { least_recent: FIELD }.
         keep: optional Spanned<NameOrMap>,
+        /// Fields that are won as one unit: lists of fields, or { fields: [..], keep: .. }.
+        groups: optional Vec<Spanned<FieldGroup>>,
+        /// How a single field is won, where that is not by `keep`: field: policy.
+        fields: optional Spanned<Mapping<Spanned<NameOrMap>>>,
+    }
+
+    /// Fields that are won as one unit, in a way of their own.
+    GroupKeys("a group of fields") {
+        /// The fields.
+        fields: required Vec<Spanned<String>>,
+        /// Which record wins; default that of the profile.
+        keep: optional Spanned<NameOrMap>,
+    }
+
+    /// An id that profiles share without being merged, such as a household.
+    Grouping("a grouping") {
+        /// Name; also the column of the id.
+        name: required Spanned<String>,
+        /// Link rules between profiles, on the values that they show.
+        link_on: required Vec<Spanned<Rule>>,
     }
 
     /// Purposes, decisions, suppressions.
@@ -196,6 +268,12 @@ spec_types! {
         identity: optional Spanned<String>,
         /// Records set aside, with the reason.
         quarantine: optional Spanned<String>,
+        /// One row a customer and field: the source and record its value came from.
+        provenance: optional Spanned<String>,
+        /// The values that link most records.
+        shared_keys: optional Spanned<String>,
+        /// Customers of whom one record's yes meets another's no, and what links the two.
+        conflicts: optional Spanned<String>,
         /// One row a customer, one column a segment: the verdict.
         segments: optional Spanned<String>,
     }
@@ -234,6 +312,21 @@ spec_types! {
         region_field: optional Spanned<String>,
     }
 
+    /// The options of the normalizer `alias`.
+    AliasOptions("`alias`") {
+        /// Delimited text with a header, relative to the pipeline file; its first two columns are
+        /// pairs of values that are the same.
+        file: required Spanned<String>,
+    }
+
+    /// A path with options.
+    PathKeys("a path") {
+        /// The path, relative to this file.
+        path: required Spanned<String>,
+        /// Go on without it where it is not there, as before the first run.
+        allow_missing: optional bool,
+    }
+
     /// The options of the normalizer `email`.
     EmailOptions("`email`") {
         /// drop: what follows a + in the local part does not count.
@@ -256,6 +349,26 @@ impl std::ops::Deref for Pipeline {
     type Target = PipelineKeys;
     fn deref(&self) -> &PipelineKeys {
         &self.keys_of_file
+    }
+}
+
+impl Source {
+    /// A file of the program's own, such as an earlier output, seen as a source.
+    #[must_use]
+    pub fn at_path(name: &str, path: Spanned<String>) -> Self {
+        Self {
+            name: Spanned::new(name.to_owned(), path.span),
+            path,
+            format: None,
+            types: None,
+            delimiter: None,
+            quote: None,
+            nulls: None,
+            timezone: None,
+            allow_empty: None,
+            stale_after: None,
+            expect: None,
+        }
     }
 }
 
@@ -368,6 +481,12 @@ choices! {
     Model {
         OptIn = "opt_in",
         OptOut = "opt_out",
+    }
+
+    /// What becomes of records that link to no earlier table.
+    Unmatched {
+        Keep = "keep",
+        Drop = "drop",
     }
 
     /// What an unmatchable denial does.

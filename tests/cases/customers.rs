@@ -1,7 +1,9 @@
-//! Customer tables, keys, link rules and survivorship.
+//! Customer tables and keys.
 
 use super::draft::{Field, Ground, PhoneRegion, Source, Table, list, quoted};
-use super::pools::{NEVER_MAIL, NEVER_PHONE, Person, id_cell, mail_cell, phone_cell};
+use super::pools::{
+    NEVER_MAIL, NEVER_PHONE, Person, birth_date, id_cell, mail_cell, misspelt, phone_cell,
+};
 use super::rng::Rng;
 use super::times::{date_cell, datetime_cell};
 
@@ -19,12 +21,20 @@ pub fn tables(rng: &mut Rng, ground: &mut Ground) {
         Field { name: "score", ty: "float" },
         Field { name: "vip", ty: "bool" },
         Field { name: "country", ty: "text" },
+        Field { name: "street", ty: "text" },
+        Field { name: "postal_code", ty: "text" },
+        Field { name: "city", ty: "text" },
         Field { name: "customer_no", ty: "int" },
         Field { name: "updated_at", ty: updated_at },
     ];
-    let rare = |name: &str| matches!(name, "alt_email" | "customer_no");
-    let wanted: Vec<&Field> =
-        all.iter().filter(|field| rng.chance(if rare(field.name) { 25 } else { 100 })).collect();
+    let chance = |name: &str| match name {
+        "customer_no" if ground.is_rich => 35,
+        "alt_email" | "customer_no" => 25,
+        "street" | "city" | "postal_code" if ground.is_rich => 80,
+        "street" | "city" | "postal_code" => 10,
+        _ => 100,
+    };
+    let wanted: Vec<&Field> = all.iter().filter(|field| rng.chance(chance(field.name))).collect();
 
     let count = rng.between(1, 3);
     // Between one table of all and several small ones.
@@ -54,7 +64,7 @@ pub fn tables(rng: &mut Rng, ground: &mut Ground) {
                 "updated_at" => mapping.is_empty(),
                 _ => false,
             };
-            let often = matches!(field.name, "email" | "phone" | "last_name");
+            let often = matches!(field.name, "email" | "phone" | "last_name" | "postal_code");
             if !always && !rng.chance(if often { 88 } else { 65 }) {
                 continue;
             }
@@ -85,8 +95,27 @@ pub fn tables(rng: &mut Rng, ground: &mut Ground) {
             let points = ground.fields.iter_mut().find(|field| field.name == "points");
             points.expect("points is mapped").ty = "float";
         }
-        ground.tables.push(Table { source: ground.sources.len(), id, mapping });
+        let drops = ground.is_rich && at > 0 && rng.chance(30);
+        let namespace = None;
+        ground.tables.push(Table { source: ground.sources.len(), id, mapping, namespace, drops });
         ground.sources.push(source);
+    }
+    namespaces(rng, ground);
+}
+
+/// Gives some tables a namespace of their own.
+fn namespaces(rng: &mut Rng, ground: &mut Ground) {
+    let names: Vec<String> = ground.names_of_tables().into_iter().map(str::to_owned).collect();
+    if ground.is_rich && names.len() > 1 && rng.chance(8) {
+        // Each has the name of another one's source, which tells whether names or namespaces count.
+        let count = names.len();
+        for (at, table) in ground.tables.iter_mut().enumerate() {
+            table.namespace = Some(names[(at + 1) % count].clone());
+        }
+        return;
+    }
+    for (table, name) in ground.tables.iter_mut().zip(&names) {
+        table.namespace = rng.chance(12).then(|| format!("{name} before"));
     }
 }
 
@@ -110,14 +139,24 @@ fn field_cell(
         "updated_at" => datetime_cell(rng, &ground.times, zone),
         _ if rng.chance(15) => None,
         "first_name" if rng.chance(10) => Some(rng.word(&["", " ", "\"Q\"", "-1"])),
-        "first_name" => Some(person.first_name.to_owned()),
         "last_name" if rng.chance(10) => Some(rng.word(&["", "  ", "!", "N/A", "50% Off_"])),
+        "last_name" | "first_name" if ground.is_rich && rng.chance(30) => {
+            let name = if field == "last_name" { person.last_name } else { person.first_name };
+            Some(misspelt(rng, name))
+        }
         "last_name" => Some(match rng.below(4) {
             0 => person.last_name.to_lowercase(),
             1 => format!(" {}", person.last_name),
             _ => person.last_name.to_owned(),
         }),
+        "first_name" => Some(person.first_name.to_owned()),
+        // What differs where all else is equal.
+        "birth_date" if ground.is_rich && rng.chance(20) => Some(birth_date(rng)),
         "birth_date" => Some(person.birth_date.to_owned()),
+        "street" if ground.is_rich && rng.chance(15) => Some(misspelt(rng, person.address.0)),
+        "street" => Some(person.address.0.to_owned()),
+        "postal_code" => Some(person.address.1.to_owned()),
+        "city" => Some(person.address.2.to_owned()),
         "points" if ty == "float" => Some(rng.word(&["0.5", "100", "100.25", "-7.0"])),
         "points" => Some(rng.word(&["0", "99", "100", "101", "1000", "-7", "9223372036854775807"])),
         "score" => Some(rng.word(&["0", "0.25", "1.5", "-2.75", "2.5", "3.125", "1e3"])),
@@ -136,7 +175,7 @@ fn field_cell(
     }
 }
 
-/// The sections `keys`, `customers`, `identity` and `profile`.
+/// The sections `keys` and `customers`.
 pub fn yaml(rng: &mut Rng, ground: &Ground) -> String {
     let mut yaml = vec![keys(rng, ground), "customers:\n".to_owned()];
     for table in &ground.tables {
@@ -146,25 +185,22 @@ pub fn yaml(rng: &mut Rng, ground: &Ground) -> String {
             .iter()
             .map(|(field, column)| format!("{field}: {}", quoted(column)))
             .collect();
-        let namespace = match rng.below(8) {
-            0 => format!(", namespace: {}", quoted(&format!("{} before", source.name))),
-            _ => String::new(),
+        let namespace = match &table.namespace {
+            Some(namespace) => format!(", namespace: {}", quoted(namespace)),
+            None => String::new(),
+        };
+        let unmatched = match (table.drops, rng.below(6)) {
+            (true, _) => ", unmatched: drop",
+            (false, 0) => ", unmatched: keep",
+            (false, _) => "",
         };
         yaml.push(format!(
-            "  - {{ source: {}, id: {}, fields: {{ {} }}{namespace} }}\n",
+            "  - {{ source: {}, id: {}, fields: {{ {} }}{namespace}{unmatched} }}\n",
             source.name,
             quoted(&table.id),
             fields.join(", ")
         ));
     }
-    yaml.push(identity(rng, ground));
-    let keep = match rng.below(4) {
-        1 if ground.has_field("updated_at") => "{ most_recent: updated_at }",
-        2 if ground.has_field("updated_at") => "{ least_recent: updated_at }",
-        3 => "most_filled",
-        _ => return yaml.concat(),
-    };
-    yaml.push(format!("profile:\n  keep: {keep}\n"));
     yaml.concat()
 }
 
@@ -208,29 +244,4 @@ fn keys(rng: &mut Rng, ground: &Ground) -> String {
         }
     }
     format!("keys:\n{}", entries.concat())
-}
-
-/// Link rules: none to three, of one field or two.
-fn identity(rng: &mut Rng, ground: &Ground) -> String {
-    let mut rules: Vec<Vec<&str>> = vec![
-        vec!["email"],
-        vec!["phone"],
-        vec!["phone", "last_name"],
-        vec!["email", "first_name"],
-        vec!["birth_date", "last_name"],
-        vec!["customer_no"],
-        vec!["alt_email"],
-        vec!["last_name", "first_name", "birth_date"],
-        vec!["vip", "last_name", "country"],
-    ];
-    rules.retain(|rule| rule.iter().all(|field| ground.has_field(field)));
-    rng.shuffle(&mut rules);
-    let count = rng.below(4);
-    rules.truncate(count);
-    if rules.is_empty() {
-        return String::new();
-    }
-    let lines: Vec<String> =
-        rules.iter().map(|rule| format!("    - [{}]\n", rule.join(", "))).collect();
-    format!("identity:\n  link_on:\n{}", lines.concat())
 }

@@ -14,6 +14,8 @@ pub struct Source {
     /// Zone of its datetimes that have none.
     pub timezone: Option<&'static str>,
     pub look: Look,
+    /// It stands under `sources`; other files are named where they are used.
+    pub is_declared: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -42,7 +44,8 @@ impl Source {
             ends_with_line_end: !rng.chance(10),
         };
         let timezone = rng.chance(35).then_some("Europe/Berlin");
-        Self { name, columns: Vec::new(), rows: vec![Vec::new(); rows], timezone, look }
+        let rows = vec![Vec::new(); rows];
+        Self { name, columns: Vec::new(), rows, timezone, look, is_declared: true }
     }
 
     /// The zone of its datetimes that have none.
@@ -72,8 +75,11 @@ impl Source {
         self.rows.iter().map(|row| row[at].clone()).collect()
     }
 
-    /// Its entry under `sources`.
+    /// Its entry under `sources`, if it has one.
     pub fn yaml(&self) -> String {
+        if !self.is_declared {
+            return String::new();
+        }
         let mut keys = vec![
             format!("name: {}", self.name),
             format!("path: {}", quoted(&format!("../data/{}.csv", self.name))),
@@ -123,6 +129,10 @@ pub struct Table {
     pub id: String,
     /// Field and column.
     pub mapping: Vec<(&'static str, String)>,
+    /// Its namespace, if it is not the source's name.
+    pub namespace: Option<String>,
+    /// Records that link to no earlier table are dropped.
+    pub drops: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -140,6 +150,10 @@ pub struct Ground {
     pub phone_region: PhoneRegion,
     pub tables: Vec<Table>,
     pub purposes: Vec<Purpose>,
+    /// Columns that the profile has beside fields and purposes.
+    pub columns: Vec<String>,
+    /// All of the identity language may be used; else link rules of equal fields alone.
+    pub is_rich: bool,
     /// How many denials in a hundred decisions.
     pub denials: usize,
 }
@@ -147,6 +161,11 @@ pub struct Ground {
 impl Ground {
     pub fn has_field(&self, name: &str) -> bool {
         self.fields.iter().any(|field| field.name == name)
+    }
+
+    /// The names of the customer tables' sources.
+    pub fn names_of_tables(&self) -> Vec<&str> {
+        self.tables.iter().map(|table| self.sources[table.source].name.as_str()).collect()
     }
 
     /// The fields that are contact points.

@@ -1,7 +1,8 @@
 //! Random pipelines with their data, one for each seed.
 //!
 //! A case exercises what `docs/semantics.md` speaks of: shared and almost equal contact points,
-//! missing and duplicate ids, all shapes of consent, times at which rules turn. It is small, so
+//! missing and duplicate ids, near-equal names, pairs and exceptions that pull at the same chains,
+//! customers of an earlier run, all shapes of consent, times at which rules turn. It is small, so
 //! that one can read it when the engine and the oracle differ. The same seed gives the same case
 //! until the generator itself is changed.
 
@@ -9,7 +10,10 @@ mod consent;
 pub mod csv;
 mod customers;
 mod draft;
+mod identity;
+mod pairs;
 mod pools;
+mod previous;
 pub mod rng;
 mod segments;
 mod times;
@@ -17,7 +21,7 @@ mod times;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use draft::{Ground, PhoneRegion, Source};
+use draft::{Ground, PhoneRegion, Source, Table};
 use optin::plan::Instant;
 use rng::Rng;
 
@@ -25,6 +29,10 @@ use crate::oracle::RawTable;
 
 /// Where the pipeline file lies in a case's folder.
 const PIPELINE: &str = "pipeline/case.yaml";
+/// How the ids of strangers begin.
+pub const STRANGER: &str = "a stranger";
+/// What stands before the name of a source that was renamed.
+pub const RENAMED: &str = "renamed_";
 
 /// A pipeline with its data.
 #[derive(Clone, Debug)]
@@ -40,8 +48,7 @@ pub struct Case {
     /// How many exports there are.
     pub exports: usize,
     sources: Vec<Source>,
-    /// Index of the first customer table's source, and its column of ids.
-    first_table: (usize, String),
+    customers: Vec<Table>,
 }
 
 /// The case of a seed.
@@ -51,8 +58,9 @@ pub fn generate(seed: u64) -> Case {
     let expiries: Vec<_> = (0..rng.between(1, 3)).map(|_| times::expiry(&mut rng)).collect();
     let known: Vec<_> = expiries.iter().copied().flatten().collect();
     let count = rng.between(3, 16);
+    let is_rich = rng.chance(65);
     let mut ground = Ground {
-        people: pools::people(&mut rng, count),
+        people: pools::people(&mut rng, count, is_rich),
         times: times::times(&mut rng, date.micros, &known),
         sources: Vec::new(),
         fields: Vec::new(),
@@ -66,20 +74,22 @@ pub fn generate(seed: u64) -> Case {
         ]),
         tables: Vec::new(),
         purposes: Vec::new(),
+        columns: Vec::new(),
+        is_rich,
         denials: rng.pick(&[3, 8, 20, 45]),
     };
     customers::tables(&mut rng, &mut ground);
     let customers = customers::yaml(&mut rng, &ground);
+    let identity = identity::yaml(&mut rng, &mut ground);
     let consent = consent::yaml(&mut rng, &mut ground, &expiries);
     let (segments, exports) = segments::yaml(&mut rng, &ground);
     let sources: String = ground.sources.iter().map(Source::yaml).collect();
     let yaml = format!(
-        "version: 1\nname: case_{seed}\nas_of: {}\nsources:\n{sources}{customers}{consent}{segments}",
+        "version: 1\nname: case_{seed}\nas_of: {}\nsources:\n{sources}{customers}{identity}{consent}\
+         {segments}",
         date.text
     );
-    let first = &ground.tables[0];
-    let first_table = (first.source, first.id.clone());
-    Case::new(yaml, Instant(date.micros), exports, ground.sources, first_table)
+    Case::new(yaml, Instant(date.micros), exports, ground.sources, ground.tables)
 }
 
 impl Case {
@@ -88,7 +98,7 @@ impl Case {
         as_of: Instant,
         exports: usize,
         sources: Vec<Source>,
-        first_table: (usize, String),
+        customers: Vec<Table>,
     ) -> Self {
         let tables: BTreeMap<String, RawTable> = sources
             .iter()
@@ -104,7 +114,7 @@ impl Case {
                 (format!("data/{}.csv", source.name), text)
             })
             .collect();
-        Self { yaml, files, tables, as_of, exports, sources, first_table }
+        Self { yaml, files, tables, as_of, exports, sources, customers }
     }
 
     /// The same pipeline on the same rows in another order.
@@ -117,28 +127,80 @@ impl Case {
         self.with(sources)
     }
 
-    /// The same pipeline with one more customer, who has nothing in common with anybody. Tells
-    /// the id of the new record.
-    pub fn with_a_stranger(&self) -> (Self, String) {
+    /// The same pipeline with two more records in each customer table, which have nothing in
+    /// common with anybody. Their ids begin with [`STRANGER`].
+    pub fn with_strangers(&self) -> Self {
         let mut sources = self.sources.clone();
-        let (source, id_column) = &self.first_table;
-        let source = &mut sources[*source];
-        let id = "a stranger".to_owned();
-        let row =
-            source.columns.iter().map(|column| (column.name == *id_column).then(|| id.clone()));
-        let row: Vec<Option<String>> = row.collect();
-        source.rows.insert(source.rows.len() / 2, row);
-        (self.with(sources), id)
+        let mut number = 1000;
+        for table in &self.customers {
+            let source = &mut sources[table.source];
+            for _ in 0..2 {
+                number += 1;
+                let row = source.columns.iter().map(|column| {
+                    if column.name == table.id {
+                        return Some(format!("{STRANGER} {number}"));
+                    }
+                    let mut mapping = table.mapping.iter();
+                    let field = mapping.find(|(_, mapped)| *mapped == column.name)?.0;
+                    stranger_cell(field, number)
+                });
+                let row: Vec<Option<String>> = row.collect();
+                source.rows.insert(source.rows.len() / 2, row);
+            }
+        }
+        self.with(sources)
+    }
+
+    /// The same pipeline with some of its rows twice. What an earlier run wrote stays: there each
+    /// record has one row.
+    pub fn with_rows_twice(&self, seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let mut sources = self.sources.clone();
+        for source in sources.iter_mut().filter(|source| source.is_declared) {
+            let again: Vec<_> = source.rows.iter().filter(|_| rng.chance(50)).cloned().collect();
+            source.rows.extend(again);
+            rng.shuffle(&mut source.rows);
+        }
+        self.with(sources)
+    }
+
+    /// The same pipeline on sources of other names. Customer tables keep their old name as their
+    /// namespace; those that have another one stay as they are, for pairs may speak of their name.
+    pub fn renamed(&self) -> Self {
+        let mut sources = self.sources.clone();
+        let mut yaml = self.yaml.clone();
+        for (at, source) in sources.iter_mut().enumerate().filter(|(_, source)| source.is_declared)
+        {
+            let mut of_source = self.customers.iter().filter(|table| table.source == at);
+            if of_source.any(|table| table.namespace.is_some()) {
+                continue;
+            }
+            let old = std::mem::take(&mut source.name);
+            let new = format!("{RENAMED}{old}");
+            let places = [
+                (
+                    format!("- {{ source: {old}, id:"),
+                    format!("- {{ source: {new}, namespace: {old}, id:"),
+                ),
+                (format!("name: {old},"), format!("name: {new},")),
+                (format!("source: {old},"), format!("source: {new},")),
+                (format!("source: {old} }}"), format!("source: {new} }}")),
+                (format!("record: {{ {old}: "), format!("record: {{ {new}: ")),
+                (format!("\"../data/{old}.csv\""), format!("\"../data/{new}.csv\"")),
+                // In the list of a rule's `only`.
+                (format!("\"{old}\""), format!("\"{new}\"")),
+            ];
+            for (before, after) in places {
+                yaml = yaml.replace(&before, &after);
+            }
+            source.name = new;
+        }
+        Self::new(yaml, self.as_of, self.exports, sources, self.customers.clone())
     }
 
     fn with(&self, sources: Vec<Source>) -> Self {
-        let (yaml, first_table) = (self.yaml.clone(), self.first_table.clone());
-        Self::new(yaml, self.as_of, self.exports, sources, first_table)
-    }
-
-    /// The name of the first customer table's source.
-    pub fn first_source(&self) -> &str {
-        &self.sources[self.first_table.0].name
+        let (yaml, customers) = (self.yaml.clone(), self.customers.clone());
+        Self::new(yaml, self.as_of, self.exports, sources, customers)
     }
 
     /// Writes the case into a folder and tells where the pipeline file is.
@@ -151,6 +213,22 @@ impl Case {
             std::fs::write(&path, text).expect("the file can be written");
         }
         pipeline
+    }
+}
+
+/// A value that nobody else has; null in fields of which all values are shared.
+fn stranger_cell(field: &str, number: usize) -> Option<String> {
+    match field {
+        "email" => Some(format!("stranger.{number}@nowhere.example")),
+        "alt_email" => Some(format!("other.{number}@elsewhere.example")),
+        "phone" => Some(format!("+81 3 5555 {number}")),
+        "first_name" => Some(format!("Xq{number}")),
+        "last_name" => Some(format!("Zyx{number}")),
+        "street" => Some(format!("{number} No Street")),
+        "postal_code" => Some(format!("P{number}")),
+        "city" => Some(format!("C{number}")),
+        "customer_no" => Some(format!("{}", 900_000 + number)),
+        _ => None,
     }
 }
 

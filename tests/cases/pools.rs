@@ -28,6 +28,8 @@ pub struct Person {
     pub last_name: &'static str,
     pub birth_date: &'static str,
     pub country: &'static str,
+    /// Street, postal code, city.
+    pub address: (&'static str, &'static str, &'static str),
     pub customer_no: i64,
 }
 
@@ -36,6 +38,18 @@ const DOMAINS: [&str; 5] = ["example.com", "gmail.com", "googlemail.com", "büch
 const FIRST_NAMES: [&str; 5] = ["Anna", "anna", "Jörg", "Zoë", "=cmd"];
 const LAST_NAMES: [&str; 8] =
     ["Müller", "muller", "MÜLLER ", "O'Neil", "ONeil", "Straße", "van der Meer", "Nguyễn"];
+/// Short names of which a letter more or less makes a similarity that rules turn at: 4/5, 3/4, 2/3,
+/// 1/2.
+const NEAR_NAMES: [&str; 10] =
+    ["Meyer", "Meier", "Maier", "Mayr", "Lee", "Lea", "Li", "Lo", "Meyers", "Me"];
+/// Blocks that several people share.
+const ADDRESSES: [(&str, &str, &str); 5] = [
+    ("200 Cedar Springs Rd", "75255", "Dallas"),
+    ("5000 15th Street", "98052", "Redmond"),
+    ("5000 15th Street", "98052", "Seattle"),
+    ("Main St 1", "75255", ""),
+    ("Hauptstraße 1", "1010 AB", " Wien"),
+];
 const BIRTH_DATES: [&str; 5] =
     ["1990-01-31", "1984-02-29", "2008-11-24", "2008-11-25", "1969-12-31"];
 /// One of each kind: names, other case, surrounding blanks, no region at all.
@@ -66,7 +80,8 @@ pub const NEVER_MAIL: &str = "noreply@contoso.com";
 /// number in every region.
 pub const NEVER_PHONE: &str = "+49 30 9999999";
 
-pub fn people(rng: &mut Rng, count: usize) -> Vec<Person> {
+/// `near`: many of them have names that are alike.
+pub fn people(rng: &mut Rng, count: usize, near: bool) -> Vec<Person> {
     let mail =
         |rng: &mut Rng| Mail { local: rng.pick(&LOCALS).to_owned(), domain: rng.pick(&DOMAINS) };
     let phone = |rng: &mut Rng| {
@@ -78,12 +93,41 @@ pub fn people(rng: &mut Rng, count: usize) -> Vec<Person> {
             mails: (0..2).map(|_| mail(rng)).collect(),
             phones: (0..2).map(|_| phone(rng)).collect(),
             first_name: rng.pick(&FIRST_NAMES),
-            last_name: rng.pick(&LAST_NAMES),
+            last_name: if near && rng.chance(60) {
+                rng.pick(&NEAR_NAMES)
+            } else {
+                rng.pick(&LAST_NAMES)
+            },
             birth_date: rng.pick(&BIRTH_DATES),
             country: rng.pick(&COUNTRIES),
+            address: rng.pick(&ADDRESSES),
             customer_no: i64::try_from(at).expect("few people") * 7 + 3,
         })
         .collect()
+}
+
+/// Any birth date.
+pub fn birth_date(rng: &mut Rng) -> String {
+    rng.word(&BIRTH_DATES)
+}
+
+/// A text with a letter more, less, changed or moved; now and then with two such faults.
+pub fn misspelt(rng: &mut Rng, text: &str) -> String {
+    let mut letters: Vec<char> = text.chars().collect();
+    for _ in 0..rng.pick(&[1, 1, 1, 2]) {
+        let letter = rng.pick(&['a', 'e', 'i', 'r', 'ü']);
+        let at = rng.below(letters.len() + 1);
+        match rng.below(4) {
+            0 => letters.insert(at, letter),
+            1 if at < letters.len() && letters.len() > 1 => {
+                letters.remove(at);
+            }
+            2 if at + 1 < letters.len() => letters.swap(at, at + 1),
+            _ if at < letters.len() => letters[at] = letter,
+            _ => letters.push(letter),
+        }
+    }
+    letters.into_iter().collect()
 }
 
 /// A mail of a person as somebody writes it, another's, a shared one, none, or no mail at all.

@@ -23,7 +23,7 @@ pub fn yaml(rng: &mut Rng, ground: &Ground) -> (String, usize) {
     let mut yaml = vec!["segments:\n".to_owned()];
     yaml.extend(drafts.iter().map(|draft| draft.yaml.clone()));
     yaml.push("outputs:\n".to_owned());
-    for table in ["profiles", "identity", "quarantine", "segments"] {
+    for table in ["profiles", "identity", "quarantine", "segments", "provenance"] {
         yaml.push(format!("  {table}: ../out/{table}.csv\n"));
     }
     let count = rng.below(4);
@@ -94,6 +94,7 @@ fn export(rng: &mut Rng, ground: &Ground, draft: &Draft, at: usize) -> String {
             columns.push(format!("consent_{}", purpose.name));
         }
     }
+    columns.extend(ground.columns.iter().filter(|_| rng.chance(40)).cloned());
     rng.shuffle(&mut columns);
     columns.insert(rng.below(columns.len() + 1), "customer_id".to_owned());
     keys.push(format!("columns: {}", list(&columns)));

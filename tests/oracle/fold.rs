@@ -5,8 +5,8 @@ use optin::plan::{Conflict, Denial, FieldId, Match, Model, PurposeId};
 use super::World;
 use super::calendar::period_end;
 use super::decisions::{Book, Contact, Decision};
-use super::identity::{People, Profile};
-use super::loose::{denial_reaches, plain_id};
+use super::identity::{Cluster, People};
+use super::loose::{Key, denial_reaches, plain_id};
 
 /// The state of a profile for a purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,34 +122,31 @@ fn is_expired(world: &World<'_>, grant: &Decision) -> bool {
 
 /// The state of each profile for each purpose.
 pub fn states(world: &World<'_>, people: &People, book: &Book) -> Vec<Vec<State>> {
+    let clusters = people.judged();
     let mut states: Vec<Vec<State>> = vec![Vec::new(); people.profiles.len()];
     for (index, purpose) in world.plan.consent.purposes.iter().enumerate() {
         let purpose_id = PurposeId(index);
-        let own: Vec<Vec<Fold>> = people
-            .profiles
+        let own: Vec<Vec<Fold>> = clusters
             .iter()
-            .map(|profile| own_folds(world, people, book, purpose_id, profile))
+            .map(|cluster| own_folds(world, people, book, purpose_id, cluster))
             .collect();
-        let denied_alone: Vec<bool> = people
-            .profiles
+        let denied_alone: Vec<bool> = clusters
             .iter()
             .zip(&own)
-            .map(|(profile, own)| {
+            .map(|(cluster, own)| {
                 let elsewhere = world.plan.consent.denial == Denial::Person
-                    && other_folds(world, people, book, purpose_id, profile)
+                    && other_folds(world, people, book, purpose_id, cluster)
                         .contains(&Fold::Denied);
-                own.contains(&Fold::Denied) || elsewhere
+                let left = folds_of_those_that_left(world, people, book, purpose_id, cluster);
+                own.contains(&Fold::Denied) || elsewhere || left.contains(&Fold::Denied)
             })
             .collect();
-        for (at, profile) in people.profiles.iter().enumerate() {
-            let shown = people.shown_key(profile, purpose.via);
-            let denied_with_another =
-                people.profiles.iter().zip(&denied_alone).any(|(other, denied)| {
-                    *denied && shown.is_some() && people.shown_key(other, purpose.via) == shown
-                });
+        let denied = with_shared(people, &clusters, purpose.via, &denied_alone);
+        for (at, states) in states.iter_mut().enumerate() {
+            let shown = people.shown_key(clusters[at], purpose.via);
             let own = &own[at];
             let (granted, expired) = (own.contains(&Fold::Granted), own.contains(&Fold::Expired));
-            let state = if denied_alone[at] || denied_with_another {
+            let state = if denied[at] {
                 State::Denied
             } else if shown.is_none() {
                 if expired && !granted { State::Expired } else { State::NoContactPoint }
@@ -160,10 +157,27 @@ pub fn states(world: &World<'_>, people: &People, book: &Book) -> Vec<Vec<State>
             } else {
                 State::Unknown
             };
-            states[at].push(state);
+            states.push(state);
         }
     }
     states
+}
+
+/// Adds those who show a contact point that one who is denied by its own folds shows: one step,
+/// which nobody who is reached by it passes on.
+fn with_shared(people: &People, clusters: &[&Cluster], via: FieldId, denied: &[bool]) -> Vec<bool> {
+    clusters
+        .iter()
+        .zip(denied)
+        .map(|(cluster, is_denied)| {
+            let shown = people.shown_key(cluster, via);
+            let shared = |shown: &Key| {
+                let mut others = clusters.iter().zip(denied);
+                others.any(|(other, denied)| *denied && people.shows(other, via, shown))
+            };
+            *is_denied || shown.is_some_and(shared)
+        })
+        .collect()
 }
 
 /// The folds of the contact point that is shown, and of the records of the cluster.
@@ -172,16 +186,26 @@ fn own_folds(
     people: &People,
     book: &Book,
     purpose: PurposeId,
-    profile: &Profile,
+    cluster: &Cluster,
 ) -> Vec<Fold> {
     let via = world.plan.consent.purposes[purpose.0].via;
-    let shown = people.shown_key(profile, via).map(|key| Contact::Key(via, key.clone()));
-    let records = profile.members.iter().map(|member| {
-        let record = &people.records[*member];
-        Contact::Record(record.table, record.id.clone().expect("a member has an id"))
-    });
+    let shown = people.shown_key(cluster, via).map(|key| Contact::Key(via, key.clone()));
+    let records = cluster.members.iter().filter_map(|member| people.records[*member].name());
+    let records = records.map(|(table, id)| Contact::Record(table, id));
     let contacts: Vec<Contact> = shown.into_iter().chain(records).collect();
     contacts.iter().map(|contact| fold(world, book, purpose, contact)).collect()
+}
+
+/// The folds of shadows that have an id. They count where they deny only.
+fn folds_of_those_that_left(
+    world: &World<'_>,
+    people: &People,
+    book: &Book,
+    purpose: PurposeId,
+    cluster: &Cluster,
+) -> Vec<Fold> {
+    let names = cluster.shadows.iter().filter_map(|shadow| people.records[*shadow].name());
+    names.map(|(table, id)| fold(world, book, purpose, &Contact::Record(table, id))).collect()
 }
 
 /// The folds of all contact points on records of the cluster and on its shadows.
@@ -190,11 +214,11 @@ fn other_folds(
     people: &People,
     book: &Book,
     purpose: PurposeId,
-    profile: &Profile,
+    cluster: &Cluster,
 ) -> Vec<Fold> {
     let fields = contact_fields(world);
     let mut folds = Vec::new();
-    for record in people.reached(profile) {
+    for record in people.reached(cluster) {
         for field in &fields {
             if let Some(key) = &record.keys[field.0] {
                 let contact = Contact::Key(*field, key.clone());

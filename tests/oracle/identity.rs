@@ -1,43 +1,52 @@
-//! Records, clusters and what a profile shows (sections 2 to 4).
+//! From records to profiles: what is set aside, and the tables that tell who is who (sections 2 to
+//! 4 and 12).
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use optin::plan::{FieldId, Keep, LinkRule, TableId};
-use sha2::{Digest, Sha256};
+use optin::plan::{FieldId, TableId};
 
+use super::links::{self, Links};
 use super::loose::Key;
-use super::value::{Value, null_last};
+use super::names::{self, Named, anchor};
+use super::pairs::{self, PairAccount};
+use super::records::{self, Name, Record};
+use super::split::{self, Clusters};
+use super::survivorship::{best_of_each_id, shown};
+use super::value::Value;
 use super::{World, count};
 
-/// One row of a customer table.
-pub struct Record {
-    pub table: TableId,
-    /// None where the row has no id.
-    pub id: Option<String>,
-    /// By field: the cell as it stands in the source.
-    cells: Vec<Option<String>>,
-    /// By field: the cell's value.
-    values: Vec<Option<Value>>,
-    /// By field: the key, where the value is usable.
-    pub keys: Vec<Option<Key>>,
-    /// By field: whether the value is usable.
-    usable: Vec<bool>,
-    /// By field: whether the key stands in `never`.
-    barred: Vec<bool>,
-}
+/// What becomes of a record of a customer table; `read` is their sum.
+const ENDS: [&str; 7] =
+    ["read", "kept", "merged", "no id", "duplicate id", "cluster too large", "dropped"];
+/// The reasons that the quarantine table knows.
+const QUARANTINED: [&str; 3] = ["no id", "duplicate id", "cluster too large"];
+/// A link by a pair, and a link by the id alone: they stand in the place of a rule's name.
+const ALWAYS: &str = "always";
+const SAME_ID: &str = "same id";
 
-/// A cluster and what it shows.
-pub struct Profile {
-    pub customer_id: String,
-    /// Table and id of the anchor.
-    anchor: (TableId, String),
+/// A cluster, as consent and lists judge it.
+pub struct Cluster {
     /// All records with an id, duplicates among them.
     pub members: Vec<usize>,
-    /// Records without an id that agree with a member under a rule.
+    /// Records without an id that agree with a member under a rule, and those that left it.
     pub shadows: Vec<usize>,
     /// By field: the record whose value survives.
-    shown: Vec<Option<usize>>,
+    pub shown: Vec<Option<usize>>,
+    /// Members that give no value, because another one has their id.
+    duplicates: Vec<usize>,
+    /// It makes no profile: it only denies.
+    pub is_aside: bool,
+}
+
+/// A customer.
+pub struct Profile {
+    pub cluster: Cluster,
+    pub customer_id: String,
+    /// The ids that its records had before, without its own.
+    pub previous: Vec<String>,
+    pub since: Option<String>,
+    /// Table and id of the anchor.
+    anchor: Name,
 }
 
 /// All records and profiles.
@@ -45,282 +54,278 @@ pub struct People {
     pub records: Vec<Record>,
     /// In profile order.
     pub profiles: Vec<Profile>,
-    /// Records that are set aside as duplicates of another with the same id.
-    duplicates: Vec<usize>,
+    /// Clusters that are quarantined or dropped whole.
+    aside: Vec<Cluster>,
+    /// By record: what became of it.
+    ends: Vec<&'static str>,
+    /// By record of a profile: the strongest link to another record of it.
+    linked_by: BTreeMap<usize, String>,
+    pub rule_accounts: Vec<(String, BTreeMap<&'static str, u64>)>,
+    pub pair_accounts: Vec<PairAccount>,
+    /// What became of the earlier customers.
+    pub earlier: Option<BTreeMap<&'static str, u64>>,
+    /// How many closures an exception split.
+    pub split: u64,
 }
 
 pub fn people(world: &World<'_>) -> People {
-    let records = read_records(world);
-    let mut people = People { records, profiles: Vec::new(), duplicates: Vec::new() };
-    for members in clusters(world, &people.records) {
-        let profile = profile(world, &mut people, members);
-        people.profiles.push(profile);
-    }
-    people.profiles.sort_by(|a, b| (a.anchor.0, &a.customer_id).cmp(&(b.anchor.0, &b.customer_id)));
-    people
-}
+    let records = records::read(world);
+    let links = links::read(world, &records);
+    let pairs = pairs::read(world, &records);
+    let Clusters { clusters, split } = split::clusters(world, &records, &links, &pairs);
+    let rule_accounts = links::statistics(&links, &records, &clusters, &pairs.joined);
 
-fn read_records(world: &World<'_>) -> Vec<Record> {
-    let mut records = Vec::new();
-    for (index, table) in world.plan.tables.iter().enumerate() {
-        for row in &world.raw(table.source).rows {
-            let count = world.plan.fields.len();
-            let mut record = Record {
-                table: TableId(index),
-                id: world.id(table.source, row, &table.id),
-                cells: vec![None; count],
-                values: vec![None; count],
-                keys: vec![None; count],
-                usable: vec![false; count],
-                barred: vec![false; count],
+    let mut ends = vec!["no id"; records.len()];
+    let (left, aside) = set_aside(world, &records, &links, &clusters, &mut ends);
+    let names_of = |cluster: &Cluster| records::names(&records, cluster.members.iter().copied());
+    let left_names: Vec<BTreeSet<Name>> = left.iter().map(names_of).collect();
+    let (named, earlier) = names::give(world, &left_names);
+
+    let mut profiles: Vec<Profile> = Vec::new();
+    for ((cluster, names), named) in left.into_iter().zip(&left_names).zip(named) {
+        let Named { customer_id, previous, since } = named;
+        let anchor = anchor(names).clone();
+        for member in &cluster.members {
+            ends[*member] = if cluster.duplicates.contains(member) {
+                "duplicate id"
+            } else if records[*member].name().as_ref() == Some(&anchor) {
+                "kept"
+            } else {
+                "merged"
             };
-            for (field, column) in &table.mapping {
-                let ty = world.plan.fields[field.0].ty;
-                let cell = world.cell(table.source, row, column);
-                let value = world.value(table.source, row, column);
-                record.cells[field.0] = cell.map(str::to_owned);
-                record.values[field.0] = value.map(|value| value.widened(ty));
-            }
-            for field in 0..count {
-                compare_field(world, &mut record, FieldId(field));
-            }
-            records.push(record);
+        }
+        profiles.push(Profile { cluster, customer_id, previous, since, anchor });
+    }
+    profiles.sort_by(|a, b| (a.anchor.0, &a.customer_id).cmp(&(b.anchor.0, &b.customer_id)));
+
+    let mut linked_by = BTreeMap::new();
+    for profile in &profiles {
+        for member in &profile.cluster.members {
+            // What was dropped of the cluster still links.
+            let dropped = profile.cluster.shadows.iter().filter(|r| records[**r].id.is_some());
+            let others = profile.cluster.members.iter().filter(|other| *other != member);
+            let others: Vec<usize> = others.chain(dropped).copied().collect();
+            let strongest = strongest_link(&records, &links, &pairs.joined, *member, &others);
+            linked_by.extend(strongest.map(|rule| (*member, rule)));
         }
     }
-    records
-}
-
-/// Fills in the key of one field, whether it is usable, and whether it stands in `never`.
-fn compare_field(world: &World<'_>, record: &mut Record, field: FieldId) {
-    let Some(value) = &record.values[field.0] else { return };
-    let Some(text) = value.text() else {
-        // Floats and decimals have no key; any such value is usable.
-        record.usable[field.0] = matches!(value, Value::Float(_));
-        return;
-    };
-    let key = &world.plan.fields[field.0].key;
-    let region = World::region(&key.region, |beside: &FieldId| {
-        record.values[beside.0].as_ref().and_then(Value::text)
-    });
-    record.keys[field.0] = world.key(field, &text, region);
-    record.usable[field.0] = record.keys[field.0].is_some();
-    record.barred[field.0] = record.keys[field.0].is_some()
-        && key.never.iter().any(|never| world.key(field, never, region) == record.keys[field.0]);
-}
-
-/// Two records agree under a rule.
-fn agree_under(rule: &LinkRule, a: &Record, b: &Record) -> bool {
-    rule.exact_fields().all(|field| {
-        let (left, right) = (&a.keys[field.0], &b.keys[field.0]);
-        let barred = a.barred[field.0] || b.barred[field.0];
-        left.is_some() && left == right && !barred
-    })
-}
-
-/// Two records agree under one of the rules.
-fn agree(world: &World<'_>, a: &Record, b: &Record) -> bool {
-    world.plan.identity.rules.iter().any(|rule| agree_under(rule, a, b))
-}
-
-/// The records with an id, in clusters.
-fn clusters(world: &World<'_>, records: &[Record]) -> Vec<Vec<usize>> {
-    let linked = |a: &Record, b: &Record| {
-        let same_id = a.table == b.table && a.id == b.id;
-        same_id || agree(world, a, b)
-    };
-    let with_id: Vec<usize> =
-        (0..records.len()).filter(|record| records[*record].id.is_some()).collect();
-    let mut clusters: Vec<Vec<usize>> = Vec::new();
-    for &new in &with_id {
-        // The new record brings together all clusters that it is linked to.
-        let (touched, apart): (Vec<_>, Vec<_>) = clusters
-            .into_iter()
-            .partition(|cluster| cluster.iter().any(|old| linked(&records[*old], &records[new])));
-        clusters = apart;
-        let mut merged: Vec<usize> = touched.into_iter().flatten().collect();
-        merged.push(new);
-        clusters.push(merged);
+    let pair_accounts = pairs.accounts;
+    People {
+        records,
+        profiles,
+        aside,
+        ends,
+        linked_by,
+        rule_accounts,
+        pair_accounts,
+        earlier,
+        split,
     }
-    clusters
 }
 
-fn profile(world: &World<'_>, people: &mut People, members: Vec<usize>) -> Profile {
-    let records = &people.records;
-    let anchor = members
-        .iter()
-        .map(|member| (records[*member].table, records[*member].id.clone().expect("an id")))
-        .min_by(|a, b| (a.0, a.1.as_bytes()).cmp(&(b.0, b.1.as_bytes())))
-        .expect("a cluster has a record");
-    let shadows = (0..records.len())
-        .filter(|shadow| {
-            records[*shadow].id.is_none()
-                && members.iter().any(|member| agree(world, &records[*shadow], &records[*member]))
-        })
-        .collect();
-
-    let mut ranked = members.clone();
-    ranked.sort_by(|a, b| record_order(world, &records[*a], &records[*b]));
-    // Of the records of one table with one id the best stays.
-    let mut seen: Vec<(TableId, &Option<String>)> = Vec::new();
-    let mut kept = Vec::new();
-    for member in ranked {
-        let name = (records[member].table, &records[member].id);
-        if seen.contains(&name) {
-            people.duplicates.push(member);
+/// Sets clusters and records aside: gives the clusters that make profiles, and those that only
+/// deny.
+fn set_aside(
+    world: &World<'_>,
+    records: &[Record],
+    links: &[Links<'_>],
+    clusters: &[BTreeSet<Name>],
+    ends: &mut [&'static str],
+) -> (Vec<Cluster>, Vec<Cluster>) {
+    let (mut left, mut aside) = (Vec::new(), Vec::new());
+    for names in clusters {
+        let is_member = |at: &usize| records[*at].name().is_some_and(|name| names.contains(&name));
+        let members: Vec<usize> = (0..records.len()).filter(is_member).collect();
+        let mut shadows = shadows_of(records, links, &members);
+        if world.plan.identity.max_cluster.is_some_and(|most| names.len() as u64 > most) {
+            for member in &members {
+                ends[*member] = "cluster too large";
+            }
+            aside.push(cluster(world, records, members, shadows, true));
+            continue;
+        }
+        let (stay, dropped) = drop_unmatched(world, records, members);
+        for record in &dropped {
+            ends[*record] = "dropped";
+        }
+        if stay.is_empty() {
+            aside.push(cluster(world, records, dropped, shadows, true));
         } else {
-            seen.push(name);
-            kept.push(member);
+            shadows.extend(dropped);
+            left.push(cluster(world, records, stay, shadows, false));
         }
     }
-    let shown = (0..world.plan.fields.len())
-        .map(|field| kept.iter().copied().find(|record| records[*record].usable[field]))
-        .collect();
-    let namespace = &world.plan.tables[anchor.0.0].namespace;
-    Profile { customer_id: customer_id(namespace, &anchor.1), anchor, members, shadows, shown }
+    (left, aside)
 }
 
-/// The first 128 bits of SHA-256 over namespace, 0x1F and id, in hex.
-fn customer_id(namespace: &str, id: &str) -> String {
-    let mut hash = Sha256::new();
-    hash.update(namespace.as_bytes());
-    hash.update([0x1F]);
-    hash.update(id.as_bytes());
-    let digits: Vec<String> = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    digits[..16].concat()
+/// The records without an id that agree with one of these.
+fn shadows_of(records: &[Record], links: &[Links<'_>], members: &[usize]) -> Vec<usize> {
+    let agree = |shadow: usize| {
+        let mut agreeing = members
+            .iter()
+            .filter(|member| links.iter().any(|of_rule| of_rule.agree(shadow, **member)));
+        agreeing.next().is_some()
+    };
+    (0..records.len()).filter(|at| records[*at].id.is_none() && agree(*at)).collect()
 }
 
-/// Record order, best first (section 4).
-fn record_order(world: &World<'_>, a: &Record, b: &Record) -> Ordering {
-    let by_keep = match world.plan.survivorship.keep {
-        Keep::MostFilled => filled(b).cmp(&filled(a)),
-        Keep::MostRecent(FieldId(field)) => {
-            null_last(usable(a, field), usable(b, field), Ordering::reverse)
+/// Splits a cluster's records into those that stay and those that are dropped.
+fn drop_unmatched(
+    world: &World<'_>,
+    records: &[Record],
+    members: Vec<usize>,
+) -> (Vec<usize>, Vec<usize>) {
+    let (mut stay, mut dropped) = (members, Vec::new());
+    for (at, table) in world.plan.tables.iter().enumerate() {
+        let has_earlier = stay.iter().any(|record| records[*record].table.0 < at);
+        if table.drop_unmatched && !has_earlier {
+            let (leave, rest) = stay.into_iter().partition(|r| records[*r].table.0 == at);
+            dropped.extend::<Vec<usize>>(leave);
+            stay = rest;
         }
-        Keep::LeastRecent(FieldId(field)) => {
-            null_last(usable(a, field), usable(b, field), |order| order)
-        }
-    };
-    let by_id = || {
-        let bytes = |record: &Record| record.id.clone().unwrap_or_default().into_bytes();
-        bytes(b).cmp(&bytes(a))
-    };
-    let by_values = || {
-        (0..world.plan.fields.len())
-            .map(|field| null_last(usable(a, field), usable(b, field), |order| order))
-            .find(|order| order.is_ne())
-            .unwrap_or(Ordering::Equal)
-    };
-    by_keep.then(a.table.cmp(&b.table)).then_with(by_id).then_with(by_values)
+    }
+    (stay, dropped)
 }
 
-fn filled(record: &Record) -> usize {
-    record.usable.iter().filter(|usable| **usable).count()
+fn cluster(
+    world: &World<'_>,
+    records: &[Record],
+    members: Vec<usize>,
+    shadows: Vec<usize>,
+    is_aside: bool,
+) -> Cluster {
+    let (kept, duplicates) = best_of_each_id(world, records, &members);
+    let shown = shown(world, records, &kept);
+    Cluster { members, shadows, shown, duplicates, is_aside }
 }
 
-fn usable(record: &Record, field: usize) -> Option<&Value> {
-    record.values[field].as_ref().filter(|_| record.usable[field])
+/// The strongest link of a record to one of some others: a pair, then the rules in order, then the
+/// same id.
+fn strongest_link(
+    records: &[Record],
+    links: &[Links<'_>],
+    joined: &[BTreeSet<Name>],
+    one: usize,
+    others: &[usize],
+) -> Option<String> {
+    let name = |record: usize| records[record].name().expect("a member has an id");
+    let paired = others.iter().any(|other| {
+        let two: BTreeSet<Name> = [name(one), name(*other)].into();
+        joined.contains(&two)
+    });
+    if paired {
+        return Some(ALWAYS.to_owned());
+    }
+    let agrees = |of_rule: &&Links<'_>| others.iter().any(|other| of_rule.agree(one, *other));
+    let rule = links.iter().find(agrees).map(|of_rule| of_rule.rule.name.clone());
+    let same_id = || others.iter().any(|other| name(*other) == name(one));
+    rule.or_else(|| same_id().then(|| SAME_ID.to_owned()))
 }
 
 impl People {
-    /// The key of the value that a profile shows in a field.
-    pub fn shown_key(&self, profile: &Profile, field: FieldId) -> Option<&Key> {
-        let record = profile.shown[field.0]?;
+    /// All clusters that are judged: those of the profiles in their order, then those aside.
+    pub fn judged(&self) -> Vec<&Cluster> {
+        self.profiles.iter().map(|profile| &profile.cluster).chain(&self.aside).collect()
+    }
+
+    /// The key of the value that survives in a field.
+    pub fn shown_key(&self, cluster: &Cluster, field: FieldId) -> Option<&Key> {
+        let record = cluster.shown[field.0]?;
         self.records[record].keys[field.0].as_ref()
+    }
+
+    /// A contact point counts as shown by a cluster: of what is set aside every one does.
+    pub fn shows(&self, cluster: &Cluster, field: FieldId, key: &Key) -> bool {
+        if cluster.is_aside {
+            return self.reached(cluster).any(|record| record.keys[field.0].as_ref() == Some(key));
+        }
+        self.shown_key(cluster, field) == Some(key)
     }
 
     pub fn shown_cells(&self, profile: &Profile) -> Vec<Option<String>> {
         let of = |(field, record): (usize, &Option<usize>)| {
             record.and_then(|record| self.records[record].cells[field].clone())
         };
-        profile.shown.iter().enumerate().map(of).collect()
+        profile.cluster.shown.iter().enumerate().map(of).collect()
     }
 
     pub fn shown_values(&self, profile: &Profile) -> Vec<Option<Value>> {
         let of = |(field, record): (usize, &Option<usize>)| {
             record.and_then(|record| self.records[record].values[field].clone())
         };
-        profile.shown.iter().enumerate().map(of).collect()
+        profile.cluster.shown.iter().enumerate().map(of).collect()
     }
 
-    /// The records whose contact points count for a profile: its members and its shadows.
-    pub fn reached<'a>(&'a self, profile: &'a Profile) -> impl Iterator<Item = &'a Record> {
-        profile.members.iter().chain(&profile.shadows).map(|record| &self.records[*record])
+    /// The records whose contact points count for a cluster: its members and its shadows.
+    pub fn reached<'a>(&'a self, cluster: &'a Cluster) -> impl Iterator<Item = &'a Record> {
+        cluster.members.iter().chain(&cluster.shadows).map(|record| &self.records[*record])
     }
 
     /// Source name and id to customer.
     pub fn identity(&self, world: &World<'_>) -> BTreeMap<(String, String), String> {
         let mut identity = BTreeMap::new();
         for profile in &self.profiles {
-            for member in &profile.members {
-                let record = &self.records[*member];
-                let name = (source_name(world, record), record.id.clone().expect("an id"));
+            for member in &profile.cluster.members {
+                let name = self.source_and_id(world, *member);
                 identity.insert(name, profile.customer_id.clone());
             }
         }
         identity
     }
 
-    /// Source name and id to the names of the rules under which it agrees with another record.
-    pub fn links(&self, world: &World<'_>) -> BTreeMap<(String, String), BTreeSet<String>> {
-        let mut links: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
-        for (at, one) in self.records.iter().enumerate() {
-            for (other_at, other) in self.records.iter().enumerate() {
-                let (Some(id), Some(_)) = (&one.id, &other.id) else { continue };
-                for rule in &world.plan.identity.rules {
-                    if at != other_at && agree_under(rule, one, other) {
-                        let name = (source_name(world, one), id.clone());
-                        links.entry(name).or_default().insert(rule.name.clone());
-                    }
-                }
+    /// Source name and id to the strongest link of the record to another one of its customer.
+    /// Duplicates, which are set aside, have none of their own.
+    pub fn rules(&self, world: &World<'_>) -> BTreeMap<(String, String), Option<String>> {
+        let mut rules = BTreeMap::new();
+        for cluster in self.profiles.iter().map(|profile| &profile.cluster) {
+            for member in cluster.members.iter().filter(|at| !cluster.duplicates.contains(at)) {
+                let rule = self.linked_by.get(member).cloned();
+                rules.insert(self.source_and_id(world, *member), rule);
             }
         }
-        links
+        rules
+    }
+
+    /// Customer, field, source and id of each value that is shown.
+    pub fn provenance(&self, world: &World<'_>) -> Vec<[String; 4]> {
+        let mut provenance = Vec::new();
+        for profile in &self.profiles {
+            for (field, record) in world.plan.fields.iter().zip(&profile.cluster.shown) {
+                let Some(record) = record else { continue };
+                let (source, id) = self.source_and_id(world, *record);
+                provenance.push([profile.customer_id.clone(), field.name.clone(), source, id]);
+            }
+        }
+        provenance
     }
 
     pub fn quarantine(&self, world: &World<'_>) -> BTreeMap<(String, &'static str), u64> {
         let mut quarantine = BTreeMap::new();
-        for record in self.records.iter().filter(|record| record.id.is_none()) {
-            *quarantine.entry((source_name(world, record), "no id")).or_default() += 1;
-        }
-        for duplicate in &self.duplicates {
-            let name = source_name(world, &self.records[*duplicate]);
-            *quarantine.entry((name, "duplicate id")).or_default() += 1;
+        for (record, end) in self.records.iter().zip(&self.ends) {
+            if QUARANTINED.contains(end) {
+                *quarantine.entry((source_name(world, record.table), *end)).or_default() += 1;
+            }
         }
         quarantine
     }
 
-    /// By customer table: read = kept + merged + no id + duplicate id.
+    /// By customer table: what became of its records.
     pub fn accounts(&self, world: &World<'_>) -> Vec<BTreeMap<&'static str, u64>> {
-        let mut accounts = Vec::new();
-        for table in (0..world.plan.tables.len()).map(TableId) {
-            let mut account: BTreeMap<&'static str, u64> =
-                ["read", "kept", "merged", "no id", "duplicate id"].map(|name| (name, 0)).into();
-            for (index, record) in self.records.iter().enumerate() {
-                if record.table != table {
-                    continue;
-                }
-                let is_anchor = |profile: &Profile| {
-                    profile.anchor.0 == table && Some(&profile.anchor.1) == record.id.as_ref()
-                };
-                count(&mut account, "read", 1);
-                let place = if record.id.is_none() {
-                    "no id"
-                } else if self.duplicates.contains(&index) {
-                    "duplicate id"
-                } else if self.profiles.iter().any(is_anchor) {
-                    "kept"
-                } else {
-                    "merged"
-                };
-                count(&mut account, place, 1);
-            }
-            accounts.push(account);
+        let mut accounts = vec![BTreeMap::from(ENDS.map(|end| (end, 0))); world.plan.tables.len()];
+        for (record, end) in self.records.iter().zip(&self.ends) {
+            count(&mut accounts[record.table.0], "read", 1);
+            count(&mut accounts[record.table.0], end, 1);
         }
         accounts
     }
+
+    fn source_and_id(&self, world: &World<'_>, record: usize) -> (String, String) {
+        let (table, id) = self.records[record].name().expect("a member has an id");
+        (source_name(world, table), id)
+    }
 }
 
-fn source_name(world: &World<'_>, record: &Record) -> String {
-    let source = world.plan.tables[record.table.0].source;
+fn source_name(world: &World<'_>, table: TableId) -> String {
+    let source = world.plan.tables[table.0].source;
     world.plan.sources[source.0].name.clone()
 }

@@ -10,20 +10,30 @@ pub mod calendar;
 mod decisions;
 pub mod eval;
 mod fold;
+mod groupings;
 mod identity;
+mod links;
 mod loose;
+mod names;
+mod pairs;
+mod records;
 mod segments;
+mod split;
+mod survivorship;
 #[cfg(test)]
 mod tests;
 pub mod value;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use optin::normalize::{Kind, Region};
 use optin::plan::catalog::ColumnType;
 use optin::plan::{FieldId, Instant, Plan, RegionFrom, SourceId};
 
+pub use groupings::GroupingAccount;
 use loose::Key;
+pub use names::customer_id;
+pub use pairs::PairAccount;
 use value::Value;
 
 /// The cells of a source as texts, null where the source's `nulls` say so.
@@ -40,6 +50,12 @@ pub struct RawTable {
 pub struct OracleProfile {
     /// Its id.
     pub customer_id: String,
+    /// The ids that its records had in an earlier run, without its own; none if there are none.
+    pub previous_ids: Option<String>,
+    /// When its id was first given.
+    pub since: Option<String>,
+    /// Its id in each grouping.
+    pub groups: Vec<String>,
     /// The surviving cell of each field, as it stands in the source.
     pub fields: Vec<Option<String>>,
     /// The same as typed values.
@@ -55,8 +71,10 @@ pub struct Answer {
     pub profiles: Vec<OracleProfile>,
     /// Source name and id to customer.
     pub identity: BTreeMap<(String, String), String>,
-    /// Source name and id to the names of the rules under which it agrees with another record.
-    pub links: BTreeMap<(String, String), BTreeSet<String>>,
+    /// Source name and id to the strongest link of the record to another one of its customer.
+    pub rules: BTreeMap<(String, String), Option<String>>,
+    /// Customer, field, source and id of each value that a profile shows.
+    pub provenance: Vec<[String; 4]>,
     /// Rows set aside, by source name and reason.
     pub quarantine: BTreeMap<(String, &'static str), u64>,
     /// By segment, as declared: how often each verdict fell. All verdicts are named.
@@ -67,8 +85,18 @@ pub struct Answer {
     pub members: Vec<(String, Vec<String>)>,
     /// By export: who leaves, in order.
     pub exports: Vec<Vec<String>>,
-    /// By customer table: read, kept, merged, and the reasons of quarantine.
+    /// By customer table: read, kept, merged, dropped, and the reasons of quarantine.
     pub customer_accounts: Vec<BTreeMap<&'static str, u64>>,
+    /// By link rule: its name, and links, records, alone.
+    pub rule_accounts: Vec<(String, BTreeMap<&'static str, u64>)>,
+    /// By source of pairs, `always` before `never`.
+    pub pair_accounts: Vec<PairAccount>,
+    /// What became of earlier customers, where the pipeline speaks of them.
+    pub previous_account: Option<BTreeMap<&'static str, u64>>,
+    /// By grouping: groups, shared, largest.
+    pub grouping_accounts: Vec<GroupingAccount>,
+    /// How many closures an exception split.
+    pub split: u64,
     /// By consent table: see [`decisions::ACCOUNT`].
     pub consent_accounts: Vec<BTreeMap<&'static str, u64>>,
     /// By suppression list: read, used, folded, unmatchable.
@@ -98,13 +126,18 @@ pub fn answer(plan: &Plan, tables: &BTreeMap<String, RawTable>, as_of: Instant) 
     let states = fold::states(&world, &people, &book);
     let entries = segments::read_suppressions(&world);
     let judged = segments::judge(&world, &people, &states, &entries);
+    let (groups, grouping_accounts) = groupings::assign(&world, &people);
 
     let profiles = people
         .profiles
         .iter()
         .zip(&states)
-        .map(|(profile, consent)| OracleProfile {
+        .zip(groups)
+        .map(|((profile, consent), groups)| OracleProfile {
             customer_id: profile.customer_id.clone(),
+            previous_ids: (!profile.previous.is_empty()).then(|| profile.previous.join(" ")),
+            since: profile.since.clone(),
+            groups,
             fields: people.shown_cells(profile),
             values: people.shown_values(profile),
             consent: consent.iter().map(|state| state.name()).collect(),
@@ -114,7 +147,8 @@ pub fn answer(plan: &Plan, tables: &BTreeMap<String, RawTable>, as_of: Instant) 
     Answer {
         profiles,
         identity: people.identity(&world),
-        links: people.links(&world),
+        rules: people.rules(&world),
+        provenance: people.provenance(&world),
         quarantine: people.quarantine(&world),
         verdicts: judged
             .iter()
@@ -145,6 +179,11 @@ pub fn answer(plan: &Plan, tables: &BTreeMap<String, RawTable>, as_of: Instant) 
             .map(|(segment, rows)| (name_of(segment), rows))
             .collect(),
         customer_accounts: people.accounts(&world),
+        rule_accounts: people.rule_accounts,
+        pair_accounts: people.pair_accounts,
+        previous_account: people.earlier,
+        grouping_accounts,
+        split: people.split,
         consent_accounts: book.accounts,
         suppress_accounts: entries.accounts,
         unmatchable_denials: book.unmatchable_denials,

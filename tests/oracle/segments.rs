@@ -7,7 +7,7 @@ use optin::plan::{FieldId, Model, SegmentId, Suppression};
 use super::decisions::{Contact, cells};
 use super::eval::{Subject, truth};
 use super::fold::{State, reaches};
-use super::identity::{People, Profile};
+use super::identity::{Cluster, People};
 use super::loose::Key;
 use super::value::Value;
 use super::{World, count};
@@ -67,9 +67,9 @@ pub fn read_suppressions(world: &World<'_>) -> Entries {
     entries
 }
 
-/// A list hits a profile through a key or the id of any of its records or shadows.
-fn hits(world: &World<'_>, people: &People, list: &[Contact], profile: &Profile) -> bool {
-    people.reached(profile).any(|record| {
+/// A list hits a cluster through a key or the id of any of its records or shadows.
+fn hits(world: &World<'_>, people: &People, list: &[Contact], cluster: &Cluster) -> bool {
+    people.reached(cluster).any(|record| {
         let keys = record.keys.iter().enumerate();
         let keys = keys.filter_map(|(field, key)| {
             key.as_ref().map(|key| Contact::Key(FieldId(field), key.clone()))
@@ -95,28 +95,28 @@ fn suppressed(
     entries: &Entries,
     channels: &[FieldId],
 ) -> Vec<bool> {
-    let hit: Vec<bool> = people
-        .profiles
+    let clusters = people.judged();
+    let hit: Vec<bool> = clusters
         .iter()
-        .map(|profile| {
+        .map(|cluster| {
             let lists = world.plan.consent.suppress.iter().zip(&entries.lists);
             let mut bound = lists.filter(|(list, _)| binds(list, channels));
-            bound.any(|(_, named)| hits(world, people, named, profile))
+            bound.any(|(_, named)| hits(world, people, named, cluster))
         })
         .collect();
-    let shares_a_contact_point = |a: &Profile, b: &Profile| {
+    let shares_a_contact_point = |cluster: &Cluster, other: &Cluster| {
         channels.iter().any(|channel| {
-            let shown = people.shown_key(a, *channel);
-            shown.is_some() && shown == people.shown_key(b, *channel)
+            let shown = people.shown_key(cluster, *channel);
+            shown.is_some_and(|shown| people.shows(other, *channel, shown))
         })
     };
-    people
-        .profiles
+    // Those that are set aside come after the profiles and have no verdict.
+    clusters[..people.profiles.len()]
         .iter()
         .enumerate()
-        .map(|(index, profile)| {
-            let mut others = people.profiles.iter().zip(&hit);
-            hit[index] || others.any(|(other, hit)| *hit && shares_a_contact_point(profile, other))
+        .map(|(index, cluster)| {
+            let mut others = clusters.iter().zip(&hit);
+            hit[index] || others.any(|(other, hit)| *hit && shares_a_contact_point(cluster, other))
         })
         .collect()
 }
@@ -215,7 +215,9 @@ pub fn exports(
             let shown: Vec<(FieldId, &Key)> = export
                 .contacts
                 .iter()
-                .filter_map(|field| people.shown_key(profile, *field).map(|key| (*field, key)))
+                .filter_map(|field| {
+                    people.shown_key(&profile.cluster, *field).map(|key| (*field, key))
+                })
                 .collect();
             if shown.iter().any(|contact| gone.contains(contact)) {
                 continue;

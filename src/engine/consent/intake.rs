@@ -193,8 +193,9 @@ impl<'a> Intake<'a> {
             .into_par_iter()
             .map(|block| {
                 let mut filed = Filed::new(self.names.len(), &self.subjects());
+                let mut stands = Stands { on: Vec::new(), unmatchable: 0 };
                 for row in block * BLOCK..rows.min((block + 1) * BLOCK) {
-                    self.file_row(row, as_of, &mut filed);
+                    self.file_row(row, as_of, &mut stands, &mut filed);
                 }
                 filed
             })
@@ -215,9 +216,10 @@ impl<'a> Intake<'a> {
         subjects
     }
 
-    fn file_row(&self, row: usize, as_of: AsOf, filed: &mut Filed) {
+    /// `stands` is room that rows use one after the other.
+    fn file_row(&self, row: usize, as_of: AsOf, stands: &mut Stands, filed: &mut Filed) {
         // What a row stands on is the same for all its purposes; most rows are asked once or never.
-        let mut stands: Option<Stands> = None;
+        let mut known = false;
         for (purpose, cells) in &self.values {
             let purpose = match (purpose, &self.purpose) {
                 (Some(purpose), _) => Some(*purpose),
@@ -245,7 +247,9 @@ impl<'a> Intake<'a> {
                 Reading::Granted => true,
                 Reading::Denied => false,
             };
-            let stands = stands.get_or_insert_with(|| self.stands(row));
+            if !std::mem::replace(&mut known, true) {
+                self.stands(row, stands);
+            }
             let said = Said { purpose, granted, times: self.times(row, granted) };
             self.file_decision(row, said, stands, as_of, filed);
         }
@@ -260,14 +264,15 @@ impl<'a> Intake<'a> {
     }
 
     /// What the decisions of a row stand on.
-    fn stands(&self, row: usize) -> Stands {
+    fn stands(&self, row: usize, stands: &mut Stands) {
         let record_in = |(table, ids): &(TableId, Cells)| {
             id_text(ids, row).map(|id| RecordKey::of(*table, &id))
         };
         let own = self.own.as_ref().and_then(record_in);
         let named: Vec<RecordKey> = self.records.iter().filter_map(record_in).collect();
         let has_record = own.is_some() || !named.is_empty();
-        let mut stands = Stands { on: Vec::new(), unmatchable: 0 };
+        stands.on.clear();
+        stands.unmatchable = 0;
         let mut all_null = true;
         for (subject, reader) in &self.keys {
             if reader.is_null(row) {
@@ -292,7 +297,6 @@ impl<'a> Intake<'a> {
             // Beside usable keys the record has the decision too, but it is counted once.
             stands.on.push(Stand::on_record(record, stands.on.is_empty()));
         }
-        stands
     }
 
     fn file_decision(

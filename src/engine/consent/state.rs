@@ -13,13 +13,15 @@ use crate::engine::identity::Clusters;
 use crate::engine::keys::{Keys, contact_fields};
 use crate::engine::profile::Shown;
 use crate::engine::records::Record;
-use crate::plan::{Denial, FieldId, Plan, Purpose};
+use crate::plan::{Denial, FieldId, Plan, Purpose, PurposeId};
 
 /// The states of all profiles.
 #[derive(Debug)]
 pub struct States {
     /// By purpose, then profile.
-    pub states: Vec<Vec<State>>,
+    pub of: Vec<Vec<State>>,
+    /// By purpose the profiles of which one record's grant meets another's denial.
+    pub conflicts: Vec<Vec<u32>>,
     /// One a purpose.
     pub accounts: Vec<PurposeAccount>,
 }
@@ -33,23 +35,11 @@ pub fn states(
     keys: &Keys,
     shown: &Shown,
 ) -> States {
-    let contacts: Vec<FieldId> = contact_fields(plan).into_iter().collect();
     let mut states = Vec::new();
     let mut accounts = Vec::new();
+    let mut conflicts = Vec::new();
     for (purpose, decisions) in plan.consent.purposes.iter().zip(&decisions.purposes) {
-        let judge = Judge {
-            purpose,
-            decisions,
-            clusters,
-            keys,
-            contacts: contacts
-                .iter()
-                .copied()
-                .filter(|f| !decisions.is_silent_on(Subject::Field(*f)))
-                .collect(),
-            records: !decisions.is_silent_on(Subject::Record),
-            person: plan.consent.denial == Denial::Person,
-        };
+        let judge = Judge::new(plan, purpose, decisions, clusters, keys);
         let shown_keys = shown.keys(purpose.via);
         let winners = shown.winners(purpose.via);
         let judged: Vec<(State, bool)> = (0..clusters.len())
@@ -58,22 +48,39 @@ pub fn states(
             .map(|cluster| judge.state(cluster, shown_keys[cluster], winners[cluster]))
             .collect();
         let mut of_purpose: Vec<State> = judged.iter().map(|(state, _)| *state).collect();
-        let conflicting = judged.iter().filter(|(_, conflicting)| *conflicting).count() as u64;
-        deny_shared(&mut of_purpose, shown_keys);
+        let in_conflict: Vec<u32> = (0..)
+            .zip(&judged[..clusters.profiles])
+            .filter(|(_, (_, conflicting))| *conflicting)
+            .map(|(profile, _)| profile)
+            .collect();
+        deny_shared(&mut of_purpose, shown_keys, aside_keys(purpose.via, clusters, keys));
+        of_purpose.truncate(clusters.profiles);
+        let conflicting = in_conflict.len() as u64;
+        conflicts.push(in_conflict);
         accounts.push(account(purpose, &of_purpose, conflicting));
         states.push(of_purpose);
     }
-    States { states, accounts }
+    States { of: states, conflicts, accounts }
 }
 
 /// A denial reached through any profile that shows a contact point denies all that show it.
-fn deny_shared(states: &mut [State], shown: &[Digest]) {
-    let denied: HashSet<Digest> = states
+/// Clusters that are set aside show all their contact points.
+fn deny_shared<'a>(
+    states: &mut [State],
+    shown: &[Digest],
+    aside: impl Iterator<Item = (usize, impl Iterator<Item = Digest> + 'a)>,
+) {
+    let mut denied: HashSet<Digest> = states
         .iter()
         .zip(shown)
         .filter(|(state, key)| **state == State::Denied && **key != 0)
         .map(|(_, key)| *key)
         .collect();
+    for (cluster, keys) in aside {
+        if states[cluster] == State::Denied {
+            denied.extend(keys.filter(|key| *key != 0));
+        }
+    }
     if denied.is_empty() {
         return;
     }
@@ -82,6 +89,19 @@ fn deny_shared(states: &mut [State], shown: &[Digest]) {
             *state = State::Denied;
         }
     });
+}
+
+/// The clusters that are set aside, each with the keys of all its records and shadows.
+pub fn aside_keys<'a>(
+    field: FieldId,
+    clusters: &'a Clusters,
+    keys: &'a Keys,
+) -> impl Iterator<Item = (usize, impl Iterator<Item = Digest> + 'a)> {
+    let (digests, _) = keys.field(field);
+    (clusters.profiles..clusters.len()).map(move |cluster| {
+        let records = clusters.members(cluster).iter().copied().chain(clusters.shadows_of(cluster));
+        (cluster, records.filter_map(|record| digests.get(record as usize).copied()))
+    })
 }
 
 fn account(purpose: &Purpose, states: &[State], conflicting: u64) -> PurposeAccount {
@@ -109,6 +129,57 @@ struct Judge<'a> {
     person: bool,
 }
 
+/// Which records of a profile hold a grant of a purpose, and which a denial, on themselves or on
+/// one of their contact points.
+#[must_use]
+pub fn sides(
+    plan: &Plan,
+    purpose: PurposeId,
+    decisions: &Decisions,
+    clusters: &Clusters,
+    keys: &Keys,
+    profile: usize,
+) -> (Vec<Record>, Vec<Record>) {
+    let declared = &plan.consent.purposes[purpose.0];
+    let judge = Judge::new(plan, declared, &decisions.purposes[purpose.0], clusters, keys);
+    let holds = |record: Record, wanted: Folded| {
+        judge.record(record) == wanted
+            || judge.contacts.iter().any(|field| judge.contact(*field, record) == wanted)
+            || judge.contact(declared.via, record) == wanted
+    };
+    let members = clusters.members(profile).iter().copied();
+    let granted = members.clone().filter(|record| holds(*record, Folded::Granted)).collect();
+    let denied = members
+        .chain(clusters.shadows_of(profile))
+        .filter(|record| holds(*record, Folded::Denied))
+        .collect();
+    (granted, denied)
+}
+
+impl<'a> Judge<'a> {
+    fn new(
+        plan: &Plan,
+        purpose: &'a Purpose,
+        decisions: &'a PurposeDecisions,
+        clusters: &'a Clusters,
+        keys: &'a Keys,
+    ) -> Self {
+        let contacts = contact_fields(plan)
+            .into_iter()
+            .filter(|field| !decisions.is_silent_on(Subject::Field(*field)))
+            .collect();
+        Self {
+            purpose,
+            decisions,
+            clusters,
+            keys,
+            contacts,
+            records: !decisions.is_silent_on(Subject::Record),
+            person: plan.consent.denial == Denial::Person,
+        }
+    }
+}
+
 impl Judge<'_> {
     /// The state, and whether grants and denials stand on different contact points.
     fn state(&self, cluster: usize, shown: Digest, winner: Record) -> (State, bool) {
@@ -125,9 +196,7 @@ impl Judge<'_> {
         }
         if self.records {
             for record in self.clusters.members(cluster) {
-                let id = self.clusters.id_digests[*record as usize];
-                let form = self.clusters.id_forms[*record as usize];
-                own(self.decisions.fold(Subject::Record, id, &std::iter::once(form)));
+                own(self.record(*record));
             }
         }
         let (mut other_denied, mut other_granted) = (false, false);
@@ -147,6 +216,8 @@ impl Judge<'_> {
             for &field in &self.contacts {
                 other_denied |= self.contact(field, record) == Folded::Denied;
             }
+            // A dropped record has an id; a denial of it counts, a grant does not.
+            own_denied |= self.record(record) == Folded::Denied;
         }
         let conflicting = (granted || other_granted) && (own_denied || other_denied);
         let state = if own_denied || (self.person && other_denied) {
@@ -161,6 +232,16 @@ impl Judge<'_> {
             State::Unknown
         };
         (state, conflicting)
+    }
+
+    /// The fold of a record itself.
+    fn record(&self, record: Record) -> Folded {
+        let id = self.clusters.id_digests[record as usize];
+        if !self.records || id == 0 {
+            return Folded::Unknown;
+        }
+        let form = self.clusters.id_forms[record as usize];
+        self.decisions.fold(Subject::Record, id, &std::iter::once(form))
     }
 
     /// The fold of the contact point that a record has in a field.

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use rayon::prelude::*;
 
 use super::Subject;
+use super::state::aside_keys;
 use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
 use crate::engine::account::SuppressionAccount;
 use crate::engine::cells::Cells;
@@ -49,7 +50,7 @@ pub fn suppressed(
                     .any(|(subject, set)| hits_cluster(*subject, set, cluster, clusters, keys))
             })
             .collect();
-        account.profiles = hit.iter().filter(|hit| **hit).count() as u64;
+        account.profiles = hit[..clusters.profiles].iter().filter(|hit| **hit).count() as u64;
         hits.push(hit);
         accounts.push(account);
     }
@@ -67,10 +68,13 @@ fn hits_cluster(
         Subject::Field(field) => {
             keys.targets(field, record).any(|form| form != 0 && set.get(form).is_some())
         }
-        Subject::Record => set.get(clusters.id_forms[record as usize]).is_some(),
+        Subject::Record => {
+            let form = clusters.id_forms[record as usize];
+            form != 0 && set.get(form).is_some()
+        }
     };
     clusters.members(cluster).iter().any(|record| hit(*record))
-        || (subject != Subject::Record && clusters.shadows_of(cluster).any(hit))
+        || clusters.shadows_of(cluster).any(hit)
 }
 
 /// A list's entries by subject, under the forms by which a suppression matches.
@@ -187,9 +191,10 @@ impl Suppressed {
         plan: &Plan,
         channels: &[FieldId],
         shown: &Shown,
-        profiles: usize,
+        clusters: &Clusters,
+        keys: &Keys,
     ) -> Vec<bool> {
-        let mut all = vec![false; profiles];
+        let mut all = vec![false; clusters.len()];
         for (list, hits) in plan.consent.suppress.iter().zip(&self.hits) {
             let binds = list
                 .channels
@@ -201,19 +206,25 @@ impl Suppressed {
         }
         let direct = all.clone();
         for &channel in channels {
-            let keys = shown.keys(channel);
-            let shared: HashSet<Digest> = keys
+            let shown_keys = shown.keys(channel);
+            let mut shared: HashSet<Digest> = shown_keys
                 .iter()
                 .zip(&direct)
                 .filter(|(key, hit)| **hit && **key != 0)
                 .map(|(key, _)| *key)
                 .collect();
+            for (cluster, keys) in aside_keys(channel, clusters, keys) {
+                if direct[cluster] {
+                    shared.extend(keys.filter(|key| *key != 0));
+                }
+            }
             if !shared.is_empty() {
-                all.par_iter_mut().zip(keys).for_each(|(all, key)| {
+                all.par_iter_mut().zip(shown_keys).for_each(|(all, key)| {
                     *all |= *key != 0 && shared.contains(key);
                 });
             }
         }
+        all.truncate(clusters.profiles);
         all
     }
 }

@@ -61,9 +61,13 @@ pub fn list(request: &Request) -> Result<Listing, Diagnostic> {
 
 fn files(request: &Request) -> Result<Vec<PathBuf>, Diagnostic> {
     let missing = |what: String| {
-        Diagnostic::error(Code::MissingFile, what)
-            .at(request.span, "this path")
-            .help("paths are relative to the pipeline file")
+        Diagnostic::error(Code::MissingFile, what).at(request.span, "this path").help(
+            if request.name == "identity.previous" {
+                "before the first run write `previous: { path: .., allow_missing: true }`"
+            } else {
+                "paths are relative to the pipeline file"
+            },
+        )
     };
     let pattern = request.pattern.to_string_lossy();
     if request.pattern.is_file() || !pattern.contains(['*', '?', '[']) {

@@ -21,9 +21,9 @@ use serde::Serialize;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use super::engine_fault;
-use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Site};
+use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Site, Span};
 use crate::plan::catalog::{Column as PlanColumn, ColumnType};
-use crate::plan::{Compression, Format, Instant, Source, Type};
+use crate::plan::{Beside, Compression, Format, Instant, Source, Type};
 use values::TimeReader;
 
 /// A file that was read.
@@ -78,6 +78,33 @@ impl Loaded {
     }
 }
 
+impl Loaded {
+    /// True if the column was asked for.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.columns.iter().any(|(known, _)| known == name)
+    }
+
+    /// Adds columns of the same source that were read later.
+    ///
+    /// # Errors
+    /// A file that is no longer the same.
+    pub fn widen(&mut self, source: &Source, more: Self) -> Outcome<()> {
+        let changed = self.files.iter().zip(&more.files).find(|(a, b)| a.xxh3 != b.xxh3);
+        if let Some((file, _)) = changed {
+            return Err(Diagnostic::error(
+                Code::UnreadableFile,
+                format!("source `{}` changed while it was read", source.name),
+            )
+            .in_file(Site { file: file.path.clone(), ..Site::default() })
+            .help("run again when nothing writes to it; nothing was published")
+            .into());
+        }
+        self.columns.extend(more.columns);
+        Ok(())
+    }
+}
+
 /// Reads the named columns of a source.
 ///
 /// # Errors
@@ -109,6 +136,43 @@ pub fn load(source: &Source, wanted: &[&str]) -> Outcome<Loaded> {
     let rows = usize::try_from(files.iter().map(|f| f.rows).sum::<u64>()).unwrap_or(usize::MAX);
     let columns = columns.into_iter().map(|column| column.name.clone()).zip(whole).collect();
     Ok(Loaded { rows, columns, files })
+}
+
+/// Pairs of texts.
+pub type TextPairs = Vec<(String, String)>;
+
+/// The first two columns of a small file, as pairs of texts; rows in which one is null are left
+/// out; and the files that were read. `span` is where the file is named.
+///
+/// # Errors
+/// As [`load`], and a file of fewer than two columns.
+pub fn read_pairs(source: &Source, span: Span) -> Outcome<(TextPairs, Vec<Beside>)> {
+    let [first, second, ..] = source.columns.as_slice() else {
+        return Err(Diagnostic::error(
+            Code::Header,
+            "a file of pairs needs two columns with a header",
+        )
+        .at(span, "this file")
+        .help("is the delimiter a comma? For a tab write .tsv")
+        .into());
+    };
+    let loaded = load(source, &[&first.name, &second.name]).map_err(|Faults(faults)| {
+        Faults(faults.into_iter().map(|f| f.at(span, "this file")).collect())
+    })?;
+    let cells = [&first.name, &second.name]
+        .map(|name| loaded.column(name).and_then(|column| super::cells::Cells::of(&column.series)));
+    let [left, right] = cells;
+    let (left, right) = (left?, right?);
+    let pairs = (0..loaded.rows)
+        .filter_map(|row| Some((left.text(row)?.into_owned(), right.text(row)?.into_owned())))
+        .collect();
+    let files = loaded.files.into_iter().map(|file| Beside {
+        path: file.path,
+        bytes: file.bytes,
+        xxh3: file.xxh3,
+        rows: file.rows,
+    });
+    Ok((pairs, files.collect()))
 }
 
 fn load_file(

@@ -4,13 +4,17 @@
 //! found with pencil and paper from `docs/semantics.md`, or is published.
 
 mod fold;
+mod identity;
 mod segments;
 
 use std::collections::BTreeMap;
 
 use super::{Answer, RawTable, answer};
 use crate::cases::csv::{Look, read};
-use crate::differential::load_plan;
+use crate::harness::load_plan;
+
+/// The name by which the plan knows the identity table of an earlier run.
+const EARLIER: &str = "identity.previous";
 
 /// Answers a pipeline on CSV sources: `name` gives the text of `../data/name.csv`.
 /// `replay` hides later denials too.
@@ -26,7 +30,10 @@ fn ask_again(yaml: &str, sources: &[(&str, &str)], replay: bool) -> Answer {
             Some(rest) => rest.split_once('\n').expect("a line of keys"),
             None => ("", *text),
         };
-        declared.push(format!("  - {{ name: {name}, path: data/{name}.csv, {keys} }}\n"));
+        // What an earlier run wrote is no source: the pipeline names its path.
+        if *name != EARLIER {
+            declared.push(format!("  - {{ name: {name}, path: data/{name}.csv, {keys} }}\n"));
+        }
         std::fs::write(data.join(format!("{name}.csv")), text).expect("the file can be written");
         tables.insert((*name).to_owned(), read(text, &Look::default()));
     }

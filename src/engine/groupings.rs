@@ -1,0 +1,142 @@
+//! Groupings: ids that profiles share without being merged, such as households
+//! (docs/semantics.md, section 4).
+
+use polars::prelude::*;
+use rayon::prelude::*;
+
+use super::account::GroupingAccount;
+use super::digest::{Digest, combine, equal};
+use super::identity::{Clusters, Forest, customer_id};
+use super::keys::Keys;
+use super::profile::Shown;
+use super::records::Records;
+use super::similar::{Item, alike};
+use crate::diagnostics::{Code, Diagnostic, Outcome};
+use crate::plan::{FieldId, Grouping, LinkRule, Plan, hex};
+
+/// The groups of one grouping.
+#[derive(Debug)]
+pub struct Groups {
+    /// For each profile the first profile of its group.
+    first: Vec<u32>,
+    /// For each first profile the group's id.
+    ids: Vec<String>,
+    /// The counts.
+    pub account: GroupingAccount,
+}
+
+impl Groups {
+    /// The group's id of every profile.
+    pub fn ids(&self) -> Series {
+        let ids = self.first.iter().map(|first| self.ids[*first as usize].as_str());
+        StringChunked::from_iter_values("".into(), ids).into_series()
+    }
+}
+
+/// Groups the profiles.
+///
+/// # Errors
+/// A rule with a similarity that would compare too much.
+pub fn groupings(
+    plan: &Plan,
+    records: &Records,
+    clusters: &Clusters,
+    keys: &Keys,
+    shown: &Shown,
+) -> Outcome<Vec<Groups>> {
+    let make = |grouping| group(plan, grouping, records, clusters, keys, shown);
+    plan.groupings.iter().map(make).collect()
+}
+
+fn group(
+    plan: &Plan,
+    grouping: &Grouping,
+    records: &Records,
+    clusters: &Clusters,
+    keys: &Keys,
+    shown: &Shown,
+) -> Outcome<Groups> {
+    let mut forest = Forest::new(clusters.profiles);
+    for rule in &grouping.rules {
+        for (one, other) in links(plan, rule, records, clusters, keys, shown)? {
+            forest.union(one, other);
+        }
+    }
+    let profiles = u32::try_from(clusters.profiles).unwrap_or(u32::MAX);
+    let first: Vec<u32> = (0..profiles).map(|profile| forest.find(profile)).collect();
+    let mut sizes = vec![0_u64; first.len()];
+    for root in &first {
+        sizes[*root as usize] += 1;
+    }
+    let ids = sizes
+        .par_iter()
+        .zip(&clusters.customer_ids)
+        .map(|(size, id)| match size {
+            0 => String::new(),
+            _ => hex(&customer_id(&grouping.name, &hex(id), 1)),
+        })
+        .collect();
+    let account = GroupingAccount {
+        grouping: grouping.name.clone(),
+        groups: sizes.iter().filter(|size| **size > 0).count() as u64,
+        shared: sizes.iter().filter(|size| **size > 1).count() as u64,
+        largest: sizes.iter().copied().max().unwrap_or(0),
+    };
+    Ok(Groups { first, ids, account })
+}
+
+/// Pairs of profiles that agree under a rule, enough to hold each group together.
+fn links(
+    plan: &Plan,
+    rule: &LinkRule,
+    records: &Records,
+    clusters: &Clusters,
+    keys: &Keys,
+    shown: &Shown,
+) -> Outcome<Vec<(u32, u32)>> {
+    let usable = |field: FieldId, profile: u32| {
+        let digest = shown.keys(field)[profile as usize];
+        if keys.field(field).1.contains(&digest) { 0 } else { digest }
+    };
+    let combined = |fields: &mut dyn Iterator<Item = FieldId>, profile: u32| {
+        let mut parts: Vec<Digest> = fields.map(|field| usable(field, profile)).collect();
+        if parts.contains(&0) {
+            parts.clear();
+        }
+        combine(parts.into_iter())
+    };
+    let profiles = u32::try_from(clusters.profiles).unwrap_or(u32::MAX);
+    let entries: Vec<(Digest, u32)> = (0..profiles)
+        .into_par_iter()
+        .with_min_len(4096)
+        .map(|profile| (combined(&mut rule.fields(), profile), profile))
+        .collect();
+    let mut pairs = equal(&entries).pairs;
+    if rule.is_fuzzy() {
+        let items: Vec<Item> = entries
+            .par_iter()
+            .with_min_len(4096)
+            .filter(|(full, _)| *full != 0)
+            .map(|(full, profile)| Item {
+                block: combined(&mut rule.exact_fields(), *profile),
+                full: *full,
+                number: *profile,
+                minor: false,
+            })
+            .collect();
+        let (fields, thresholds): (Vec<FieldId>, Vec<f64>) = rule.similar_fields().unzip();
+        let text = |field: usize, profile: u32| {
+            let record = shown.winners(fields[field])[profile as usize];
+            records.key_text(plan, fields[field], record)
+        };
+        let found = alike(&items, &thresholds, text).map_err(|many| {
+            Diagnostic::error(
+                Code::IdentityFault,
+                format!("the grouping's rule {} would compare {many} pairs of keys", rule.name),
+            )
+            .help("add another exact field to the rule")
+        })?;
+        pairs.extend(found.iter().map(|pair| (pair.one, pair.other)));
+    }
+    Ok(pairs)
+}

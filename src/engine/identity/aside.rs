@@ -1,0 +1,122 @@
+//! What is set aside of the clusters: those that are too large, and records that link to no
+//! earlier table.
+
+use rayon::prelude::*;
+
+use super::{Cluster, NO_CLUSTER, members_of, starts_of};
+use crate::engine::digest::Digest;
+use crate::engine::records::{Record, Records};
+use crate::plan::Plan;
+
+/// What a cluster is, in the order in which clusters stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A profile.
+    Profile,
+    /// Set aside: too large.
+    TooLarge,
+    /// Set aside: all its records link to no earlier table.
+    Dropped,
+}
+
+/// The clusters before they have names.
+#[derive(Debug)]
+pub struct Draft {
+    /// The cluster of each record.
+    pub of: Vec<Cluster>,
+    /// Where each cluster's members start; one more at the end.
+    pub starts: Vec<u32>,
+    /// Members of all clusters, in the order of records.
+    pub members: Vec<Record>,
+    /// What each cluster is.
+    pub kinds: Vec<Kind>,
+    /// Clusters and their shadows.
+    pub shadows: Vec<(Cluster, Record)>,
+}
+
+impl Draft {
+    /// From the closure of each record and the closures that records without an id agree with.
+    pub fn new(
+        plan: &Plan,
+        records: &Records,
+        id_digests: &[Digest],
+        roots: &[Record],
+        shadow_links: &[(Record, Record)],
+    ) -> Self {
+        let (mut of, mut sizes) = number(id_digests, roots);
+        let mut shadows: Vec<(Cluster, Record)> =
+            shadow_links.iter().map(|(shadow, root)| (of[*root as usize], *shadow)).collect();
+        let mut starts = starts_of(sizes.iter().copied());
+        let mut members = members_of(&of, &starts);
+        let slice = |c: usize| &members[starts[c] as usize..starts[c + 1] as usize];
+        let mut kinds = vec![Kind::Profile; sizes.len()];
+        if let Some(most) = plan.identity.max_cluster {
+            kinds.par_iter_mut().enumerate().for_each(|(cluster, kind)| {
+                if u64::from(sizes[cluster]) > most && ids(id_digests, slice(cluster)) > most {
+                    *kind = Kind::TooLarge;
+                }
+            });
+        }
+        if plan.tables.iter().any(|table| table.drop_unmatched) {
+            // Members stand in the order of tables.
+            let unmatched = |cluster: usize| {
+                let matched = slice(cluster)
+                    .iter()
+                    .position(|record| !plan.tables[records.place(*record).0.0].drop_unmatched);
+                matched.unwrap_or(slice(cluster).len())
+            };
+            let mut dropped: Vec<(Cluster, Record)> = Vec::new();
+            for (number, kind) in (0..).zip(&mut kinds) {
+                let cluster = number as usize;
+                let first = if *kind == Kind::Profile { unmatched(cluster) } else { 0 };
+                if first == slice(cluster).len() {
+                    *kind = Kind::Dropped;
+                } else {
+                    dropped.extend(slice(cluster)[..first].iter().map(|record| (number, *record)));
+                }
+            }
+            if !dropped.is_empty() {
+                for (cluster, record) in &dropped {
+                    of[*record as usize] = NO_CLUSTER;
+                    sizes[*cluster as usize] -= 1;
+                }
+                starts = starts_of(sizes.iter().copied());
+                members = members_of(&of, &starts);
+                shadows.extend(dropped);
+            }
+        }
+        Self { of, starts, members, kinds, shadows }
+    }
+
+    /// The members of a cluster.
+    pub fn members(&self, cluster: usize) -> &[Record] {
+        &self.members[self.starts[cluster] as usize..self.starts[cluster + 1] as usize]
+    }
+}
+
+/// Numbers the closures of records with an id by their smallest record; and their sizes.
+fn number(id_digests: &[Digest], roots: &[Record]) -> (Vec<Cluster>, Vec<u32>) {
+    let mut of = vec![NO_CLUSTER; roots.len()];
+    let mut sizes: Vec<u32> = Vec::new();
+    for (record, root) in roots.iter().enumerate() {
+        if id_digests[record] == 0 {
+            continue;
+        }
+        let root = *root as usize;
+        if of[root] == NO_CLUSTER {
+            of[root] = Cluster::try_from(sizes.len()).unwrap_or(NO_CLUSTER);
+            sizes.push(0);
+        }
+        of[record] = of[root];
+        sizes[of[root] as usize] += 1;
+    }
+    (of, sizes)
+}
+
+/// Different ids among records.
+fn ids(id_digests: &[Digest], members: &[Record]) -> u64 {
+    let mut ids: Vec<Digest> = members.iter().map(|record| id_digests[*record as usize]).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids.len() as u64
+}

@@ -1,0 +1,577 @@
+//! Identity: which records are one customer.
+//!
+//! In come the keys of all records; out come clusters (docs/semantics.md, section 3). Each link
+//! rule gives pairs of records that agree ([`rules`]); a union-find over record numbers makes the
+//! transitive closure; closures that hold records which may not be one customer are split
+//! ([`split`]); what is too large or unmatched is set aside ([`aside`]); the rest is named
+//! ([`names`]). The result does not depend on the order of rows.
+
+mod aside;
+mod names;
+mod pairs;
+mod rules;
+mod split;
+mod statistics;
+
+pub use names::{Earlier, PreviousAccount, customer_id};
+pub use pairs::PairAccount;
+pub use rules::RuleView;
+pub use split::Sets;
+pub use statistics::{Guards, RuleStatistics, SharedKey, shared_texts};
+
+use std::collections::{HashMap, HashSet};
+
+use rayon::prelude::*;
+
+use super::digest::Digest;
+use super::keys::Keys;
+use super::records::{Ids, Record, Records};
+use super::source::Loaded;
+use crate::diagnostics::Outcome;
+use crate::plan::{Instant, Plan, TableId};
+use aside::{Draft, Kind};
+use names::Names;
+use pairs::{FirstOf, PairList};
+use rules::RuleLinks;
+use split::Exceptions;
+
+/// Number of a cluster: profiles come first, in profile order, then what is set aside whole.
+pub type Cluster = u32;
+
+/// No cluster: the record has no id, or it was dropped and the rest of its cluster stays.
+pub const NO_CLUSTER: Cluster = Cluster::MAX;
+
+/// What linked a record to its cluster, the strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LinkedBy {
+    /// A pair that is always one customer.
+    Always,
+    /// The rule of this number, the first that links it to another record.
+    Rule(u16),
+    /// Only its id, which another record of its table has too.
+    SameId,
+    /// Nothing; it stands alone.
+    Nothing,
+}
+
+impl LinkedBy {
+    /// The rule of this number.
+    #[must_use]
+    pub fn rule(number: usize) -> Self {
+        Self::Rule(u16::try_from(number).unwrap_or(u16::MAX))
+    }
+}
+
+/// Two records that belong together, and why.
+#[derive(Clone, Copy, Debug)]
+pub struct Link {
+    /// The one.
+    pub one: Record,
+    /// The other.
+    pub other: Record,
+    /// Why.
+    pub by: LinkedBy,
+}
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It belongs to a profile.
+    Profile(Cluster),
+    /// It has no id.
+    NoId,
+    /// Its cluster is too large.
+    TooLarge,
+    /// It links to no earlier table.
+    Dropped,
+}
+
+/// The clusters: profiles in profile order, then those that are set aside whole.
+#[derive(Debug)]
+pub struct Clusters {
+    /// How many are profiles.
+    pub profiles: usize,
+    /// How many of those behind the profiles are too large; the rest is dropped.
+    pub too_large: usize,
+    /// The cluster of each record.
+    pub of: Vec<Cluster>,
+    /// Where each cluster's members start; one more at the end.
+    pub starts: Vec<u32>,
+    /// Members of all clusters; `survivorship` puts the best of each first.
+    pub members: Vec<Record>,
+    /// Records without an id, and dropped ones, that a cluster has as shadows; by cluster.
+    pub shadows: Vec<(Cluster, Record)>,
+    /// The first record by table and id, of profiles.
+    pub anchors: Vec<Record>,
+    /// `customer_id` as 16 bytes, of profiles.
+    pub customer_ids: Vec<[u8; 16]>,
+    /// What linked each record.
+    pub linked_by: Vec<LinkedBy>,
+    /// The digest of each record's table and id; 0 without an id.
+    pub id_digests: Vec<Digest>,
+    /// The digest under which denials look for each record; 0 without an id.
+    pub id_forms: Vec<Digest>,
+    /// Each rule's doings.
+    pub rules: Vec<RuleStatistics>,
+    /// The sources of pairs.
+    pub pairs: Vec<PairAccount>,
+    /// For each rule the combinations that too many records share.
+    pub blocked: Vec<HashSet<Digest>>,
+    /// Pairs of records that are one customer whatever the rules say.
+    pub always: Vec<(Record, Record)>,
+    /// What the guards against over-linking found.
+    pub guards: Guards,
+    /// The values that link most records.
+    pub shared: Vec<SharedKey>,
+    /// What became of the customers of an earlier run.
+    pub earlier: Option<Earlier>,
+}
+
+impl Clusters {
+    /// Number of clusters, those that are set aside among them.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// The members of a cluster.
+    #[must_use]
+    pub fn members(&self, cluster: usize) -> &[Record] {
+        &self.members[self.starts[cluster] as usize..self.starts[cluster + 1] as usize]
+    }
+
+    /// The shadows of a cluster.
+    pub fn shadows_of(&self, cluster: usize) -> impl Iterator<Item = Record> + '_ {
+        let cluster = u32::try_from(cluster).unwrap_or(NO_CLUSTER);
+        let start = self.shadows.partition_point(|(of, _)| *of < cluster);
+        self.shadows[start..]
+            .iter()
+            .take_while(move |(of, _)| *of == cluster)
+            .map(|(_, record)| *record)
+    }
+
+    /// What became of a record.
+    #[must_use]
+    pub fn fate(&self, record: Record) -> Fate {
+        match self.of[record as usize] {
+            NO_CLUSTER if self.id_digests[record as usize] == 0 => Fate::NoId,
+            NO_CLUSTER => Fate::Dropped,
+            cluster if (cluster as usize) < self.profiles => Fate::Profile(cluster),
+            cluster if (cluster as usize) < self.profiles + self.too_large => Fate::TooLarge,
+            _ => Fate::Dropped,
+        }
+    }
+}
+
+/// Makes the clusters.
+///
+/// # Errors
+/// A rule with a similarity that would compare too much, an earlier identity table that cannot be
+/// used, faults of the engine.
+pub fn clusters(
+    plan: &Plan,
+    loaded: &[Option<Loaded>],
+    earlier: Option<&Loaded>,
+    records: &Records,
+    ids: Ids,
+    keys: &Keys,
+    as_of: Instant,
+) -> Outcome<Clusters> {
+    let Ids { digests: id_digests, forms: id_forms, equal: same_ids } = ids;
+    let identity = &plan.identity;
+    let named = !identity.always.is_empty() || !identity.never.is_empty() || earlier.is_some();
+    let first_of = named.then(|| FirstOf::new(plan, &id_digests));
+    let (always, never) = match &first_of {
+        Some(first_of) => (
+            pairs::read("always", &identity.always, loaded, first_of)?,
+            pairs::read("never", &identity.never, loaded, first_of)?,
+        ),
+        None => (PairList::default(), PairList::default()),
+    };
+
+    let has_id = |record: Record| id_digests[record as usize] != 0;
+    let mut closure = Closure::new(records.len);
+    closure.add(LinkedBy::SameId, same_ids.into_iter());
+    closure.add(LinkedBy::Always, always.pairs.iter().map(|(one, other, _)| (*one, *other)));
+    let mut views: Vec<RuleView<'_>> =
+        identity.rules.iter().map(|rule| RuleView::new(plan, records, keys, rule)).collect();
+    let mut of_rules: Vec<RuleLinks> = Vec::new();
+    for (number, view) in views.iter_mut().enumerate() {
+        let links = view.links(&id_digests, identity.max_shared)?;
+        closure.add(LinkedBy::rule(number), links.pairs.iter().copied());
+        closure.add(
+            LinkedBy::rule(number),
+            links
+                .alike
+                .iter()
+                .filter(|alike| has_id(alike.one) && has_id(alike.other))
+                .map(|alike| (alike.one, alike.other)),
+        );
+        of_rules.push(links);
+    }
+
+    let mut roots = closure.roots();
+    let mut pair_accounts = always.accounts.clone();
+    if identity.has_exceptions() {
+        let exceptions = Exceptions {
+            records,
+            keys,
+            id_digests: &id_digests,
+            rules: &views,
+            unless_different: &identity.unless_different,
+        };
+        let refused =
+            split_closures(&exceptions, &mut roots, &mut closure.links, &always.pairs, &never)?;
+        for account in refused {
+            pair_accounts[account].refused += 1;
+        }
+    }
+    pair_accounts.extend(never.accounts);
+
+    let linked_by = linked_by(&closure.links, &id_digests);
+    let alone = statistics::alone(&closure.links, &roots, identity.rules.len());
+    drop(closure);
+    let shadow_links = shadow_links(&views, &of_rules, &id_digests, &roots);
+    let (rules, guards, shared) =
+        statistics::statistics(plan, &views, &of_rules, &id_digests, &alone);
+    drop(of_rules);
+    let draft = Draft::new(plan, records, &id_digests, &roots, &shadow_links);
+    let names = names::names(plan, records, &draft, earlier.zip(first_of.as_ref()), as_of)?;
+    let mut clusters = assemble(records, &draft, names);
+    clusters.linked_by = linked_by;
+    clusters.id_digests = id_digests;
+    clusters.id_forms = id_forms;
+    clusters.rules = rules;
+    clusters.pairs = pair_accounts;
+    clusters.guards = Guards { large_clusters: clusters.too_large as u64, ..guards };
+    clusters.shared = shared;
+    clusters.blocked = views.into_iter().map(|view| view.blocked).collect();
+    clusters.always = always.pairs.iter().map(|(one, other, _)| (*one, *other)).collect();
+    Ok(clusters)
+}
+
+/// Puts the clusters in order: profiles in profile order, then what is set aside.
+fn assemble(records: &Records, draft: &Draft, names: Names) -> Clusters {
+    let Names { anchors, ids, earlier } = names;
+    // Keys beside numbers: comparing them must not go through all of memory.
+    let mut keyed: Vec<((Kind, TableId), u128, u32)> = draft
+        .kinds
+        .par_iter()
+        .zip(&anchors)
+        .zip(&ids)
+        .zip(0..u32::try_from(ids.len()).unwrap_or(u32::MAX))
+        .with_min_len(4096)
+        .map(|(((kind, anchor), id), cluster)| {
+            ((*kind, records.place(*anchor).0), u128::from_be_bytes(*id), cluster)
+        })
+        .collect();
+    keyed.par_sort_unstable();
+    let order: Vec<u32> = keyed.into_iter().map(|(_, _, cluster)| cluster).collect();
+    let mut rank = vec![0_u32; order.len()];
+    for (at, cluster) in (0..).zip(&order) {
+        rank[*cluster as usize] = at;
+    }
+    let of: Vec<Cluster> = draft
+        .of
+        .par_iter()
+        .map(|cluster| if *cluster == NO_CLUSTER { NO_CLUSTER } else { rank[*cluster as usize] })
+        .collect();
+    let starts = starts_of(
+        order
+            .iter()
+            .map(|cluster| draft.starts[*cluster as usize + 1] - draft.starts[*cluster as usize]),
+    );
+    let members = members_of(&of, &starts);
+    let mut shadows: Vec<_> =
+        draft.shadows.iter().map(|(cluster, record)| (rank[*cluster as usize], *record)).collect();
+    shadows.sort_unstable();
+    shadows.dedup();
+    let of_kind = |kind: Kind| draft.kinds.iter().filter(|k| **k == kind).count();
+    let profiles = of_kind(Kind::Profile);
+    let reordered = |cluster: &u32| *cluster as usize;
+    let earlier = earlier.map(|earlier| Earlier {
+        previous: order[..profiles]
+            .iter()
+            .map(reordered)
+            .map(|at| earlier.previous[at].clone())
+            .collect(),
+        since: order[..profiles].iter().map(reordered).map(|at| earlier.since[at]).collect(),
+        account: earlier.account,
+    });
+    Clusters {
+        profiles,
+        too_large: of_kind(Kind::TooLarge),
+        anchors: order[..profiles].iter().map(reordered).map(|at| anchors[at]).collect(),
+        customer_ids: order[..profiles].iter().map(reordered).map(|at| ids[at]).collect(),
+        of,
+        starts,
+        members,
+        shadows,
+        linked_by: Vec::new(),
+        id_digests: Vec::new(),
+        id_forms: Vec::new(),
+        rules: Vec::new(),
+        pairs: Vec::new(),
+        blocked: Vec::new(),
+        always: Vec::new(),
+        guards: Guards::default(),
+        shared: Vec::new(),
+        earlier,
+    }
+}
+
+/// The transitive closure of links.
+struct Closure {
+    forest: Forest,
+    links: Vec<Link>,
+}
+
+impl Closure {
+    fn new(records: usize) -> Self {
+        Self { forest: Forest::new(records), links: Vec::new() }
+    }
+
+    fn add(&mut self, by: LinkedBy, pairs: impl Iterator<Item = (Record, Record)>) {
+        for (one, other) in pairs {
+            self.forest.union(one, other);
+            self.links.push(Link { one, other, by });
+        }
+    }
+
+    /// The smallest record of each record's closure.
+    fn roots(&mut self) -> Vec<Record> {
+        let records = Record::try_from(self.forest.parent.len()).unwrap_or(Record::MAX);
+        (0..records).map(|record| self.forest.find(record)).collect()
+    }
+}
+
+/// Splits the closures that hold records which may not be one customer, in `roots` and `links`.
+/// Gives the accounts of `always` pairs that were left out, one entry a pair.
+fn split_closures(
+    exceptions: &Exceptions<'_>,
+    roots: &mut [Record],
+    links: &mut Vec<Link>,
+    always: &[(Record, Record, usize)],
+    never: &PairList,
+) -> Outcome<Vec<usize>> {
+    let broken = broken_closures(exceptions, roots, never);
+    let is_broken = |root: Record| broken[root as usize];
+    let mut of_broken: Vec<(Record, Record)> = (0..)
+        .zip(roots.iter())
+        .filter(|(record, root)| is_broken(**root) && exceptions.id_digests[*record as usize] != 0)
+        .map(|(record, root)| (*root, record))
+        .collect();
+    if of_broken.is_empty() {
+        return Ok(Vec::new());
+    }
+    of_broken.par_sort_unstable();
+    let members: Vec<(Record, Vec<Record>)> = of_broken
+        .chunk_by(|a, b| a.0 == b.0)
+        .map(|closure| (closure[0].0, closure.iter().map(|(_, record)| *record).collect()))
+        .collect();
+    let mut always_of: HashMap<Record, Vec<(Record, Record, usize)>> = HashMap::new();
+    for (index, (one, other, _)) in always.iter().enumerate() {
+        always_of.entry(roots[*one as usize]).or_default().push((*one, *other, index));
+    }
+    let mut never_of: HashMap<Record, Vec<(Record, Record)>> = HashMap::new();
+    for (one, other, _) in &never.pairs {
+        if roots[*one as usize] == roots[*other as usize] {
+            never_of.entry(roots[*one as usize]).or_default().push((*one, *other));
+        }
+    }
+    let splits: Vec<split::Split> = members
+        .into_par_iter()
+        .map(|(root, members)| {
+            let always = always_of.get(&root).map_or(&[][..], Vec::as_slice);
+            let never = never_of.get(&root).map_or(&[][..], Vec::as_slice);
+            exceptions.split(&members, always, never)
+        })
+        .collect::<Result<_, _>>()?;
+    links.retain(|link| !is_broken(roots[link.one as usize]));
+    let mut refused = Vec::new();
+    for split in splits {
+        for cluster in &split.clusters {
+            let root = cluster.iter().copied().min().unwrap_or_default();
+            for record in cluster {
+                roots[*record as usize] = root;
+            }
+        }
+        links.extend(split.links);
+        refused.extend(split.refused.into_iter().map(|index| always[index].2));
+    }
+    Ok(refused)
+}
+
+/// For each root whether its closure holds records that differ and may not, or that a pair
+/// forbids.
+fn broken_closures(exceptions: &Exceptions<'_>, roots: &[Record], never: &PairList) -> Vec<bool> {
+    let mut broken = vec![false; roots.len()];
+    for (one, other, _) in &never.pairs {
+        let root = roots[*one as usize];
+        broken[root as usize] |= root == roots[*other as usize];
+    }
+    for field in exceptions.unless_different {
+        let mut first: Vec<Digest> = vec![0; roots.len()];
+        for (record, root) in (0..).zip(roots) {
+            let key = exceptions.key(*field, record);
+            let known = &mut first[*root as usize];
+            if *known == 0 {
+                *known = key;
+            } else if key != 0 && *known != key {
+                broken[*root as usize] = true;
+            }
+        }
+    }
+    broken
+}
+
+/// The strongest link of each record. A pair names an id, and so all records of it.
+fn linked_by(links: &[Link], id_digests: &[Digest]) -> Vec<LinkedBy> {
+    let mut linked_by = vec![LinkedBy::Nothing; id_digests.len()];
+    let paired: HashSet<Digest> = links
+        .iter()
+        .filter(|link| link.by == LinkedBy::Always)
+        .flat_map(|link| [link.one, link.other])
+        .map(|record| id_digests[record as usize])
+        .collect();
+    if !paired.is_empty() {
+        for (by, digest) in linked_by.iter_mut().zip(id_digests) {
+            if paired.contains(digest) {
+                *by = LinkedBy::Always;
+            }
+        }
+    }
+    for link in links {
+        for record in [link.one, link.other] {
+            let by = &mut linked_by[record as usize];
+            *by = (*by).min(link.by);
+        }
+    }
+    linked_by
+}
+
+/// The records without an id, each with the roots of the closures that it agrees with.
+fn shadow_links(
+    views: &[RuleView<'_>],
+    of_rules: &[RuleLinks],
+    id_digests: &[Digest],
+    roots: &[Record],
+) -> Vec<(Record, Record)> {
+    let no_id: Vec<Record> =
+        (0..).zip(id_digests).filter(|(_, digest)| **digest == 0).map(|(r, _)| r).collect();
+    if no_id.is_empty() {
+        return Vec::new();
+    }
+    let mut links = Vec::new();
+    for (view, of_rule) in views.iter().zip(of_rules) {
+        let mut sets: HashMap<Digest, Vec<Record>> = HashMap::new();
+        for record in &no_id {
+            let full = view.full(*record);
+            if full != 0 {
+                sets.entry(full).or_default().push(*record);
+            }
+        }
+        if sets.is_empty() {
+            continue;
+        }
+        // Under which keys each of them finds clusters: its own, and those that are alike.
+        let mut wanted: HashMap<Digest, Vec<Record>> = sets.clone();
+        for alike in &of_rule.alike {
+            let (one, other) = (view.full(alike.one), view.full(alike.other));
+            for (from, to) in [(one, other), (other, one)] {
+                if let Some(shadows) = sets.get(&from) {
+                    wanted.entry(to).or_default().extend(shadows);
+                }
+            }
+        }
+        for (record, root) in (0..).zip(roots) {
+            if id_digests[record as usize] != 0
+                && let Some(shadows) = wanted.get(&view.full(record))
+            {
+                links.extend(shadows.iter().map(|shadow| (*shadow, *root)));
+            }
+        }
+        links.sort_unstable();
+        links.dedup();
+    }
+    links
+}
+
+fn starts_of(sizes: impl Iterator<Item = u32>) -> Vec<u32> {
+    let mut starts = vec![0];
+    let mut total = 0;
+    for size in sizes {
+        total += size;
+        starts.push(total);
+    }
+    starts
+}
+
+/// Members of each cluster, in the order of records.
+fn members_of(of: &[Cluster], starts: &[u32]) -> Vec<Record> {
+    let mut next = starts.to_vec();
+    let mut members = vec![0; starts.last().map_or(0, |total| *total as usize)];
+    for (record, cluster) in (0..).zip(of) {
+        if *cluster != NO_CLUSTER {
+            let at = &mut next[*cluster as usize];
+            members[*at as usize] = record;
+            *at += 1;
+        }
+    }
+    members
+}
+
+/// Union-find over record numbers; the smallest of a set is its root.
+pub struct Forest {
+    parent: Vec<Record>,
+}
+
+impl Forest {
+    /// So many sets of one.
+    #[must_use]
+    pub fn new(records: usize) -> Self {
+        Self { parent: (0..u32::try_from(records).unwrap_or(u32::MAX)).collect() }
+    }
+
+    /// The smallest of the set.
+    pub fn find(&mut self, mut record: Record) -> Record {
+        loop {
+            let parent = self.parent[record as usize];
+            if parent == record {
+                return record;
+            }
+            let above = self.parent[parent as usize];
+            self.parent[record as usize] = above;
+            record = above;
+        }
+    }
+
+    /// As [`find`](Self::find), for readers.
+    fn root(&self, mut record: Record) -> Record {
+        while self.parent[record as usize] != record {
+            record = self.parent[record as usize];
+        }
+        record
+    }
+
+    /// Joins two sets.
+    pub fn union(&mut self, a: Record, b: Record) {
+        let (a, b) = (self.find(a), self.find(b));
+        let (small, large) = (a.min(b), a.max(b));
+        self.parent[large as usize] = small;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Forest;
+
+    #[test]
+    fn a_long_chain_is_one_set() {
+        let mut forest = Forest::new(100_000);
+        for record in (1..100_000).rev() {
+            forest.union(record - 1, record);
+        }
+        assert!((0..100_000).all(|record| forest.find(record) == 0));
+    }
+}

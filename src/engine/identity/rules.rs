@@ -1,0 +1,197 @@
+//! Link rules as the engine sees them: what a record says under a rule, as digests.
+
+use std::collections::HashSet;
+
+use rayon::prelude::*;
+
+use crate::diagnostics::{Code, Diagnostic};
+use crate::engine::digest::{Digest, combine, equal};
+use crate::engine::keys::Keys;
+use crate::engine::records::{KeyReader, Record, Records};
+use crate::engine::similar::{Alike, Item, alike};
+use crate::plan::{FieldId, LinkRule, Plan, TableId};
+
+/// One compared field: its digests, and those that link nobody.
+type Column<'a> = (&'a [Digest], &'a HashSet<Digest>);
+
+/// A link rule over all records.
+pub struct RuleView<'a> {
+    /// The rule.
+    pub rule: &'a LinkRule,
+    records: &'a Records,
+    exact: Vec<Column<'a>>,
+    similar: Vec<Column<'a>>,
+    thresholds: Vec<f64>,
+    /// For each similar field the readers of its keys, one a table.
+    readers: Vec<Vec<KeyReader<'a>>>,
+    /// Combinations that too many records share.
+    pub blocked: HashSet<Digest>,
+}
+
+/// The links of one rule.
+#[derive(Debug, Default)]
+pub struct RuleLinks {
+    /// The first record of each set of equal ones with every other.
+    pub pairs: Vec<(Record, Record)>,
+    /// The first record of each set of equal ones, and the set's size.
+    pub groups: Vec<(Record, u32)>,
+    /// Sets that are alike, each by its first record.
+    pub alike: Vec<Alike>,
+}
+
+impl<'a> RuleView<'a> {
+    /// Looks at a rule.
+    pub fn new(plan: &'a Plan, records: &'a Records, keys: &'a Keys, rule: &'a LinkRule) -> Self {
+        let (similar, thresholds): (Vec<FieldId>, Vec<f64>) = rule.similar_fields().unzip();
+        let readers = similar
+            .iter()
+            .map(|field| {
+                let of = |table| KeyReader::for_field(plan, table, *field);
+                records.tables.iter().map(of).collect()
+            })
+            .collect();
+        Self {
+            rule,
+            records,
+            exact: rule.exact_fields().map(|field| keys.field(field)).collect(),
+            similar: similar.into_iter().map(|field| keys.field(field)).collect(),
+            thresholds,
+            readers,
+            blocked: HashSet::new(),
+        }
+    }
+
+    /// The digest of all keys that the rule compares; 0 if one is missing or links nobody, or the
+    /// rule does not speak of the record.
+    pub fn full(&self, record: Record) -> Digest {
+        let full = self.both(record).1;
+        if self.blocked.contains(&full) { 0 } else { full }
+    }
+
+    /// The digest of what must be equal, and that of all; 0 and 0 if either is missing.
+    fn both(&self, record: Record) -> (Digest, Digest) {
+        let usable = |(digests, never): &Column<'_>| {
+            let digest = digests[record as usize];
+            if never.contains(&digest) { 0 } else { digest }
+        };
+        let exact = self.exact.iter().map(usable);
+        let similar = self.similar.iter().map(usable);
+        if exact.clone().chain(similar.clone()).any(|part| part == 0) || !self.covers(record) {
+            return (0, 0);
+        }
+        let block = combine(exact);
+        let full = if self.similar.is_empty() {
+            block
+        } else {
+            combine(std::iter::once(block).chain(similar))
+        };
+        (block, full)
+    }
+
+    fn covers(&self, record: Record) -> bool {
+        self.rule.only.is_none() || self.rule.covers(self.records.place(record).0)
+    }
+
+    /// A record's key of one of the similar fields.
+    fn text(&self, field: usize, record: Record) -> Option<String> {
+        let (TableId(table), row) = self.records.place(record);
+        self.readers[field][table].key_text(row)
+    }
+
+    /// Finds the links among all records with an id. Combinations that too many ids share are
+    /// blocked.
+    ///
+    /// # Errors
+    /// A rule with a similarity that would compare too much.
+    pub fn links(
+        &mut self,
+        id_digests: &[Digest],
+        max_shared: Option<u64>,
+    ) -> Result<RuleLinks, Diagnostic> {
+        let entries: Vec<(Digest, Record)> = (0..self.record_count())
+            .into_par_iter()
+            .with_min_len(4096)
+            .map(|record| {
+                let full = if id_digests[record as usize] == 0 { 0 } else { self.full(record) };
+                (full, record)
+            })
+            .collect();
+        let mut equal = equal(&entries);
+        if let Some(most) = max_shared
+            && !self.rule.is_fuzzy()
+        {
+            self.block(&entries, &equal.groups, most, id_digests);
+            if !self.blocked.is_empty() {
+                let open = |first: Record| !self.blocked.contains(&entries[first as usize].0);
+                equal.groups.retain(|(first, _)| open(*first));
+                equal.pairs.retain(|(first, _)| open(*first));
+            }
+        }
+        let alike = if self.rule.is_fuzzy() {
+            let all: Vec<Record> = (0..self.record_count()).collect();
+            self.alike(&all, id_digests)?
+        } else {
+            Vec::new()
+        };
+        Ok(RuleLinks { pairs: equal.pairs, groups: equal.groups, alike })
+    }
+
+    fn record_count(&self) -> Record {
+        Record::try_from(self.records.len).unwrap_or(Record::MAX)
+    }
+
+    /// The sets of equal records among these that are alike. Records without an id speak for a
+    /// set only where it has no other.
+    pub fn alike(&self, among: &[Record], id_digests: &[Digest]) -> Result<Vec<Alike>, Diagnostic> {
+        let items: Vec<Item> = among
+            .par_iter()
+            .with_min_len(4096)
+            .filter_map(|record| {
+                let (block, full) = self.both(*record);
+                let minor = id_digests[*record as usize] == 0;
+                (block != 0).then_some(Item { block, full, number: *record, minor })
+            })
+            .collect();
+        alike(&items, &self.thresholds, |field, record| self.text(field, record)).map_err(|many| {
+            Diagnostic::error(
+                Code::IdentityFault,
+                format!(
+                    "the rule {} would compare {many} pairs of keys: too many records agree in what must be equal",
+                    self.rule.name
+                ),
+            )
+            .help("add another exact field to the rule, or write its commonest values under `never` of their key")
+        })
+    }
+
+    /// Blocks the combinations that more than `most` different ids share.
+    fn block(
+        &mut self,
+        entries: &[(Digest, Record)],
+        groups: &[(Record, u32)],
+        most: u64,
+        id_digests: &[Digest],
+    ) {
+        let large: HashSet<Digest> = groups
+            .iter()
+            .filter(|(_, size)| u64::from(*size) > most)
+            .map(|(first, _)| entries[*first as usize].0)
+            .collect();
+        if large.is_empty() {
+            return;
+        }
+        let mut ids: Vec<(Digest, Digest)> = entries
+            .par_iter()
+            .with_min_len(4096)
+            .filter(|(full, _)| large.contains(full))
+            .map(|(full, record)| (*full, id_digests[*record as usize]))
+            .collect();
+        ids.par_sort_unstable();
+        ids.dedup();
+        self.blocked = ids
+            .chunk_by(|a, b| a.0 == b.0)
+            .filter(|ids| ids.len() as u64 > most)
+            .map(|ids| ids[0].0)
+            .collect();
+    }
+}
