@@ -4,8 +4,8 @@
 //! Whoever groups or joins does so on digests, split by their top bits into partitions that are
 //! worked on in parallel; no string is ever joined.
 
-use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
@@ -68,6 +68,9 @@ impl Hasher for DigestHasher {
 }
 
 type Build = BuildHasherDefault<DigestHasher>;
+
+/// A set of digests.
+pub type DigestSet = HashSet<Digest, Build>;
 
 /// Partitions: more than threads, so that they balance; few enough to scatter into at once.
 const BITS: u32 = 7;
@@ -133,6 +136,17 @@ impl<V: Copy + Send + Sync> DigestMap<V> {
     #[must_use]
     pub fn get(&self, digest: Digest) -> Option<V> {
         self.partitions[partition_of(digest)].get(&digest).copied()
+    }
+
+    /// Looks many digests up and tells the value of each that is found, with its place.
+    pub fn each(&self, digests: &[Digest], mut found: impl FnMut(usize, V)) {
+        for (at, digest) in digests.iter().enumerate() {
+            if *digest != 0
+                && let Some(value) = self.get(*digest)
+            {
+                found(at, value);
+            }
+        }
     }
 
     /// How many digests there are.

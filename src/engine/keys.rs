@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::digest::Digest;
-use super::records::{self, Record, Records};
+use super::records::{self, Records};
 use crate::plan::{FieldId, Match, Plan};
 
 /// One field's digests, a value a record.
@@ -61,14 +61,10 @@ impl Keys {
         self.get(field).map(|keys| keys.keys.as_slice())
     }
 
-    /// The forms under which a record's contact point looks for denials; 0 where there is none.
-    pub fn targets(
-        &self,
-        field: FieldId,
-        record: Record,
-    ) -> impl Iterator<Item = Digest> + Clone + '_ {
-        let targets = self.get(field).map_or(&[][..], |keys| &keys.targets);
-        targets.iter().map(move |forms| forms[record as usize])
+    /// All forms under which the records look for denials in a field.
+    #[must_use]
+    pub fn all_targets(&self, field: FieldId) -> &[Vec<Digest>] {
+        self.get(field).map_or(&[], |keys| &keys.targets)
     }
 
     /// The fields in use.

@@ -102,11 +102,9 @@ impl ExportTable {
         export: usize,
         declared: &Export,
         audience: Audience,
-        columns: &mut ProfileColumns<'_>,
+        columns: &ProfileColumns<'_>,
     ) -> Outcome<Self> {
-        let frame = columns.frame(&declared.columns)?;
-        let rows = IdxCa::from_slice("".into(), audience.profiles());
-        let frame = frame.take(&rows).map_err(|e| engine_fault("taking an audience", &e))?;
+        let frame = columns.frame_of(&declared.columns, audience.profiles())?;
         Ok(Self { export, audience, frame })
     }
 
@@ -221,13 +219,6 @@ pub fn execute(plan: &Plan, setting: &Setting) -> Outcome<Results> {
     let verdicts = court.judge(&mut columns)?;
     stages.end("segments");
 
-    let mut exports = Vec::new();
-    if !setting.as_of.replay {
-        for (at, export) in plan.exports.iter().enumerate() {
-            let audience = court.audience(export, &verdicts);
-            exports.push(ExportTable::new(at, export, audience, &mut columns)?);
-        }
-    }
     let mut tables = Vec::new();
     for (name, target) in plan.outputs.named() {
         if target.is_none() {
@@ -243,6 +234,13 @@ pub fn execute(plan: &Plan, setting: &Setting) -> Outcome<Results> {
             _ => conflicts::conflicts(plan, &records, &clusters, &keys, &decisions, &states)?,
         };
         tables.push(InternalTable { name, frame });
+    }
+    let mut exports = Vec::new();
+    if !setting.as_of.replay {
+        for (at, export) in plan.exports.iter().enumerate() {
+            let audience = court.audience(export, &verdicts);
+            exports.push(ExportTable::new(at, export, audience, &columns)?);
+        }
     }
     stages.end("profiles");
 
@@ -281,6 +279,14 @@ fn profile_columns(plan: &Plan) -> Vec<OutColumn> {
         .chain(groupings)
         .chain(purposes)
         .collect()
+}
+
+/// Only reads what a run would read first, and forgets it: the floor under every run.
+///
+/// # Errors
+/// Faults of the sources.
+pub fn read_columns_in_use(plan: &Plan) -> Outcome<()> {
+    load(plan, &tables::needed_fields(plan)).map(drop)
 }
 
 /// Reads of every source the columns that some part of the plan needs.

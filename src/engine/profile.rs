@@ -99,18 +99,20 @@ impl<'a> ProfileColumns<'a> {
             return Ok(column.clone());
         }
         let name = self.plan.column_name(wanted);
-        let column = match wanted {
-            OutColumn::CustomerId => customer_ids(self.clusters).with_name(name.into()),
-            OutColumn::Field(field) => self.field(field)?.with_name(name.into()),
-            OutColumn::PreviousIds => previous_ids(self.clusters).with_name(name.into()),
-            OutColumn::Grouping(grouping) => {
-                self.groupings[grouping.0].ids().with_name(name.into())
-            }
-            OutColumn::Consent(purpose) => self.consent(purpose).with_name(name.into()),
-        };
+        let column = self.make(wanted)?.with_name(name.into());
         let column = Column::from(column);
         self.made.push((wanted, column.clone()));
         Ok(column)
+    }
+
+    fn make(&self, wanted: OutColumn) -> Outcome<Series> {
+        Ok(match wanted {
+            OutColumn::CustomerId => customer_ids(self.clusters),
+            OutColumn::Field(field) => self.field(field)?,
+            OutColumn::PreviousIds => previous_ids(self.clusters),
+            OutColumn::Grouping(grouping) => self.groupings[grouping.0].ids(),
+            OutColumn::Consent(purpose) => self.consent(purpose),
+        })
     }
 
     /// A frame of several columns.
@@ -120,6 +122,43 @@ impl<'a> ProfileColumns<'a> {
     pub fn frame(&mut self, wanted: &[OutColumn]) -> Outcome<DataFrame> {
         let columns: Outcome<Vec<Column>> = wanted.iter().map(|c| self.column(*c)).collect();
         DataFrame::new(self.len(), columns?).map_err(|e| engine_fault("making profiles", &e).into())
+    }
+
+    /// A frame of several columns for some profiles only. What is made already is taken from;
+    /// what is not is made for these profiles alone.
+    ///
+    /// # Errors
+    /// Faults of the engine.
+    pub fn frame_of(&self, wanted: &[OutColumn], profiles: &[u32]) -> Outcome<DataFrame> {
+        let fault = |e: PolarsError| engine_fault("making an export", &e);
+        let rows = IdxCa::from_slice("".into(), profiles);
+        let columns: Outcome<Vec<Column>> = wanted
+            .iter()
+            .map(|wanted| {
+                let name = self.plan.column_name(*wanted);
+                if let Some((_, column)) = self.made.iter().find(|(made, _)| made == wanted) {
+                    return Ok(column.take(&rows).map_err(fault)?);
+                }
+                let series = match wanted {
+                    OutColumn::CustomerId => {
+                        let ids = &self.clusters.customer_ids;
+                        let texts = profiles.iter().map(|profile| hex(&ids[*profile as usize]));
+                        StringChunked::from_iter_values("".into(), texts).into_series()
+                    }
+                    OutColumn::Field(field) => {
+                        let winners = self.survivors.winners(self.clusters, *field);
+                        let winners = profiles
+                            .iter()
+                            .map(|profile| winners[*profile as usize])
+                            .map(|record| (record != NOBODY).then_some(record));
+                        gather(self.plan, self.records, *field, winners)?
+                    }
+                    other => self.make(*other)?.take(&rows).map_err(fault)?,
+                };
+                Ok(Column::from(series.with_name(name.into())))
+            })
+            .collect();
+        Ok(DataFrame::new(profiles.len(), columns?).map_err(fault)?)
     }
 
     fn consent(&self, purpose: PurposeId) -> Series {
@@ -171,7 +210,9 @@ pub fn gather(
         whole.append(&part).map_err(fault)?;
     }
     let index = IdxCa::from_iter_options("".into(), wanted);
-    Ok(whole.rechunk().take(&index).map_err(fault)?)
+    // A few values are fetched from where they are; for many it pays to bring all together first.
+    let whole = if index.len() < whole.len() / 4 { whole } else { whole.rechunk() };
+    Ok(whole.take(&index).map_err(fault)?)
 }
 
 /// The engine's type of a field.

@@ -329,7 +329,7 @@ impl<'a> KeyReader<'a> {
             Cells::Text(_) | Cells::Int(_) => self
                 .cells
                 .text(row)
-                .is_some_and(|text| self.key.chain.apply(&text, self.region(row)).is_some()),
+                .is_some_and(|text| self.key.chain.has_key(&text, self.region(row))),
             // Other types are compared as they are; each value has a text that is not empty.
             cells => !cells.is_null(row),
         }

@@ -156,6 +156,15 @@ impl Chain {
         run(&self.steps, Cow::Borrowed(value), region)
     }
 
+    /// True where the value has a key, often without making it.
+    #[must_use]
+    pub fn has_key(&self, value: &str, region: Option<Region>) -> bool {
+        match self.steps.as_slice() {
+            [Step::Phone] => phone::has_key(value, region),
+            _ => self.apply(value, region).is_some(),
+        }
+    }
+
     /// The key of a value, and how far a denial of it reaches. `None` exactly where
     /// [`Chain::apply`] gives `None`.
     #[must_use]

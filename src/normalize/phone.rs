@@ -163,6 +163,20 @@ pub(super) fn key(value: &str, region: Option<Region>) -> Option<Cow<'_, str>> {
     Some(if key == value { Cow::Borrowed(value) } else { Cow::Owned(key) })
 }
 
+/// True where the value has a key. Numbers as most people write them need not be read for that:
+/// whatever libphonenumber makes of them, their digits are a key.
+pub(super) fn has_key(value: &str, region: Option<Region>) -> bool {
+    let plain = |b: u8| b.is_ascii_digit() || b" +-./()".contains(&b);
+    let digits = value.bytes().filter(u8::is_ascii_digit).count();
+    if (FEWEST_DIGITS..=MOST_DIGITS).contains(&digits)
+        && value.bytes().all(plain)
+        && value.bytes().any(|b| matches!(b, b'1'..=b'9'))
+    {
+        return true;
+    }
+    read(value, region).is_some()
+}
+
 /// Reads a number.
 pub(super) fn read(value: &str, region: Option<Region>) -> Option<Number> {
     if value.contains('@') {

@@ -398,6 +398,7 @@ fn keys_and_loose_forms_agree() {
         let (region, other) = (regions[random.next(3)], regions[random.next(3)]);
         for chain in &chains {
             let key = chain.apply(&a, region);
+            assert_eq!(chain.has_key(&a, region), key.is_some(), "{chain:?} {a:?}");
             let loose = chain.apply_loose(&a, region);
             assert_eq!(key, loose.as_ref().map(|loose| loose.key.clone()), "{chain:?} {a:?}");
             let (Some(a), Some(b)) = (loose, chain.apply_loose(&b, other)) else { continue };
@@ -442,5 +443,21 @@ fn long_values_end() {
             let _ = chain(step.clone()).apply(&value, Region::parse("US"));
             let _ = chain(step.clone()).apply_loose(&format!("a@{value}.com"), None);
         }
+    }
+}
+
+/// Numbers are known to have a key without being read; so they must be if they are read.
+#[test]
+fn plain_numbers_have_a_key() {
+    let phone = chain(Step::Phone);
+    let mut random = Random(0xca11);
+    let regions = [None, Region::parse("DE"), Region::parse("US"), Region::parse("IT")];
+    let marks = b"0123456789 +-./()00";
+    for _ in 0..200_000 {
+        let length = random.next(22);
+        let value: String = (0..length).map(|_| char::from(marks[random.next(19)])).collect();
+        let region = regions[random.next(4)];
+        let has_key = phone.apply(&value, region).is_some();
+        assert_eq!(phone.has_key(&value, region), has_key, "{value:?} {region:?}");
     }
 }

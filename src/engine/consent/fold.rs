@@ -4,6 +4,8 @@
 //! denials under every form by which they match more loosely, so that a look-up of a contact
 //! point's own forms finds each denial that reaches it (docs/semantics.md, sections 6 and 7).
 
+use rayon::prelude::*;
+
 use super::Subject;
 use crate::engine::digest::{Digest, DigestMap};
 use crate::plan::{Conflict, Instant, Period};
@@ -57,6 +59,18 @@ pub enum Folded {
     Unknown,
 }
 
+impl Folded {
+    /// What two sets come to: any denial denies, else a grant that holds, else one that has ended.
+    const fn strictest(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Denied, _) | (_, Self::Denied) => Self::Denied,
+            (Self::Granted, _) | (_, Self::Granted) => Self::Granted,
+            (Self::Expired, _) | (_, Self::Expired) => Self::Expired,
+            (Self::Unknown, Self::Unknown) => Self::Unknown,
+        }
+    }
+}
+
 /// All decisions on one purpose.
 #[derive(Debug)]
 pub struct PurposeDecisions {
@@ -83,40 +97,47 @@ impl PurposeDecisions {
         self.sets.iter().all(|(of, _)| *of != subject)
     }
 
-    /// Folds the decisions on the contact point with this key and these forms.
+    /// Folds the decisions on many contact points: for each a key, and forms under which it looks
+    /// for denials (each list as long as `keys`; 0 is none).
+    ///
+    /// Look-ups go to all of memory. Those of one set are made behind each other in a loop that does
+    /// nothing else, so that the processor waits for several at once.
     #[must_use]
-    pub fn fold(
+    pub fn fold_all(
         &self,
         subject: Subject,
-        key: Digest,
-        forms: &(impl Iterator<Item = Digest> + Clone),
-    ) -> Folded {
-        let mut all = (Newest::NONE, Newest::NONE);
-        let mut result = Folded::Unknown;
-        for (of, set) in &self.sets {
-            if *of != subject {
-                continue;
+        keys: &[Digest],
+        targets: &[Vec<Digest>],
+    ) -> Vec<Folded> {
+        const BLOCK: usize = 1 << 12;
+        let sets: Vec<&DecisionSet> =
+            self.sets.iter().filter(|(of, _)| *of == subject).map(|(_, set)| set).collect();
+        let mut folded = vec![Folded::Unknown; keys.len()];
+        folded.par_chunks_mut(BLOCK).enumerate().for_each(|(block, folded)| {
+            let range = block * BLOCK..block * BLOCK + folded.len();
+            let mut all = vec![(Newest::NONE, Newest::NONE); folded.len()];
+            for set in &sets {
+                if self.conflict == Conflict::Strictest {
+                    all.fill((Newest::NONE, Newest::NONE));
+                }
+                set.grants.each(&keys[range.clone()], |at, found| all[at].0 = all[at].0.and(found));
+                for forms in targets {
+                    set.denials
+                        .each(&forms[range.clone()], |at, found| all[at].1 = all[at].1.and(found));
+                }
+                if self.conflict == Conflict::Strictest {
+                    for (folded, (grants, denials)) in folded.iter_mut().zip(&all) {
+                        *folded = folded.strictest(self.judge(*grants, *denials));
+                    }
+                }
             }
-            let denials = forms
-                .clone()
-                .filter(|form| *form != 0)
-                .filter_map(|form| set.denials.get(form))
-                .fold(Newest::NONE, Newest::and);
-            let grants = set.grants.get(key).unwrap_or(Newest::NONE);
-            match self.conflict {
-                Conflict::Latest => all = (all.0.and(grants), all.1.and(denials)),
-                Conflict::Strictest => match self.judge(grants, denials) {
-                    Folded::Denied => return Folded::Denied,
-                    Folded::Granted => result = Folded::Granted,
-                    Folded::Expired if result == Folded::Unknown => result = Folded::Expired,
-                    Folded::Expired | Folded::Unknown => {}
-                },
+            if self.conflict == Conflict::Latest {
+                for (folded, (grants, denials)) in folded.iter_mut().zip(&all) {
+                    *folded = self.judge(*grants, *denials);
+                }
             }
-        }
-        match self.conflict {
-            Conflict::Latest => self.judge(all.0, all.1),
-            Conflict::Strictest => result,
-        }
+        });
+        folded
     }
 
     /// Within one set: an undated denial always denies; else the newest counts, at equal times

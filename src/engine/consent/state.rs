@@ -1,14 +1,12 @@
 //! The state of every profile for every purpose (docs/semantics.md, section 8).
 
-use std::collections::HashSet;
-
 use rayon::prelude::*;
 
 use super::fold::{Folded, PurposeDecisions};
 use super::intake::Decisions;
 use super::{State, Subject};
 use crate::engine::account::PurposeAccount;
-use crate::engine::digest::Digest;
+use crate::engine::digest::{Digest, DigestSet};
 use crate::engine::identity::Clusters;
 use crate::engine::keys::{Keys, contact_fields};
 use crate::engine::profile::Shown;
@@ -70,7 +68,7 @@ fn deny_shared<'a>(
     shown: &[Digest],
     aside: impl Iterator<Item = (usize, impl Iterator<Item = Digest> + 'a)>,
 ) {
-    let mut denied: HashSet<Digest> = states
+    let mut denied: DigestSet = states
         .iter()
         .zip(shown)
         .filter(|(state, key)| **state == State::Denied && **key != 0)
@@ -119,13 +117,12 @@ fn account(purpose: &Purpose, states: &[State], conflicting: u64) -> PurposeAcco
 
 struct Judge<'a> {
     purpose: &'a Purpose,
-    decisions: &'a PurposeDecisions,
     clusters: &'a Clusters,
-    keys: &'a Keys,
-    /// Fields on which some table speaks of the purpose.
-    contacts: Vec<FieldId>,
-    /// True if some table speaks of records.
-    records: bool,
+    /// Fields on which some table speaks of the purpose, with the fold of every record's contact
+    /// point.
+    contacts: Vec<(FieldId, Vec<Folded>)>,
+    /// The folds of the records themselves; none if no table speaks of records.
+    records: Option<Vec<Folded>>,
     person: bool,
 }
 
@@ -144,8 +141,7 @@ pub fn sides(
     let judge = Judge::new(plan, declared, &decisions.purposes[purpose.0], clusters, keys);
     let holds = |record: Record, wanted: Folded| {
         judge.record(record) == wanted
-            || judge.contacts.iter().any(|field| judge.contact(*field, record) == wanted)
-            || judge.contact(declared.via, record) == wanted
+            || judge.contacts.iter().any(|(_, folded)| folded[record as usize] == wanted)
     };
     let members = clusters.members(profile).iter().copied();
     let granted = members.clone().filter(|record| holds(*record, Folded::Granted)).collect();
@@ -164,19 +160,23 @@ impl<'a> Judge<'a> {
         clusters: &'a Clusters,
         keys: &'a Keys,
     ) -> Self {
-        let contacts = contact_fields(plan)
+        let mut fields = contact_fields(plan);
+        fields.insert(purpose.via);
+        let contacts = fields
             .into_iter()
             .filter(|field| !decisions.is_silent_on(Subject::Field(*field)))
+            .map(|field| {
+                let (digests, _) = keys.field(field);
+                let targets = keys.all_targets(field);
+                (field, decisions.fold_all(Subject::Field(field), digests, targets))
+            })
             .collect();
-        Self {
-            purpose,
-            decisions,
-            clusters,
-            keys,
-            contacts,
-            records: !decisions.is_silent_on(Subject::Record),
-            person: plan.consent.denial == Denial::Person,
-        }
+        let records = (!decisions.is_silent_on(Subject::Record)).then(|| {
+            let forms = std::slice::from_ref(&clusters.id_forms);
+            decisions.fold_all(Subject::Record, &clusters.id_digests, forms)
+        });
+        let person = plan.consent.denial == Denial::Person;
+        Self { purpose, clusters, contacts, records, person }
     }
 }
 
@@ -194,18 +194,18 @@ impl Judge<'_> {
         if shown != 0 {
             own(self.contact(via, winner));
         }
-        if self.records {
+        if self.records.is_some() {
             for record in self.clusters.members(cluster) {
                 own(self.record(*record));
             }
         }
         let (mut other_denied, mut other_granted) = (false, false);
         for &record in self.clusters.members(cluster) {
-            for &field in &self.contacts {
-                if field == via && record == winner {
+            for (field, folded) in &self.contacts {
+                if *field == via && record == winner {
                     continue;
                 }
-                match self.contact(field, record) {
+                match folded[record as usize] {
                     Folded::Denied => other_denied = true,
                     Folded::Granted => other_granted = true,
                     Folded::Expired | Folded::Unknown => {}
@@ -213,8 +213,8 @@ impl Judge<'_> {
             }
         }
         for record in self.clusters.shadows_of(cluster) {
-            for &field in &self.contacts {
-                other_denied |= self.contact(field, record) == Folded::Denied;
+            for (_, folded) in &self.contacts {
+                other_denied |= folded[record as usize] == Folded::Denied;
             }
             // A dropped record has an id; a denial of it counts, a grant does not.
             own_denied |= self.record(record) == Folded::Denied;
@@ -236,24 +236,14 @@ impl Judge<'_> {
 
     /// The fold of a record itself.
     fn record(&self, record: Record) -> Folded {
-        let id = self.clusters.id_digests[record as usize];
-        if !self.records || id == 0 {
-            return Folded::Unknown;
-        }
-        let form = self.clusters.id_forms[record as usize];
-        self.decisions.fold(Subject::Record, id, &std::iter::once(form))
+        self.records.as_ref().map_or(Folded::Unknown, |folded| folded[record as usize])
     }
 
     /// The fold of the contact point that a record has in a field.
     fn contact(&self, field: FieldId, record: Record) -> Folded {
-        if record == Record::MAX {
-            return Folded::Unknown;
-        }
-        let (digests, _) = self.keys.field(field);
-        let key = digests[record as usize];
-        if key == 0 {
-            return Folded::Unknown;
-        }
-        self.decisions.fold(Subject::Field(field), key, &self.keys.targets(field, record))
+        let folded = self.contacts.iter().find(|(of, _)| *of == field);
+        folded.map_or(Folded::Unknown, |(_, folded)| {
+            folded.get(record as usize).copied().unwrap_or(Folded::Unknown)
+        })
     }
 }

@@ -1,7 +1,5 @@
 //! Suppression: who is never contacted (docs/semantics.md, section 9).
 
-use std::collections::HashSet;
-
 use rayon::prelude::*;
 
 use super::Subject;
@@ -9,11 +7,11 @@ use super::state::aside_keys;
 use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
 use crate::engine::account::SuppressionAccount;
 use crate::engine::cells::Cells;
-use crate::engine::digest::{Digest, DigestMap};
+use crate::engine::digest::{Digest, DigestMap, DigestSet};
 use crate::engine::identity::Clusters;
 use crate::engine::keys::Keys;
 use crate::engine::profile::Shown;
-use crate::engine::records::{KeyReader, Record, RecordKey, id_text};
+use crate::engine::records::{KeyReader, RecordKey, id_text};
 use crate::engine::source::Loaded;
 use crate::plan::{FieldId, Match, Plan, Suppression, Unmatchable};
 
@@ -41,13 +39,27 @@ pub fn suppressed(
     for list in &plan.consent.suppress {
         let Some(source) = &loaded[list.source.0] else { continue };
         let (entries, mut account) = read(plan, list, source)?;
+        // Records first, one look-up behind the other; then whose cluster one of them is.
+        let mut of_record = vec![false; clusters.of.len()];
+        for (subject, set) in &entries {
+            let own = std::slice::from_ref(&clusters.id_forms);
+            let forms = match subject {
+                Subject::Field(field) => keys.all_targets(*field),
+                Subject::Record => own,
+            };
+            for forms in forms {
+                of_record
+                    .par_chunks_mut(BLOCK)
+                    .zip(forms.par_chunks(BLOCK))
+                    .for_each(|(of_record, forms)| set.each(forms, |at, ()| of_record[at] = true));
+            }
+        }
         let hit: Vec<bool> = (0..clusters.len())
             .into_par_iter()
             .with_min_len(2048)
             .map(|cluster| {
-                entries
-                    .iter()
-                    .any(|(subject, set)| hits_cluster(*subject, set, cluster, clusters, keys))
+                clusters.members(cluster).iter().any(|record| of_record[*record as usize])
+                    || clusters.shadows_of(cluster).any(|record| of_record[record as usize])
             })
             .collect();
         account.profiles = hit[..clusters.profiles].iter().filter(|hit| **hit).count() as u64;
@@ -57,25 +69,8 @@ pub fn suppressed(
     Ok(Suppressed { hits, accounts })
 }
 
-fn hits_cluster(
-    subject: Subject,
-    set: &DigestMap<()>,
-    cluster: usize,
-    clusters: &Clusters,
-    keys: &Keys,
-) -> bool {
-    let hit = |record: Record| match subject {
-        Subject::Field(field) => {
-            keys.targets(field, record).any(|form| form != 0 && set.get(form).is_some())
-        }
-        Subject::Record => {
-            let form = clusters.id_forms[record as usize];
-            form != 0 && set.get(form).is_some()
-        }
-    };
-    clusters.members(cluster).iter().any(|record| hit(*record))
-        || clusters.shadows_of(cluster).any(hit)
-}
+/// So many records are looked up by one thread in one go.
+const BLOCK: usize = 1 << 14;
 
 /// A list's entries by subject, under the forms by which a suppression matches.
 type Entries = Vec<(Subject, DigestMap<()>)>;
@@ -207,7 +202,7 @@ impl Suppressed {
         let direct = all.clone();
         for &channel in channels {
             let shown_keys = shown.keys(channel);
-            let mut shared: HashSet<Digest> = shown_keys
+            let mut shared: DigestSet = shown_keys
                 .iter()
                 .zip(&direct)
                 .filter(|(key, hit)| **hit && **key != 0)

@@ -28,7 +28,7 @@ use super::keys::Keys;
 use super::records::{Ids, Record, Records};
 use super::source::Loaded;
 use crate::diagnostics::Outcome;
-use crate::plan::{Instant, Plan, TableId};
+use crate::plan::{Instant, Plan};
 use aside::{Draft, Kind};
 use names::Names;
 use pairs::{FirstOf, PairList};
@@ -253,8 +253,9 @@ pub fn clusters(
 /// Puts the clusters in order: profiles in profile order, then what is set aside.
 fn assemble(records: &Records, draft: &Draft, names: Names) -> Clusters {
     let Names { anchors, ids, earlier } = names;
-    // Keys beside numbers: comparing them must not go through all of memory.
-    let mut keyed: Vec<((Kind, TableId), u128, u32)> = draft
+    // Keys beside numbers: comparing them must not go through all of memory. Half of an id tells
+    // nearly always which is smaller.
+    let mut keyed: Vec<((Kind, u16), u64, u32)> = draft
         .kinds
         .par_iter()
         .zip(&anchors)
@@ -262,10 +263,15 @@ fn assemble(records: &Records, draft: &Draft, names: Names) -> Clusters {
         .zip(0..u32::try_from(ids.len()).unwrap_or(u32::MAX))
         .with_min_len(4096)
         .map(|(((kind, anchor), id), cluster)| {
-            ((*kind, records.place(*anchor).0), u128::from_be_bytes(*id), cluster)
+            let table = u16::try_from(records.place(*anchor).0.0).unwrap_or(u16::MAX);
+            let [half @ .., _, _, _, _, _, _, _, _] = *id;
+            ((*kind, table), u64::from_be_bytes(half), cluster)
         })
         .collect();
-    keyed.par_sort_unstable();
+    keyed.par_sort_unstable_by(|a, b| {
+        let rest = || (ids[a.2 as usize], a.2).cmp(&(ids[b.2 as usize], b.2));
+        (a.0, a.1).cmp(&(b.0, b.1)).then_with(rest)
+    });
     let order: Vec<u32> = keyed.into_iter().map(|(_, _, cluster)| cluster).collect();
     let mut rank = vec![0_u32; order.len()];
     for (at, cluster) in (0..).zip(&order) {
