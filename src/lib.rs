@@ -21,6 +21,7 @@
 //! | [`engine`] | Polars: scan, keys, identity, survivorship, groupings, consent, segments | diagnostics, normalize, plan |
 //! | [`output`] | formats, staging, publishing, the run record | diagnostics, normalize, plan, engine |
 //! | [`report`] | the terminal summary | plan, engine's account, output's record |
+//! | [`inspect`] | questions that need the engine: `bench` | diagnostics, plan, engine, report |
 //! | [`generate`] | synthetic data for trials | nothing |
 //! | [`cli`] | the commands | all |
 //!
@@ -30,6 +31,7 @@ pub mod cli;
 pub mod diagnostics;
 pub mod engine;
 pub mod generate;
+pub mod inspect;
 pub mod normalize;
 pub mod output;
 pub mod plan;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Room, and the rooms it may use. Keep the table in `src/lib.rs` and ARCHITECTURE.md true.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("diagnostics", &[]),
     ("normalize", &[]),
     ("spec", &["diagnostics"]),
@@ -14,6 +14,7 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("engine", &["diagnostics", "normalize", "plan"]),
     ("output", &["diagnostics", "normalize", "plan", "engine"]),
     ("report", &["plan", "engine", "output"]),
+    ("inspect", &["diagnostics", "plan", "engine", "report"]),
     ("generate", &[]),
     (
         "cli",
@@ -21,6 +22,7 @@ const ROOMS: [(&str, &[&str]); 11] = [
             "diagnostics",
             "plan",
             "report",
+            "inspect",
             "generate",
             "spec",
             "resolve",

@@ -774,3 +774,45 @@ fn generated_data_is_the_same_every_time_and_its_pipeline_runs() {
     assert_eq!(after.remove("four/loyalty.csv").as_deref(), Some(&b"mine"[..]));
     assert!(before == after, "a file was written");
 }
+
+#[test]
+fn bench_measures_a_pipeline_and_publishes_nothing() {
+    let folder = Folder::new();
+    let data = folder.at("data");
+    let data = data.to_str().expect("a path");
+    folder.optin(&["generate", "--customers", "500", data]).done();
+    let before = folder.files();
+    let file = format!("{data}/pipeline.yaml");
+    let measured = folder.optin(&["bench", &file, "--runs", "2", "--json"]).done().json();
+    assert_eq!(folder.files(), before, "bench leaves nothing behind");
+    assert_eq!(measured["runs"].as_array().map(Vec::len), Some(2));
+    // All rows of all five sources: 1.25 customers' records, and their decisions.
+    let record = folder.optin(&["run", &file, "--json"]).done().json();
+    let sources = record["sources"].as_array().expect("sources").iter();
+    let rows: u64 = sources.map(|source| source["rows"].as_u64().expect("rows")).sum();
+    assert_eq!(measured["rows"].as_u64(), Some(rows));
+    let stages = measured["stages"].as_array().expect("stages");
+    assert!(stages.iter().any(|stage| stage[0] == "identity"), "{measured}");
+    let text = folder.optin(&["bench", &file, "--runs", "1"]).done().stdout;
+    assert!(text.contains("floor:") && text.contains("rows a second"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+}
+
+#[test]
+fn bench_says_why_a_run_fails() {
+    let folder = Folder::with(&[
+        (
+            "p.yaml",
+            "version: 1
+name: t
+sources: [{ name: c, path: c.csv, expect: { min_rows: 5 } }]
+customers: [{ source: c, id: id, fields: { a: a } }]
+outputs: { identity: out/i.csv }
+",
+        ),
+        ("c.csv", "id,a\n1,x\n"),
+    ]);
+    let run = folder.optin(&["bench", "p.yaml"]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.stderr.contains("fewer than min_rows"), "{run:?}");
+}

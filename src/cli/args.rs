@@ -56,6 +56,25 @@ pub enum Command {
         /// Folder for the files; existing files are not overwritten.
         dir: PathBuf,
     },
+    /// Run a pipeline several times, publish nothing, and say how fast it is.
+    Bench {
+        /// The pipeline file; without it one on synthetic data.
+        file: Option<PathBuf>,
+        /// How many synthetic customers.
+        #[arg(
+            long,
+            default_value_t = 1_000_000,
+            value_parser = clap::value_parser!(u64).range(1..),
+            conflicts_with = "file"
+        )]
+        customers: u64,
+        /// How often it is run.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+        runs: u16,
+        /// Print JSON for machines.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// `optin run`.

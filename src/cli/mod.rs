@@ -8,9 +8,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::diagnostics::{Style, render_all};
+use crate::diagnostics::{Faults, Style, render_all};
 use crate::plan::{AsOf, explain};
-use crate::{Failure, RunOptions, check_file, generate, report, run_file, spec};
+use crate::{Failure, RunOptions, check_file, generate, inspect, report, run_file, spec};
 use args::{Args, Command, RunArgs};
 
 /// Done.
@@ -36,6 +36,9 @@ pub fn main() -> ExitCode {
         Command::Explain { file, json } => explain_plan(file, *json),
         Command::Schema => print(&(pretty(&spec::schema()) + "\n"), DONE),
         Command::Generate { customers, seed, dir } => generate_data(*customers, *seed, dir),
+        Command::Bench { file, customers, runs, json } => {
+            bench(file.as_deref(), *customers, usize::from(*runs), *json)
+        }
     };
     ExitCode::from(code)
 }
@@ -146,6 +149,42 @@ fn generate_data(customers: u64, seed: u64, dir: &Path) -> u8 {
                 dir.display()
             );
             FAILED
+        }
+    }
+}
+
+fn bench(file: Option<&Path>, customers: u64, runs: usize, json: bool) -> u8 {
+    let Ok(scratch) = tempfile::tempdir() else {
+        let _ = writeln!(io::stderr(), "error: no folder for a while can be made");
+        return FAILED;
+    };
+    let file = match file {
+        Some(file) => file.to_path_buf(),
+        None => {
+            let data = scratch.path().join("data");
+            let settings = generate::Settings { customers, seed: 1 };
+            if let Err(error) = generate::generate(&data, &settings) {
+                let _ = writeln!(io::stderr(), "error: data cannot be written: {error}");
+                return FAILED;
+            }
+            data.join("pipeline.yaml")
+        }
+    };
+    let loaded = match check_file(&file, &RunOptions::default()) {
+        Ok(loaded) => loaded,
+        Err(failure) => return fail(&failure, json, WRONG),
+    };
+    let setting = inspect::bench::Setting { file: file.clone(), runs };
+    match inspect::bench::bench(&setting, &loaded.plan, scratch.path()) {
+        Ok(measured) if json => match serde_json::to_value(&measured) {
+            Ok(value) => print(&(pretty(&value) + "\n"), DONE),
+            Err(_) => FAILED,
+        },
+        Ok(measured) => print(&measured.text(), DONE),
+        Err(Faults(faults)) => {
+            let failure =
+                Failure { faults, path: file, text: loaded.text, pipeline_at_fault: false };
+            fail(&failure, json, FAILED)
         }
     }
 }

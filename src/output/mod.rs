@@ -91,6 +91,7 @@ pub fn publish(
         outputs,
         exports,
         stages,
+        peak_bytes: record::peak_bytes(),
         warnings,
         folder: plan.out.clone(),
     };

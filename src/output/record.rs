@@ -91,11 +91,23 @@ pub struct RunRecord {
     pub exports: Vec<WrittenExport>,
     /// Where the time went.
     pub stages: Vec<Stage>,
+    /// The most memory that the process had at once, where the system tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_bytes: Option<u64>,
     /// What to look at.
     pub warnings: Vec<Warning>,
     /// The folder of this record.
     #[serde(skip)]
     pub folder: PathBuf,
+}
+
+/// The most memory that this process had at once, as Linux tells it.
+#[must_use]
+pub fn peak_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
 }
 
 /// Records of each source in the run before, from its run record; empty where there is none.
