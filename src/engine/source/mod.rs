@@ -12,7 +12,6 @@ pub mod values;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use polars::prelude::*;
@@ -256,7 +255,7 @@ fn digest_file(file: &Path) -> std::io::Result<u128> {
     }
 }
 
-/// Walks a delimited file, then has the engine parse the very same bytes.
+/// Walks a delimited file and takes the cells of the columns in use on the way.
 fn delimited(
     source: &Source,
     columns: &[&PlanColumn],
@@ -268,79 +267,36 @@ fn delimited(
     while bytes.starts_with(b"\xEF\xBB\xBF") {
         bytes.drain(..3);
     }
-    let walk = text::utf8(&bytes)
-        .and_then(|text| text::walk(text, delimiter, quoted))
-        .map_err(|fault| fault.into_diagnostic(file))?;
+    let fault = |fault: text::Fault| fault.into_diagnostic(file);
+    let text = text::utf8(&bytes).map_err(fault)?;
+    let header = text::header_of(text, delimiter, quoted).map_err(fault)?;
     let known = source.columns.iter().map(|column| column.name.as_str());
-    if !known.eq(walk.header.iter().map(String::as_str)) {
+    if !known.eq(header.iter().map(String::as_str)) {
         return Err(changed(file).into());
     }
-    let rows = usize::try_from(walk.records).unwrap_or(usize::MAX);
-    if rows == 0 {
-        let empty = |c: &&PlanColumn| Series::new_empty(c.name.as_str().into(), &DataType::String);
-        return Ok((columns.iter().map(empty).collect(), 0));
-    }
-    let schema: Schema =
-        walk.header.iter().map(|name| Field::new(name.as_str().into(), DataType::String)).collect();
-    let missing_is_null = source.nulls.iter().any(String::is_empty);
-    let others: Vec<PlSmallStr> = source
-        .nulls
-        .iter()
-        .filter(|null| !null.is_empty())
-        .map(|null| null.as_str().into())
-        .collect();
-    let nulls = (!others.is_empty()).then_some(NullValues::AllColumns(others));
-    let select: Vec<Expr> = columns.iter().map(|column| named(&column.name)).collect();
-    let bytes = without(bytes, &walk.empty_lines);
-    let frame = LazyCsvReader::new_with_sources(ScanSources::Buffers(Arc::from([bytes.into()])))
-        .with_schema(Some(Arc::new(schema)))
-        .with_has_header(true)
-        .with_infer_schema_length(Some(0))
-        .with_separator(delimiter)
-        .with_quote_char(quoted.then_some(b'"'))
-        .with_null_values(nulls)
-        .with_missing_is_null(missing_is_null)
-        .finish()
-        .and_then(|scan| super::collect(scan.select(select)))
-        .map_err(|error| engine_fault("reading a text file", &error))?;
-    if frame.height() != rows {
+    let place = |name: &String| columns.iter().position(|column| column.name == *name);
+    let wanted = text::Wanted { columns: header.iter().map(place).collect(), nulls: &source.nulls };
+    let Some(cut) = text::cut(text, delimiter, quoted, &wanted) else {
+        // Record by record, to say which is wrong.
+        let walk = text::walk(text, delimiter, quoted).map_err(fault)?;
         return Err(Diagnostic::error(
             Code::AccountFault,
-            format!("the file has {rows} records, but the reader found {}", frame.height()),
+            format!("the file has {} records, but not all can be read", walk.records),
         )
         .in_file(Site { file: file.to_path_buf(), ..Site::default() })
-        .help("please report this: the two ways of counting must agree")
+        .help("please report this: the two ways of reading must agree")
         .into());
-    }
-    let mut series = series_of(&frame);
-    if missing_is_null {
-        // The reader takes only a bare empty cell for null, not a quoted one.
-        for series in &mut series {
-            let texts = series.str().map_err(|error| engine_fault("looking at cells", &error))?;
-            if texts.iter().any(|cell| cell == Some("")) {
-                let cells = texts.iter().map(|cell| cell.filter(|text| !text.is_empty()));
-                *series =
-                    StringChunked::from_iter_options(series.name().clone(), cells).into_series();
-            }
-        }
-    }
-    Ok((series, rows))
-}
-
-/// The bytes without the given ranges, which lie in order. The reader would take an empty line for
-/// a record of nulls.
-fn without(bytes: Vec<u8>, ranges: &[std::ops::Range<usize>]) -> Vec<u8> {
-    if ranges.is_empty() {
-        return bytes;
-    }
-    let mut kept = Vec::with_capacity(bytes.len());
-    let mut from = 0;
-    for range in ranges {
-        kept.extend_from_slice(&bytes[from..range.start]);
-        from = range.end;
-    }
-    kept.extend_from_slice(&bytes[from..]);
-    kept
+    };
+    let series = cut
+        .columns
+        .into_iter()
+        .zip(columns)
+        .map(|(parts, column)| {
+            let name = column.name.as_str().into();
+            StringChunked::from_chunk_iter(name, parts).into_series().rechunk()
+        })
+        .collect();
+    Ok((series, usize::try_from(cut.records).unwrap_or(usize::MAX)))
 }
 
 fn changed(file: &Path) -> Diagnostic {

@@ -1,12 +1,14 @@
-//! Delimited text: proof that a file is what it seems, before anybody parses it.
+//! Delimited text: proof that a file is what it seems, and the cells of the columns in use.
 //!
-//! The CSV reader of the engine is fast and lenient: an unclosed quote swallows records, a file
-//! with bare carriage returns has no rows, UTF-16 is garbage, and none of it is an error there. So
-//! every text file is walked once, byte by byte, before it is parsed: encoding, line ends, quotes
-//! and the number of fields of each record. The number of records found here must be the number
-//! that the reader finds.
+//! Readers of CSV are lenient: an unclosed quote swallows records, a file with bare carriage
+//! returns has no rows, UTF-16 is garbage, and none of it is an error there. Here every byte is
+//! looked at: encoding, line ends, quotes and the number of fields of each record. [`cut`] does so
+//! in parallel and takes the wanted cells on the way, so that nothing is read twice; if it meets
+//! any fault, [`walk`] goes from record to record to say which one.
 
 use memchr::{memchr, memchr2, memchr3};
+use polars_arrow::array::{MutableBinaryViewArray, Utf8ViewArray};
+use rayon::prelude::*;
 
 use crate::diagnostics::{Code, Diagnostic};
 
@@ -17,9 +19,6 @@ pub struct Walk {
     pub header: Vec<String>,
     /// Records after the header.
     pub records: u64,
-    /// Bytes of lines without any character, which are no records; counted from the byte order
-    /// mark's end.
-    pub empty_lines: Vec<std::ops::Range<usize>>,
 }
 
 /// A fault in a text file: code, message, record (1 is the first after the header) and line.
@@ -125,16 +124,13 @@ pub fn walk(text: &str, delimiter: u8, quoted: bool) -> Result<Walk, Fault> {
     let mut walker = Walker { bytes, delimiter, quoted, bare, at: 0, line: 1, record: 0 };
     let header = header(&mut walker)?;
     let width = header.len();
-    let mut empty_lines = Vec::new();
     while walker.at < bytes.len() {
-        let start = walker.at;
         if width > 1 && walker.skip_empty_line() {
-            empty_lines.push(start..walker.at);
             continue;
         }
         walker.record += 1;
         let line = walker.line;
-        let fields = walker.record()?;
+        let fields = walker.record(|_, _| {})?;
         if fields != width {
             let what = if fields > width { "too many" } else { "too few" };
             return Err(Fault::new(
@@ -145,7 +141,7 @@ pub fn walk(text: &str, delimiter: u8, quoted: bool) -> Result<Walk, Fault> {
             .help("quote fields that hold the delimiter or a line end; check `delimiter`"));
         }
     }
-    Ok(Walk { header, records: walker.record, empty_lines })
+    Ok(Walk { header, records: walker.record })
 }
 
 /// The header's fields alone, from the first bytes of a file. `whole` says if these are all bytes.
@@ -168,7 +164,7 @@ pub fn header_of(text: &str, delimiter: u8, quoted: bool) -> Result<Vec<String>,
 
 fn header(walker: &mut Walker<'_>) -> Result<Vec<String>, Fault> {
     let start = walker.at;
-    walker.record()?;
+    walker.record(|_, _| {})?;
     let mut line = &walker.bytes[start..walker.at];
     while let [rest @ .., b'\n' | b'\r'] = line {
         line = rest;
@@ -229,6 +225,16 @@ fn has_bare_cr(bytes: &[u8]) -> bool {
     memchr::memchr_iter(b'\r', bytes).any(|at| bytes.get(at + 1) != Some(&b'\n'))
 }
 
+/// Where the content of a field stands, quotes around it left out.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    start: usize,
+    end: usize,
+    /// Quotes inside it are written twice.
+    doubled: bool,
+}
+
+#[derive(Clone, Copy)]
 struct Walker<'a> {
     bytes: &'a [u8],
     delimiter: u8,
@@ -252,15 +258,18 @@ impl Walker<'_> {
         true
     }
 
-    /// Passes one record; gives the number of its fields.
-    fn record(&mut self) -> Result<usize, Fault> {
+    /// Passes one record; tells the number and the place of each field, and gives how many there
+    /// are.
+    fn record(&mut self, mut field: impl FnMut(usize, Place)) -> Result<usize, Fault> {
         let mut fields = 1;
         loop {
-            let rest = &self.bytes[self.at..];
-            if self.quoted && rest.first() == Some(&b'"') {
-                self.quoted_field()?;
+            let start = self.at;
+            if self.quoted && self.bytes.get(start) == Some(&b'"') {
+                let doubled = self.quoted_field()?;
+                field(fields - 1, Place { start: start + 1, end: self.at - 1, doubled });
             } else {
                 self.plain_field()?;
+                field(fields - 1, Place { start, end: self.at, doubled: false });
             }
             match self.bytes.get(self.at) {
                 Some(byte) if *byte == self.delimiter => {
@@ -287,8 +296,10 @@ impl Walker<'_> {
         }
     }
 
-    fn quoted_field(&mut self) -> Result<(), Fault> {
+    /// Passes a quoted field; says whether quotes inside it are written twice.
+    fn quoted_field(&mut self) -> Result<bool, Fault> {
         let (record, line) = (self.record, self.line);
+        let mut doubled = false;
         let mut at = self.at + 1;
         loop {
             let Some(end) = memchr(b'"', &self.bytes[at..]) else {
@@ -304,9 +315,10 @@ impl Walker<'_> {
             at += end + 1;
             if self.bytes.get(at) == Some(&b'"') {
                 at += 1;
+                doubled = true;
             } else {
                 self.at = at;
-                return Ok(());
+                return Ok(doubled);
             }
         }
     }
@@ -337,6 +349,134 @@ impl Walker<'_> {
         self.at += end;
         Ok(())
     }
+}
+
+/// What cells are wanted of a delimited text.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// For each field of a record the number of the column it goes to, if any.
+    pub columns: Vec<Option<usize>>,
+    /// Texts that mean null, as they stand in the file, quotes around them left out.
+    pub nulls: &'a [String],
+}
+
+/// The cells of wanted columns: for each column its parts, in order.
+#[derive(Debug)]
+pub struct Cut {
+    /// Records.
+    pub records: u64,
+    /// By column, then part.
+    pub columns: Vec<Vec<Utf8ViewArray>>,
+}
+
+/// Walks a delimited text in parallel and takes the wanted cells on the way. `None` if there is any
+/// fault: [`walk`] then says which.
+///
+/// The text is divided at line feeds outside of quotes, which the number of quotes before them
+/// tells, if quotes stand only where they may. Each part must hold whole records and no fault; so
+/// by the first part the second begins where it seems to, and so on.
+#[must_use]
+pub fn cut(text: &str, delimiter: u8, quoted: bool, wanted: &Wanted<'_>) -> Option<Cut> {
+    let bytes = text.as_bytes();
+    let bare = has_bare_cr(bytes);
+    let mut first = Walker { bytes, delimiter, quoted, bare, at: 0, line: 1, record: 0 };
+    first.record(|_, _| {}).ok()?;
+    let body = first.at;
+    let bounds = bounds(bytes, body, quoted);
+    let parts: Vec<Option<Part>> = bounds
+        .par_windows(2)
+        .map(|bounds| {
+            let text = &text[bounds[0]..bounds[1]];
+            part(text, Walker { bytes: text.as_bytes(), at: 0, ..first }, wanted)
+        })
+        .collect();
+    let columns = wanted.columns.iter().flatten().count();
+    let mut all = Cut { records: 0, columns: vec![Vec::new(); columns] };
+    for part in parts {
+        let part = part?;
+        all.records += part.records;
+        for (column, cells) in all.columns.iter_mut().zip(part.cells) {
+            column.push(cells);
+        }
+    }
+    Some(all)
+}
+
+/// Where the parts begin, and the end.
+fn bounds(bytes: &[u8], body: usize, quoted: bool) -> Vec<usize> {
+    /// Large enough to be worth a thread, small enough that threads end together.
+    const PART: usize = 1 << 21;
+    let count = (bytes.len() - body).div_ceil(PART).max(1);
+    let starts: Vec<usize> = (0..count).map(|part| body + part * PART).collect();
+    let quotes: Vec<usize> = starts
+        .par_iter()
+        .map(|start| {
+            let end = bytes.len().min(start + PART);
+            if quoted { memchr::memchr_iter(b'"', &bytes[*start..end]).count() } else { 0 }
+        })
+        .collect();
+    let mut bounds = vec![body];
+    let mut inside = false;
+    for (start, quotes_before) in starts.iter().skip(1).zip(&quotes) {
+        inside ^= quotes_before % 2 == 1;
+        let mut inside = inside;
+        let mut at = *start;
+        // A part that a long quoted field fills joins the one before it.
+        let bound = loop {
+            let Some(next) = memchr2(b'\n', b'"', &bytes[at..]) else { break bytes.len() };
+            at += next + 1;
+            match bytes[at - 1] {
+                b'"' if quoted => inside = !inside,
+                b'\n' if !inside => break at,
+                _ => {}
+            }
+        };
+        if bounds.last().is_some_and(|last| *last < bound) && bound < bytes.len() {
+            bounds.push(bound);
+        }
+    }
+    bounds.push(bytes.len());
+    bounds
+}
+
+struct Part {
+    records: u64,
+    cells: Vec<Utf8ViewArray>,
+}
+
+fn part(text: &str, mut walker: Walker<'_>, wanted: &Wanted<'_>) -> Option<Part> {
+    let width = wanted.columns.len();
+    let columns = wanted.columns.iter().flatten().count();
+    let mut cells: Vec<MutableBinaryViewArray<str>> =
+        (0..columns).map(|_| MutableBinaryViewArray::new()).collect();
+    let only_empty = matches!(wanted.nulls, [null] if null.is_empty());
+    let is_null = |cell: &str| {
+        if only_empty { cell.is_empty() } else { wanted.nulls.iter().any(|null| null == cell) }
+    };
+    let mut records = 0;
+    while walker.at < text.len() {
+        if width > 1 && walker.skip_empty_line() {
+            continue;
+        }
+        let fields = walker
+            .record(|field, place| {
+                let Some(Some(column)) = wanted.columns.get(field) else { return };
+                let cell = &text[place.start..place.end];
+                let column = &mut cells[*column];
+                if place.doubled {
+                    let cell = cell.replace("\"\"", "\"");
+                    column.push(Some(&cell).filter(|cell| !is_null(cell)));
+                } else {
+                    column.push(Some(cell).filter(|cell| !is_null(cell)));
+                }
+            })
+            .ok()?;
+        if fields != width {
+            return None;
+        }
+        records += 1;
+    }
+    Some(Part { records, cells: cells.into_iter().map(Into::into).collect() })
 }
 
 #[cfg(test)]
@@ -391,5 +531,70 @@ mod tests {
     fn without_quoting_a_quote_is_a_character() {
         let walk = walk("a\tb\n5\" pipe\tx\n", b'\t', false).expect("a walk");
         assert_eq!(walk.records, 1);
+    }
+
+    /// All cells by column, null as `None`.
+    fn cells(
+        text: &str,
+        quoted: bool,
+        nulls: &[String],
+    ) -> Option<(u64, Vec<Vec<Option<String>>>)> {
+        let width = header_of(text, b',', quoted).ok()?.len();
+        let wanted = Wanted { columns: (0..width).map(Some).collect(), nulls };
+        let cut = cut(text, b',', quoted, &wanted)?;
+        let columns = cut.columns.iter().map(|parts| {
+            let cells = parts.iter().flat_map(|part| part.iter());
+            cells.map(|cell| cell.map(str::to_owned)).collect()
+        });
+        Some((cut.records, columns.collect()))
+    }
+
+    #[test]
+    fn cells_are_cut_as_they_stand() {
+        let text = "a,b\r\n1,\"x\ny\"\r\n\r\n\"\",\"say \"\"hi\"\"\"\nN/A,\"N/A\"";
+        let nulls = [String::new(), "N/A".to_owned()];
+        let some = |text: &str| Some(text.to_owned());
+        let (records, columns) = cells(text, true, &nulls).expect("no fault");
+        assert_eq!(records, 3);
+        assert_eq!(columns[0], [some("1"), None, None]);
+        assert_eq!(columns[1], [some("x\ny"), some("say \"hi\""), None]);
+        assert_eq!(cells("a\n\nx\n", true, &nulls).map(|(records, _)| records), Some(2));
+        for fault in
+            ["a,b\n1\n", "a,b\n1,x\"y\n", "a,b\n\"1,2\n", "a,b\n\"x\"y,1\n", "a,b\n1,x\ry\n"]
+        {
+            assert!(cells(fault, true, &nulls).is_none(), "{fault:?}");
+        }
+    }
+
+    /// Texts longer than a part, with line ends and quotes around where parts meet.
+    #[test]
+    fn parts_meet_at_records() {
+        for (step, quoted) in [(1, true), (3, true), (7, true), (7, false)] {
+            let mut text = "number,words\n".to_owned();
+            let mut expected: Vec<String> = Vec::new();
+            let mut number = 0;
+            while text.len() < 5 << 20 {
+                number += 1;
+                let words = match number % step {
+                    0 if quoted => format!("{}\n\"{number}\"\n", "x".repeat(number % 90)),
+                    _ => format!("plain {}", "y".repeat(number % 61)),
+                };
+                let cell = words.replace('"', "\"\"");
+                let quote = if words.contains('"') { "\"" } else { "" };
+                text.extend([&number.to_string(), ",", quote, &cell, quote, "\n"]);
+                expected.push(words);
+            }
+            // One cell that fills more than a part.
+            if quoted {
+                let words = "line\n".repeat(1 << 19);
+                text.extend(["0,\"", &words, "\"\n1,end\n"]);
+                expected.extend([words, "end".to_owned()]);
+            }
+            let (records, columns) = cells(&text, quoted, &[]).expect("no fault");
+            assert_eq!(records, expected.len() as u64);
+            assert_eq!(walk(&text, b',', quoted).expect("no fault").records, records);
+            let found = columns[1].iter().map(|cell| cell.as_deref().unwrap_or_default());
+            assert!(found.eq(expected.iter().map(String::as_str)));
+        }
     }
 }
