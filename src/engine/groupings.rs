@@ -106,21 +106,22 @@ fn links(
         combine(parts.into_iter())
     };
     let profiles = u32::try_from(clusters.profiles).unwrap_or(u32::MAX);
-    let entries: Vec<(Digest, u32)> = (0..profiles)
+    let fulls: Vec<Digest> = (0..profiles)
         .into_par_iter()
         .with_min_len(4096)
-        .map(|profile| (combined(&mut rule.fields(), profile), profile))
+        .map(|profile| combined(&mut rule.fields(), profile))
         .collect();
-    let mut pairs = equal(&entries).pairs;
+    let mut pairs = equal(&fulls).pairs;
     if rule.is_fuzzy() {
-        let items: Vec<Item> = entries
+        let items: Vec<Item> = fulls
             .par_iter()
+            .zip(0..profiles)
             .with_min_len(4096)
-            .filter(|(full, _)| *full != 0)
+            .filter(|(full, _)| **full != 0)
             .map(|(full, profile)| Item {
-                block: combined(&mut rule.exact_fields(), *profile),
+                block: combined(&mut rule.exact_fields(), profile),
                 full: *full,
-                number: *profile,
+                number: profile,
                 minor: false,
             })
             .collect();

@@ -33,6 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant as Clock;
 
 use polars::prelude::*;
+use rayon::prelude::*;
 use serde::Serialize;
 use tracing::info;
 
@@ -382,43 +383,44 @@ fn customer_accounts(
             ..CustomerAccount::default()
         })
         .collect();
-    for (at, table) in records.tables.iter().enumerate() {
-        let account = &mut accounts[at];
-        for record in table.start..table.start + table.rows {
-            let number = Record::try_from(record).unwrap_or(Record::MAX);
-            let cluster = match clusters.fate(number) {
-                identity::Fate::Profile(cluster) => cluster,
-                identity::Fate::NoId => {
-                    account.quarantined_no_id += 1;
-                    continue;
-                }
-                identity::Fate::TooLarge => {
-                    account.quarantined_large_cluster += 1;
-                    continue;
-                }
-                identity::Fate::Dropped => {
-                    account.dropped += 1;
-                    continue;
-                }
-            };
-            if survivors.duplicate[record] {
-                account.quarantined_duplicate_id += 1;
-                continue;
-            }
-            // The anchor itself may be the duplicate that was set aside; its id is not.
-            let anchor = clusters.anchors[cluster as usize] as usize;
-            if clusters.id_digests[record] == clusters.id_digests[anchor] {
-                account.kept += 1;
-            } else {
-                account.merged += 1;
-            }
-        }
+    for (account, table) in accounts.iter_mut().zip(&records.tables) {
+        // Kept, merged, no id, duplicate id, too large, dropped.
+        let fates = (table.start..table.start + table.rows)
+            .into_par_iter()
+            .with_min_len(4096)
+            .fold(
+                || [0_u64; 6],
+                |mut counts, record| {
+                    let number = Record::try_from(record).unwrap_or(Record::MAX);
+                    let place = match clusters.fate(number) {
+                        identity::Fate::NoId => 2,
+                        identity::Fate::TooLarge => 4,
+                        identity::Fate::Dropped => 5,
+                        identity::Fate::Profile(_) if survivors.duplicate[record] => 3,
+                        identity::Fate::Profile(cluster) => {
+                            // The anchor itself may be the duplicate that was set aside; its id
+                            // is not.
+                            let anchor = clusters.anchors[cluster as usize] as usize;
+                            let ids = &clusters.id_digests;
+                            usize::from(ids[record] != ids[anchor])
+                        }
+                    };
+                    counts[place] += 1;
+                    counts
+                },
+            )
+            .reduce(|| [0; 6], |a, b| std::array::from_fn(|at| a[at] + b[at]));
+        account.kept = fates[0];
+        account.merged = fates[1];
+        account.quarantined_no_id = fates[2];
+        account.quarantined_duplicate_id = fates[3];
+        account.quarantined_large_cluster = fates[4];
+        account.dropped = fates[5];
     }
     accounts
 }
 
 fn key_accounts(plan: &Plan, records: &Records, keys: &Keys) -> Vec<KeyAccount> {
-    use rayon::prelude::*;
     keys.fields()
         .map(|field| {
             let (digests, never) = keys.field(field);

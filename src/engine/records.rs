@@ -155,13 +155,10 @@ impl Ids {
         let keys = records.map(|table, t, row| {
             id_text(&t.ids, row).map_or(RecordKey::NONE, |id| RecordKey::of(table, &id))
         });
-        let entries: Vec<(Digest, Record)> = keys.iter().map(|key| key.exact).zip(0..).collect();
-        let equal = equal(&entries).pairs;
-        Self {
-            digests: keys.iter().map(|key| key.exact).collect(),
-            forms: keys.iter().map(|key| key.loose).collect(),
-            equal,
-        }
+        let digests: Vec<Digest> = keys.par_iter().map(|key| key.exact).collect();
+        let forms = keys.par_iter().map(|key| key.loose).collect();
+        let equal = equal(&digests).pairs;
+        Self { digests, forms, equal }
     }
 }
 

@@ -3,8 +3,6 @@
 //! An [`Audience`] can be made only here, by judging every profile; what writes exports takes
 //! nothing else. So an export that skips the gate does not compile.
 
-use std::collections::HashSet;
-
 use polars::prelude::*;
 use rayon::prelude::*;
 
@@ -12,7 +10,7 @@ use super::account::{ExportAccount, SegmentAccount};
 use super::consent::State;
 use super::consent::state::States;
 use super::consent::suppress::Suppressed;
-use super::digest::Digest;
+use super::digest::{Digest, DigestSet};
 use super::engine_fault;
 use super::expr::lower;
 use super::identity::Clusters;
@@ -231,10 +229,16 @@ impl Court<'_> {
     }
 
     fn account(&self, segment: &Segment, verdicts: &[Verdict]) -> SegmentAccount {
-        let mut counts = [0_u64; 9];
-        for verdict in verdicts {
-            counts[*verdict as usize] += 1;
-        }
+        let counts = verdicts
+            .par_iter()
+            .fold(
+                || [0_u64; 9],
+                |mut counts, verdict| {
+                    counts[*verdict as usize] += 1;
+                    counts
+                },
+            )
+            .reduce(|| [0; 9], |a, b| std::array::from_fn(|at| a[at] + b[at]));
         let because = match &segment.gate {
             Gate::None { because } => Some(because.clone()),
             Gate::Purposes(_) => None,
@@ -262,7 +266,7 @@ impl Court<'_> {
     pub fn audience(&self, export: &Export, verdicts: &Verdicts) -> Audience {
         let contacts: Vec<&[Digest]> =
             export.contacts.iter().map(|field| self.shown.keys(*field)).collect();
-        let mut left: Vec<HashSet<Digest>> = vec![HashSet::new(); contacts.len()];
+        let mut left: Vec<DigestSet> = vec![DigestSet::default(); contacts.len()];
         let mut profiles = Vec::new();
         let mut in_segment = 0;
         for (profile, verdict) in (0_u32..).zip(&verdicts.of[export.segment.0]) {

@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 
 use rayon::prelude::*;
 
+use super::digest::{Digest, DigestSet};
 use super::identity::Clusters;
 use super::keys::Keys;
 use super::records::{KeyReader, Record, RecordTable, Records};
@@ -38,25 +39,22 @@ pub fn survive<'a>(
     let own = preference(plan.survivorship.keep, records, &usable);
     let mut duplicate = vec![false; records.len];
     let ranking = Ranking { records, preference: &own, usable: &usable, fields: plan.fields.len() };
-    let sorted: Vec<(usize, Vec<Record>)> = (0..clusters.len())
+    let sorted: Vec<(usize, Vec<Record>, Vec<Record>)> = (0..clusters.len())
         .into_par_iter()
         .with_min_len(1024)
         .filter(|cluster| clusters.members(*cluster).len() > 1)
         .map(|cluster| {
             let mut members = clusters.members(cluster).to_vec();
             members.sort_unstable_by(|a, b| ranking.compare(*a, *b));
-            (cluster, members)
+            let again = repeated(&members, &clusters.id_digests);
+            (cluster, members, again)
         })
         .collect();
-    for (cluster, members) in sorted {
+    for (cluster, members, again) in sorted {
         let start = clusters.starts[cluster] as usize;
         clusters.members[start..start + members.len()].copy_from_slice(&members);
-        // In record order the first of equal ids is the one that stays.
-        let mut seen = std::collections::HashSet::with_capacity(members.len());
-        for record in members {
-            if !seen.insert(clusters.id_digests[record as usize]) {
-                duplicate[record as usize] = true;
-            }
+        for record in again {
+            duplicate[record as usize] = true;
         }
     }
     let mut preferences: Vec<(Keep, Vec<u64>)> = Vec::new();
@@ -67,6 +65,20 @@ pub fn survive<'a>(
         }
     }
     Survivors { plan, records, usable, preferences, duplicate }
+}
+
+/// The records whose id an earlier one has: in record order the first of equal ids is the one that
+/// stays.
+fn repeated(members: &[Record], id_digests: &[Digest]) -> Vec<Record> {
+    /// So few are compared with each other faster than they are put into a set.
+    const FEW: usize = 16;
+    let id = |record: &Record| id_digests[*record as usize];
+    if members.len() <= FEW {
+        let is_again = |at: usize| members[..at].iter().any(|first| id(first) == id(&members[at]));
+        return (1..members.len()).filter(|at| is_again(*at)).map(|at| members[at]).collect();
+    }
+    let mut seen = DigestSet::default();
+    members.iter().filter(|record| !seen.insert(id(record))).copied().collect()
 }
 
 impl Survivors<'_> {

@@ -228,7 +228,7 @@ impl Decode for f64 {
             _ => None,
         }
         .or_else(|| {
-            sink.push(wrong_kind(node, "a number"));
+            sink.push(wrong_kind(node, "a number").help("such as 0.85"));
             None
         })
     }

@@ -374,12 +374,13 @@ struct Filed {
     first_unmatchable: Option<usize>,
 }
 
+/// Decisions on a subject. Those of several blocks of rows stay apart: what is large is not copied.
 struct Drawer {
     subject: Subject,
-    grants: Vec<(Digest, Newest)>,
-    denials: Vec<(Digest, Newest)>,
+    grants: Vec<Vec<(Digest, Newest)>>,
+    denials: Vec<Vec<(Digest, Newest)>>,
     /// Keys of counted decisions; only kept apart where some are not counted.
-    counted: Vec<(Digest, ())>,
+    counted: Vec<Vec<(Digest, ())>>,
     all_counted: bool,
     decisions: u64,
 }
@@ -388,9 +389,9 @@ impl Filed {
     fn new(purposes: usize, subjects: &[Subject]) -> Self {
         let drawer = |subject: &Subject| Drawer {
             subject: *subject,
-            grants: Vec::new(),
-            denials: Vec::new(),
-            counted: Vec::new(),
+            grants: vec![Vec::new()],
+            denials: vec![Vec::new()],
+            counted: vec![Vec::new()],
             all_counted: *subject != Subject::Record,
             decisions: 0,
         };
@@ -409,20 +410,20 @@ impl Filed {
         };
         let newest = Newest::of(said.times.map(|times| times.sorts));
         if said.granted {
-            drawer.grants.push((stand.key, newest));
+            drawer.grants[0].push((stand.key, newest));
         } else {
             // The key is known here too, so that distinct keys can be counted.
-            drawer.grants.push((stand.key, Newest::NONE));
+            drawer.grants[0].push((stand.key, Newest::NONE));
             for (at, form) in stand.forms.iter().enumerate() {
                 if *form != 0 && !stand.forms[..at].contains(form) {
-                    drawer.denials.push((*form, newest));
+                    drawer.denials[0].push((*form, newest));
                 }
             }
         }
         if stand.counted {
             drawer.decisions += 1;
             if !drawer.all_counted {
-                drawer.counted.push((stand.key, ()));
+                drawer.counted[0].push((stand.key, ()));
             }
         }
     }
@@ -457,17 +458,17 @@ impl Filed {
         let merge = |known: &mut Newest, more: Newest| *known = known.and(more);
         for (purpose, drawers) in purposes.iter_mut().zip(&self.drawers) {
             for drawer in drawers {
-                if drawer.grants.is_empty() {
+                if drawer.grants.iter().all(Vec::is_empty) {
                     continue;
                 }
                 let set = DecisionSet {
-                    grants: DigestMap::build(&drawer.grants, merge),
-                    denials: DigestMap::build(&drawer.denials, merge),
+                    grants: DigestMap::build_of(&drawer.grants, merge),
+                    denials: DigestMap::build_of(&drawer.denials, merge),
                 };
                 let used = if drawer.all_counted {
                     set.grants.len() as u64
                 } else {
-                    DigestMap::build(&drawer.counted, |(), ()| {}).len() as u64
+                    DigestMap::build_of(&drawer.counted, |(), ()| {}).len() as u64
                 };
                 account.used += used;
                 account.folded += drawer.decisions - used;

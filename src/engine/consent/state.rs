@@ -45,9 +45,11 @@ pub fn states(
             .with_min_len(1024)
             .map(|cluster| judge.state(cluster, shown_keys[cluster], winners[cluster]))
             .collect();
-        let mut of_purpose: Vec<State> = judged.iter().map(|(state, _)| *state).collect();
-        let in_conflict: Vec<u32> = (0..)
+        let mut of_purpose: Vec<State> = judged.par_iter().map(|(state, _)| *state).collect();
+        let in_conflict: Vec<u32> = (0..u32::try_from(clusters.profiles).unwrap_or(u32::MAX))
+            .into_par_iter()
             .zip(&judged[..clusters.profiles])
+            .with_min_len(4096)
             .filter(|(_, (_, conflicting))| *conflicting)
             .map(|(profile, _)| profile)
             .collect();
@@ -103,7 +105,7 @@ pub fn aside_keys<'a>(
 }
 
 fn account(purpose: &Purpose, states: &[State], conflicting: u64) -> PurposeAccount {
-    let count = |wanted: State| states.iter().filter(|state| **state == wanted).count() as u64;
+    let count = |wanted: State| states.par_iter().filter(|state| **state == wanted).count() as u64;
     PurposeAccount {
         purpose: purpose.name.clone(),
         granted: count(State::Granted),

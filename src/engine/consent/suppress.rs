@@ -196,7 +196,7 @@ impl Suppressed {
                 .as_ref()
                 .is_none_or(|bound| bound.iter().any(|field| channels.contains(field)));
             if binds {
-                all.iter_mut().zip(hits).for_each(|(all, hit)| *all |= *hit);
+                all.par_iter_mut().zip(hits).for_each(|(all, hit)| *all |= *hit);
             }
         }
         let direct = all.clone();

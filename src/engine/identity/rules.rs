@@ -108,21 +108,18 @@ impl<'a> RuleView<'a> {
         id_digests: &[Digest],
         max_shared: Option<u64>,
     ) -> Result<RuleLinks, Diagnostic> {
-        let entries: Vec<(Digest, Record)> = (0..self.record_count())
+        let fulls: Vec<Digest> = (0..self.record_count())
             .into_par_iter()
             .with_min_len(4096)
-            .map(|record| {
-                let full = if id_digests[record as usize] == 0 { 0 } else { self.full(record) };
-                (full, record)
-            })
+            .map(|record| if id_digests[record as usize] == 0 { 0 } else { self.full(record) })
             .collect();
-        let mut equal = equal(&entries);
+        let mut equal = equal(&fulls);
         if let Some(most) = max_shared
             && !self.rule.is_fuzzy()
         {
-            self.block(&entries, &equal.groups, most, id_digests);
+            self.block(&fulls, &equal.groups, most, id_digests);
             if !self.blocked.is_empty() {
-                let open = |first: Record| !self.blocked.contains(&entries[first as usize].0);
+                let open = |first: Record| !self.blocked.contains(&fulls[first as usize]);
                 equal.groups.retain(|(first, _)| open(*first));
                 equal.pairs.retain(|(first, _)| open(*first));
             }
@@ -167,7 +164,7 @@ impl<'a> RuleView<'a> {
     /// Blocks the combinations that more than `most` different ids share.
     fn block(
         &mut self,
-        entries: &[(Digest, Record)],
+        fulls: &[Digest],
         groups: &[(Record, u32)],
         most: u64,
         id_digests: &[Digest],
@@ -175,16 +172,17 @@ impl<'a> RuleView<'a> {
         let large: HashSet<Digest> = groups
             .iter()
             .filter(|(_, size)| u64::from(*size) > most)
-            .map(|(first, _)| entries[*first as usize].0)
+            .map(|(first, _)| fulls[*first as usize])
             .collect();
         if large.is_empty() {
             return;
         }
-        let mut ids: Vec<(Digest, Digest)> = entries
+        let mut ids: Vec<(Digest, Digest)> = fulls
             .par_iter()
+            .zip(id_digests)
             .with_min_len(4096)
             .filter(|(full, _)| large.contains(full))
-            .map(|(full, record)| (*full, id_digests[*record as usize]))
+            .map(|(full, id)| (*full, *id))
             .collect();
         ids.par_sort_unstable();
         ids.dedup();
