@@ -86,6 +86,21 @@ pub fn scatter<T: Send + Sync + Copy>(entries: &[(Digest, T)]) -> Vec<Vec<(Diges
     scatter_blocks(&entries.chunks(BLOCK).collect::<Vec<_>>())
 }
 
+/// For each partition what all blocks have of it, in their order.
+fn join<T: Send + Sync + Copy>(blocks: &[Vec<Vec<T>>]) -> Vec<Vec<T>> {
+    (0..PARTITIONS)
+        .into_par_iter()
+        .map(|partition| {
+            let length = blocks.iter().map(|block| block[partition].len()).sum();
+            let mut part = Vec::with_capacity(length);
+            for block in blocks {
+                part.extend_from_slice(&block[partition]);
+            }
+            part
+        })
+        .collect()
+}
+
 /// As [`scatter`], of several blocks.
 fn scatter_blocks<T: Send + Sync + Copy>(blocks: &[&[(Digest, T)]]) -> Vec<Vec<(Digest, T)>> {
     let blocks: Vec<Vec<Vec<(Digest, T)>>> = blocks
@@ -101,17 +116,7 @@ fn scatter_blocks<T: Send + Sync + Copy>(blocks: &[&[(Digest, T)]]) -> Vec<Vec<(
             parts
         })
         .collect();
-    (0..PARTITIONS)
-        .into_par_iter()
-        .map(|partition| {
-            let length = blocks.iter().map(|block| block[partition].len()).sum();
-            let mut part = Vec::with_capacity(length);
-            for block in &blocks {
-                part.extend_from_slice(&block[partition]);
-            }
-            part
-        })
-        .collect()
+    join(&blocks)
 }
 
 /// From digests to small values, built in parallel.
@@ -224,17 +229,7 @@ fn scatter_halves(digests: &[Digest]) -> Vec<Vec<Half>> {
             parts
         })
         .collect();
-    (0..PARTITIONS)
-        .into_par_iter()
-        .map(|partition| {
-            let length = blocks.iter().map(|block| block[partition].len()).sum();
-            let mut part = Vec::with_capacity(length);
-            for block in &blocks {
-                part.extend_from_slice(&block[partition]);
-            }
-            part
-        })
-        .collect()
+    join(&blocks)
 }
 
 fn equal_in(part: &[Half], digests: &[Digest]) -> Equal {
