@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use optin::report::number;
 use serde_json::Value as Json;
 
 use crate::support::{Folder, Table, files, optin, root};
@@ -20,19 +21,6 @@ fn with_whole_paths(pipeline: &str) -> String {
 
 fn count(value: &Json) -> u64 {
     value.as_u64().unwrap_or_else(|| panic!("{value} is no count"))
-}
-
-/// With thousands separated, as in prose.
-fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 // FEBRL.
@@ -149,7 +137,7 @@ fn hold(table: &[Vec<String>], part: &Json, name: &str, columns: &[(&str, &str)]
         assert_eq!(row.len() - 1, columns.len(), "{name}: another number of columns");
         for (at, (header, member)) in columns.iter().enumerate() {
             assert_eq!(table[0][at + 1], *header);
-            let is = grouped(count(&entry[*member]));
+            let is = number(count(&entry[*member]));
             assert_eq!(row[at + 1], is, "{} {header}: the README against the run", row[0]);
         }
     }
@@ -225,7 +213,7 @@ fn contoso_gives_the_figures_of_its_readme() {
     let of_size = |records: u64| {
         let sizes = account["clusters"].as_array().expect("sizes");
         let size = sizes.iter().find(|size| count(&size["records"]) == records);
-        grouped(size.map_or(0, |size| count(&size["clusters"])))
+        number(size.map_or(0, |size| count(&size["clusters"])))
     };
     let list = |name: &str| {
         let lists = account["suppression"].as_array().expect("lists");
@@ -236,8 +224,8 @@ fn contoso_gives_the_figures_of_its_readme() {
     let prose = [
         format!(
             "{} records become {} customers: {} of one record, {} of two, {} of three",
-            grouped(sum("customers", "read")),
-            grouped(count(&account["profiles"])),
+            number(sum("customers", "read")),
+            number(count(&account["profiles"])),
             of_size(1),
             of_size(2),
             of_size(3)

@@ -1,7 +1,6 @@
 //! Groupings: ids that profiles share without being merged, such as households
 //! (docs/semantics.md, section 4).
 
-use polars::prelude::*;
 use rayon::prelude::*;
 
 use super::account::GroupingAccount;
@@ -26,10 +25,9 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// The group's id of every profile.
-    pub fn ids(&self) -> Series {
-        let ids = self.first.iter().map(|first| self.ids[*first as usize].as_str());
-        StringChunked::from_iter_values("".into(), ids).into_series()
+    /// The id of the group that a profile is in.
+    pub fn id(&self, profile: usize) -> &str {
+        &self.ids[self.first[profile] as usize]
     }
 }
 

@@ -166,7 +166,7 @@ impl Stages {
 pub fn execute(plan: &Plan, setting: &Setting) -> Outcome<Results> {
     let mut stages = Stages::new();
     let mut warnings = Vec::new();
-    let mut fields = tables::needed_fields(plan);
+    let fields = tables::needed_fields(plan);
     let mut loaded = load(plan, &fields)?;
     let earlier = load_earlier(plan)?;
     guard::before(plan, setting, &loaded, &mut warnings)?;
@@ -187,8 +187,7 @@ pub fn execute(plan: &Plan, setting: &Setting) -> Outcome<Results> {
         // All values may decide which of two records of one id stays.
         let all = (0..plan.fields.len()).map(FieldId).collect();
         load_more(plan, &all, &mut loaded)?;
-        fields = all;
-        records = Records::new(plan, &loaded, &fields)?;
+        records = Records::new(plan, &loaded, &all)?;
     }
     let keys = Keys::new(plan, &records);
     stages.end("keys");
@@ -207,7 +206,7 @@ pub fn execute(plan: &Plan, setting: &Setting) -> Outcome<Results> {
     let suppressed = suppress::suppressed(plan, &loaded, &clusters, &keys)?;
     stages.end("consent");
     let mut columns =
-        ProfileColumns::new(plan, &records, &clusters, &survivors, &states, &groupings);
+        ProfileColumns::new(plan, &records, &clusters, &survivors, &shown, &states, &groupings);
     let court = Court {
         plan,
         states: &states,

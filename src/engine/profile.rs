@@ -1,5 +1,6 @@
 //! Profiles: one row a customer, in profile order, with the values that survive.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use polars::prelude::*;
@@ -14,7 +15,7 @@ use super::keys::Keys;
 use super::records::{Record, Records};
 use super::survivorship::{NOBODY, Survivors};
 use crate::diagnostics::Outcome;
-use crate::plan::{FieldId, OutColumn, Plan, PurposeId, Type, hex};
+use crate::plan::{FieldId, OutColumn, Plan, Type, hex};
 
 /// The contact points that profiles show.
 #[derive(Debug)]
@@ -65,6 +66,7 @@ pub struct ProfileColumns<'a> {
     records: &'a Records,
     clusters: &'a Clusters,
     survivors: &'a Survivors<'a>,
+    shown: &'a Shown,
     states: &'a States,
     groupings: &'a [Groups],
     made: Vec<(OutColumn, Column)>,
@@ -78,10 +80,11 @@ impl<'a> ProfileColumns<'a> {
         records: &'a Records,
         clusters: &'a Clusters,
         survivors: &'a Survivors<'a>,
+        shown: &'a Shown,
         states: &'a States,
         groupings: &'a [Groups],
     ) -> Self {
-        Self { plan, records, clusters, survivors, states, groupings, made: Vec::new() }
+        Self { plan, records, clusters, survivors, shown, states, groupings, made: Vec::new() }
     }
 
     /// Number of profiles.
@@ -98,21 +101,9 @@ impl<'a> ProfileColumns<'a> {
         if let Some((_, column)) = self.made.iter().find(|(made, _)| *made == wanted) {
             return Ok(column.clone());
         }
-        let name = self.plan.column_name(wanted);
-        let column = self.make(wanted)?.with_name(name.into());
-        let column = Column::from(column);
+        let column = self.make(wanted, 0..self.len())?;
         self.made.push((wanted, column.clone()));
         Ok(column)
-    }
-
-    fn make(&self, wanted: OutColumn) -> Outcome<Series> {
-        Ok(match wanted {
-            OutColumn::CustomerId => customer_ids(self.clusters),
-            OutColumn::Field(field) => self.field(field)?,
-            OutColumn::PreviousIds => previous_ids(self.clusters),
-            OutColumn::Grouping(grouping) => self.groupings[grouping.0].ids(),
-            OutColumn::Consent(purpose) => self.consent(purpose),
-        })
     }
 
     /// A frame of several columns.
@@ -134,59 +125,59 @@ impl<'a> ProfileColumns<'a> {
         let rows = IdxCa::from_slice("".into(), profiles);
         let columns: Outcome<Vec<Column>> = wanted
             .iter()
-            .map(|wanted| {
-                let name = self.plan.column_name(*wanted);
-                if let Some((_, column)) = self.made.iter().find(|(made, _)| made == wanted) {
-                    return Ok(column.take(&rows).map_err(fault)?);
-                }
-                let series = match wanted {
-                    OutColumn::CustomerId => {
-                        let ids = &self.clusters.customer_ids;
-                        let texts = profiles.iter().map(|profile| hex(&ids[*profile as usize]));
-                        StringChunked::from_iter_values("".into(), texts).into_series()
-                    }
-                    OutColumn::Field(field) => {
-                        let winners = self.survivors.winners(self.clusters, *field);
-                        let winners = profiles
-                            .iter()
-                            .map(|profile| winners[*profile as usize])
-                            .map(|record| (record != NOBODY).then_some(record));
-                        gather(self.plan, self.records, *field, winners)?
-                    }
-                    other => self.make(*other)?.take(&rows).map_err(fault)?,
-                };
-                Ok(Column::from(series.with_name(name.into())))
+            .map(|wanted| match self.made.iter().find(|(made, _)| made == wanted) {
+                Some((_, column)) => Ok(column.take(&rows).map_err(fault)?),
+                None => self.make(*wanted, profiles.iter().map(|profile| *profile as usize)),
             })
             .collect();
         Ok(DataFrame::new(profiles.len(), columns?).map_err(fault)?)
     }
 
-    fn consent(&self, purpose: PurposeId) -> Series {
-        let names = self.states.of[purpose.0].iter().map(|state| state.name());
-        StringChunked::from_iter_values("".into(), names).into_series()
+    /// A column of the given profiles.
+    fn make(
+        &self,
+        wanted: OutColumn,
+        profiles: impl ExactSizeIterator<Item = usize>,
+    ) -> Outcome<Column> {
+        let clusters = self.clusters;
+        let series = match wanted {
+            OutColumn::CustomerId => texts(profiles.map(|p| Some(hex(&clusters.customer_ids[p])))),
+            OutColumn::PreviousIds => texts(profiles.map(|p| previous_ids(clusters, p))),
+            OutColumn::Grouping(grouping) => {
+                let groups = &self.groupings[grouping.0];
+                texts(profiles.map(|p| Some(groups.id(p))))
+            }
+            OutColumn::Consent(purpose) => {
+                let states = &self.states.of[purpose.0];
+                texts(profiles.map(|p| Some(states[p].name())))
+            }
+            OutColumn::Field(field) => {
+                let winners = self.winners(field);
+                let winner = |p: usize| (winners[p] != NOBODY).then_some(winners[p]);
+                gather(self.plan, self.records, field, profiles.map(winner))?
+            }
+        };
+        Ok(series.with_name(self.plan.column_name(wanted).into()).into())
     }
 
-    fn field(&self, field: FieldId) -> Outcome<Series> {
-        let winners = self.survivors.winners(self.clusters, field);
-        let winners = winners[..self.len()].iter().map(|r| (*r != NOBODY).then_some(*r));
-        gather(self.plan, self.records, field, winners)
+    /// For each profile the record whose value of a field it shows.
+    fn winners(&self, field: FieldId) -> Cow<'_, [Record]> {
+        match self.shown.winners(field) {
+            [] => Cow::Owned(self.survivors.winners(self.clusters, field)),
+            known => Cow::Borrowed(known),
+        }
     }
 }
 
-/// The `customer_id` of every profile.
-pub fn customer_ids(clusters: &Clusters) -> Series {
-    StringChunked::from_iter_values("".into(), clusters.customer_ids.iter().map(|id| hex(id)))
-        .into_series()
+fn texts<T: AsRef<str>>(texts: impl Iterator<Item = Option<T>>) -> Series {
+    StringChunked::from_iter_options("".into(), texts).into_series()
 }
 
-/// The ids that the records of every profile had in an earlier run, beside its own.
-fn previous_ids(clusters: &Clusters) -> Series {
-    let ids = (0..clusters.profiles).map(|profile| {
-        let previous = &clusters.earlier.as_ref()?.previous[profile];
-        let ids: Vec<String> = previous.iter().map(|id| hex(id)).collect();
-        (!ids.is_empty()).then(|| ids.join(" "))
-    });
-    StringChunked::from_iter_options("".into(), ids).into_series()
+/// The ids that the records of a profile had in an earlier run, beside its own.
+fn previous_ids(clusters: &Clusters, profile: usize) -> Option<String> {
+    let previous = &clusters.earlier.as_ref()?.previous[profile];
+    let ids: Vec<String> = previous.iter().map(|id| hex(id)).collect();
+    (!ids.is_empty()).then(|| ids.join(" "))
 }
 
 /// A field's values of the given records; none where there is none.

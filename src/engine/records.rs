@@ -14,7 +14,7 @@ use super::cells::Cells;
 use super::digest::{Digest, digest, digest_in, equal};
 use super::source::Loaded;
 use crate::diagnostics::Outcome;
-use crate::normalize::{FORMS, Region};
+use crate::normalize::{FORMS, Loose, Region};
 use crate::plan::{FieldId, Key, Match, Plan, RegionFrom, Table, TableId, Type};
 
 /// A record's number.
@@ -332,42 +332,42 @@ impl<'a> KeyReader<'a> {
         }
     }
 
-    /// The key's digest and those under which it looks for denials; `None` without a key.
-    fn target(&self, row: usize) -> Option<(Digest, [Digest; FORMS])> {
+    /// The key, and the forms under which its contact point looks for denials.
+    fn target(&self, row: usize) -> Option<KeyForms> {
+        self.with_forms(row, |loose| &loose.target)
+    }
+
+    /// The key, and the forms under which a denial of it is filed; `None` without a key.
+    #[must_use]
+    pub fn denial(&self, row: usize) -> Option<KeyForms> {
+        self.with_forms(row, |loose| &loose.denial)
+    }
+
+    fn with_forms(
+        &self,
+        row: usize,
+        forms: impl for<'l, 't> Fn(&'l Loose<'t>) -> &'l [Option<Cow<'t, str>>; FORMS],
+    ) -> Option<KeyForms> {
         let text = self.cells.text(row)?;
         let loose = self.key.chain.apply_loose(&text, self.region(row))?;
         let key = digest(loose.key.as_bytes());
-        let each = |form: &Option<Cow<'_, str>>| match form {
+        let forms = forms(&loose).each_ref().map(|form| match form {
             None => 0,
             // Most mails are as loose as they can be.
             Some(form) if *form == loose.key => key,
             Some(form) => digest(form.as_bytes()),
-        };
-        Some((key, loose.target.each_ref().map(each)))
-    }
-
-    /// The key's digest and those under which denials look for it; `None` without a key.
-    #[must_use]
-    pub fn loose(&self, row: usize) -> Option<LooseDigests> {
-        let text = self.cells.text(row)?;
-        let loose = self.key.chain.apply_loose(&text, self.region(row))?;
-        let key = digest(loose.key.as_bytes());
-        let each = |form: &Option<Cow<'_, str>>| match form {
-            None => 0,
-            Some(form) if *form == loose.key => key,
-            Some(form) => digest(form.as_bytes()),
-        };
-        Some(LooseDigests { key, denial: loose.denial.each_ref().map(each) })
+        });
+        Some(KeyForms { key, forms })
     }
 }
 
 /// Digests of a key and of its loose forms; 0 where there is none.
 #[derive(Clone, Copy, Debug)]
-pub struct LooseDigests {
+pub struct KeyForms {
     /// The key itself.
     pub key: Digest,
-    /// Under which a denial is filed.
-    pub denial: [Digest; FORMS],
+    /// Its forms, on the side that was asked for.
+    pub forms: [Digest; FORMS],
 }
 
 /// The digests of one field of all records; 0 where there is no key.
@@ -391,26 +391,20 @@ pub fn loose_keys(
         records.tables.iter().map(|table| KeyReader::for_field(plan, table, field)).collect();
     // Memory that stays zero is never touched: most forms are used by few records or none.
     let mut keys: Vec<Digest> = vec![0; records.len];
-    let mut targets: Vec<Vec<Digest>> = (0..FORMS).map(|_| vec![0; records.len]).collect();
-    let mut blocks: Vec<Vec<&mut [Digest]>> =
-        targets.iter_mut().map(|forms| forms.chunks_mut(BLOCK).collect()).collect();
-    let mut of_block: Vec<Vec<&mut [Digest]>> = Vec::new();
-    while blocks.iter().all(|forms| !forms.is_empty()) {
-        of_block.push(blocks.iter_mut().filter_map(Vec::pop).collect());
-    }
-    of_block.reverse();
-    let used: Vec<[bool; FORMS]> = keys
-        .par_chunks_mut(BLOCK)
-        .zip(of_block)
+    let mut targets: [Vec<Digest>; FORMS] = std::array::from_fn(|_| vec![0; records.len]);
+    let [a, b, c, d] = targets.each_mut().map(|forms| forms.par_chunks_mut(BLOCK));
+    let used: Vec<[bool; FORMS]> = (keys.par_chunks_mut(BLOCK), a, b, c, d)
+        .into_par_iter()
         .enumerate()
-        .map(|(block, (keys, mut targets))| {
+        .map(|(block, (keys, a, b, c, d))| {
+            let targets = [a, b, c, d];
             let mut used = [false; FORMS];
             for (at, key) in keys.iter_mut().enumerate() {
                 let record = Record::try_from(block * BLOCK + at).unwrap_or(Record::MAX);
                 let (TableId(table), row) = records.place(record);
-                let Some((own, forms)) = readers[table].target(row) else { continue };
-                *key = own;
-                for (form, digest) in forms.into_iter().enumerate() {
+                let Some(target) = readers[table].target(row) else { continue };
+                *key = target.key;
+                for (form, digest) in target.forms.into_iter().enumerate() {
                     if digest != 0 {
                         targets[form][at] = digest;
                         used[form] = true;

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use super::words::{self, Stops};
-use super::{Documented, Example, Step};
+use super::{Documented, Example, Step, then};
 
 pub(super) const ORGANIZATION: Documented = Documented {
     name: "organization",
@@ -56,16 +56,8 @@ static FORMS: LazyLock<Forms> = LazyLock::new(|| {
 
 /// The key of a name of an organization.
 pub(super) fn organization(text: &str) -> Cow<'_, str> {
-    match words::plain(text, Stops::Nothing) {
-        Cow::Borrowed(plain) => spell_and(shorten(plain)),
-        Cow::Owned(plain) => {
-            let changed = match spell_and(shorten(&plain)) {
-                Cow::Borrowed(same) if same.len() == plain.len() => None,
-                other => Some(other.into_owned()),
-            };
-            Cow::Owned(changed.unwrap_or(plain))
-        }
-    }
+    let plain = words::plain(text, Stops::Nothing);
+    then(plain, |plain| Some(spell_and(shorten(plain)))).unwrap_or_default()
 }
 
 /// Without `the` in front and legal forms at the end.

@@ -11,7 +11,7 @@ use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::engine::account::ConsentAccount;
 use crate::engine::cells::Cells;
 use crate::engine::digest::{Digest, DigestMap};
-use crate::engine::records::{KeyReader, RecordKey, id_text};
+use crate::engine::records::{KeyForms, KeyReader, RecordKey, id_text};
 use crate::engine::source::Loaded;
 use crate::engine::source::values::TimeReader;
 use crate::normalize::FORMS;
@@ -279,13 +279,10 @@ impl<'a> Intake<'a> {
                 continue;
             }
             all_null = false;
-            match reader.loose(row) {
-                Some(loose) => stands.on.push(Stand {
-                    subject: *subject,
-                    key: loose.key,
-                    forms: loose.denial,
-                    counted: true,
-                }),
+            match reader.denial(row) {
+                Some(KeyForms { key, forms }) => {
+                    stands.on.push(Stand { subject: *subject, key, forms, counted: true });
+                }
                 None => stands.unmatchable += u64::from(!has_record),
             }
         }

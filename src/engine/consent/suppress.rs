@@ -116,7 +116,7 @@ fn read(
         let loose: Vec<_> = (0..source.rows)
             .into_par_iter()
             .with_min_len(2048)
-            .map(|row| (!reader.is_null(row)).then(|| reader.loose(row)))
+            .map(|row| (!reader.is_null(row)).then(|| reader.denial(row)))
             .collect();
         let mut keys: Vec<(Digest, ())> = Vec::new();
         let mut forms: Vec<(Digest, ())> = Vec::new();
@@ -127,7 +127,7 @@ fn read(
                     filled[row] = true;
                     keys.push((loose.key, ()));
                     forms.extend(
-                        loose.denial.iter().filter(|form| **form != 0).map(|form| (*form, ())),
+                        loose.forms.iter().filter(|form| **form != 0).map(|form| (*form, ())),
                     );
                 }
                 Some(None) => {

@@ -237,92 +237,96 @@ pub fn clusters(
     drop(of_rules);
     let draft = Draft::new(plan, records, &id_digests, &roots, &shadow_links);
     let names = names::names(plan, records, &draft, earlier.zip(first_of.as_ref()), as_of)?;
-    let mut clusters = assemble(records, &draft, names);
-    clusters.linked_by = linked_by;
-    clusters.id_digests = id_digests;
-    clusters.id_forms = id_forms;
-    clusters.rules = rules;
-    clusters.pairs = pair_accounts;
-    clusters.guards = Guards { large_clusters: clusters.too_large as u64, ..guards };
-    clusters.shared = shared;
-    clusters.blocked = views.into_iter().map(|view| view.blocked).collect();
-    clusters.always = always.pairs.iter().map(|(one, other, _)| (*one, *other)).collect();
-    Ok(clusters)
+    let order = Order::new(records, &draft, &names);
+    let Names { anchors, ids, earlier } = names;
+    let too_large = draft.kinds.iter().filter(|kind| **kind == Kind::TooLarge).count();
+    Ok(Clusters {
+        profiles: order.profiles,
+        too_large,
+        anchors: order.of_profiles(&anchors),
+        customer_ids: order.of_profiles(&ids),
+        earlier: earlier.map(|earlier| Earlier {
+            previous: order.of_profiles(&earlier.previous),
+            since: order.of_profiles(&earlier.since),
+            account: earlier.account,
+        }),
+        of: order.of,
+        starts: order.starts,
+        members: order.members,
+        shadows: order.shadows,
+        linked_by,
+        id_digests,
+        id_forms,
+        rules,
+        pairs: pair_accounts,
+        guards: Guards { large_clusters: too_large as u64, ..guards },
+        shared,
+        blocked: views.into_iter().map(|view| view.blocked).collect(),
+        always: always.pairs.iter().map(|(one, other, _)| (*one, *other)).collect(),
+    })
 }
 
-/// Puts the clusters in order: profiles in profile order, then what is set aside.
-fn assemble(records: &Records, draft: &Draft, names: Names) -> Clusters {
-    let Names { anchors, ids, earlier } = names;
-    // Keys beside numbers: comparing them must not go through all of memory. Half of an id tells
-    // nearly always which is smaller.
-    let mut keyed: Vec<((Kind, u16), u64, u32)> = draft
-        .kinds
-        .par_iter()
-        .zip(&anchors)
-        .zip(&ids)
-        .zip(0..u32::try_from(ids.len()).unwrap_or(u32::MAX))
-        .with_min_len(4096)
-        .map(|(((kind, anchor), id), cluster)| {
-            let table = u16::try_from(records.place(*anchor).0.0).unwrap_or(u16::MAX);
-            let [half @ .., _, _, _, _, _, _, _, _] = *id;
-            ((*kind, table), u64::from_be_bytes(half), cluster)
-        })
-        .collect();
-    keyed.par_sort_unstable_by(|a, b| {
-        let rest = || (ids[a.2 as usize], a.2).cmp(&(ids[b.2 as usize], b.2));
-        (a.0, a.1).cmp(&(b.0, b.1)).then_with(rest)
-    });
-    let order: Vec<u32> = keyed.into_iter().map(|(_, _, cluster)| cluster).collect();
-    let mut rank = vec![0_u32; order.len()];
-    for (at, cluster) in (0..).zip(&order) {
-        rank[*cluster as usize] = at;
+/// The clusters in order: profiles in profile order, then what is set aside.
+struct Order {
+    /// Numbers in the draft.
+    drafted: Vec<u32>,
+    profiles: usize,
+    of: Vec<Cluster>,
+    starts: Vec<u32>,
+    members: Vec<Record>,
+    shadows: Vec<(Cluster, Record)>,
+}
+
+impl Order {
+    fn new(records: &Records, draft: &Draft, names: &Names) -> Self {
+        let ids = &names.ids;
+        // Keys beside numbers: comparing them must not go through all of memory. Half of an id
+        // tells nearly always which is smaller.
+        let mut keyed: Vec<((Kind, u16), u64, u32)> = draft
+            .kinds
+            .par_iter()
+            .zip(&names.anchors)
+            .zip(ids)
+            .zip(0..u32::try_from(ids.len()).unwrap_or(u32::MAX))
+            .with_min_len(4096)
+            .map(|(((kind, anchor), id), cluster)| {
+                let table = u16::try_from(records.place(*anchor).0.0).unwrap_or(u16::MAX);
+                let [half @ .., _, _, _, _, _, _, _, _] = *id;
+                ((*kind, table), u64::from_be_bytes(half), cluster)
+            })
+            .collect();
+        keyed.par_sort_unstable_by(|a, b| {
+            let rest = || (ids[a.2 as usize], a.2).cmp(&(ids[b.2 as usize], b.2));
+            (a.0, a.1).cmp(&(b.0, b.1)).then_with(rest)
+        });
+        let order: Vec<u32> = keyed.into_iter().map(|(_, _, cluster)| cluster).collect();
+        let mut rank = vec![0_u32; order.len()];
+        for (at, cluster) in (0..).zip(&order) {
+            rank[*cluster as usize] = at;
+        }
+        let ranked = |cluster: &Cluster| match *cluster {
+            NO_CLUSTER => NO_CLUSTER,
+            cluster => rank[cluster as usize],
+        };
+        let of: Vec<Cluster> = draft.of.par_iter().map(ranked).collect();
+        let size = |cluster: &u32| {
+            let at = *cluster as usize;
+            draft.starts[at + 1] - draft.starts[at]
+        };
+        let starts = starts_of(order.iter().map(size));
+        let members = members_of(&of, &starts);
+        let mut shadows: Vec<(Cluster, Record)> =
+            draft.shadows.iter().map(|(cluster, record)| (ranked(cluster), *record)).collect();
+        shadows.sort_unstable();
+        shadows.dedup();
+        let profiles = draft.kinds.iter().filter(|kind| **kind == Kind::Profile).count();
+        Self { drafted: order, profiles, of, starts, members, shadows }
     }
-    let of: Vec<Cluster> = draft
-        .of
-        .par_iter()
-        .map(|cluster| if *cluster == NO_CLUSTER { NO_CLUSTER } else { rank[*cluster as usize] })
-        .collect();
-    let starts = starts_of(
-        order
-            .iter()
-            .map(|cluster| draft.starts[*cluster as usize + 1] - draft.starts[*cluster as usize]),
-    );
-    let members = members_of(&of, &starts);
-    let mut shadows: Vec<_> =
-        draft.shadows.iter().map(|(cluster, record)| (rank[*cluster as usize], *record)).collect();
-    shadows.sort_unstable();
-    shadows.dedup();
-    let of_kind = |kind: Kind| draft.kinds.iter().filter(|k| **k == kind).count();
-    let profiles = of_kind(Kind::Profile);
-    let reordered = |cluster: &u32| *cluster as usize;
-    let earlier = earlier.map(|earlier| Earlier {
-        previous: order[..profiles]
-            .iter()
-            .map(reordered)
-            .map(|at| earlier.previous[at].clone())
-            .collect(),
-        since: order[..profiles].iter().map(reordered).map(|at| earlier.since[at]).collect(),
-        account: earlier.account,
-    });
-    Clusters {
-        profiles,
-        too_large: of_kind(Kind::TooLarge),
-        anchors: order[..profiles].iter().map(reordered).map(|at| anchors[at]).collect(),
-        customer_ids: order[..profiles].iter().map(reordered).map(|at| ids[at]).collect(),
-        of,
-        starts,
-        members,
-        shadows,
-        linked_by: Vec::new(),
-        id_digests: Vec::new(),
-        id_forms: Vec::new(),
-        rules: Vec::new(),
-        pairs: Vec::new(),
-        blocked: Vec::new(),
-        always: Vec::new(),
-        guards: Guards::default(),
-        shared: Vec::new(),
-        earlier,
+
+    /// What the draft says of each cluster, for the profiles in their order.
+    fn of_profiles<T: Clone>(&self, drafted: &[T]) -> Vec<T> {
+        let profiles = &self.drafted[..self.profiles];
+        profiles.iter().map(|cluster| drafted[*cluster as usize].clone()).collect()
     }
 }
 

@@ -119,9 +119,9 @@ fn columns(file: &Path, format: Format) -> Result<Vec<Column>, Diagnostic> {
         Format::Delimited { delimiter, quoted, compression } => {
             let head = head(file, compression)?;
             let text = head_text(&head, file)?;
-            let names = text::header_of(text, delimiter, quoted)
+            let text = text::Delimited::open(text, delimiter, quoted)
                 .map_err(|fault| fault.into_diagnostic(file))?;
-            Ok(as_text(names))
+            Ok(as_text(text.header))
         }
         Format::Ndjson { compression } => {
             let head = head(file, compression)?;

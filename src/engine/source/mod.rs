@@ -269,19 +269,20 @@ fn delimited(
     }
     let fault = |fault: text::Fault| fault.into_diagnostic(file);
     let text = text::utf8(&bytes).map_err(fault)?;
-    let header = text::header_of(text, delimiter, quoted).map_err(fault)?;
+    let text = text::Delimited::open(text, delimiter, quoted).map_err(fault)?;
     let known = source.columns.iter().map(|column| column.name.as_str());
-    if !known.eq(header.iter().map(String::as_str)) {
+    if !known.eq(text.header.iter().map(String::as_str)) {
         return Err(changed(file).into());
     }
     let place = |name: &String| columns.iter().position(|column| column.name == *name);
-    let wanted = text::Wanted { columns: header.iter().map(place).collect(), nulls: &source.nulls };
-    let Some(cut) = text::cut(text, delimiter, quoted, &wanted) else {
+    let columns_of_fields = text.header.iter().map(place).collect();
+    let wanted = text::Wanted { columns: columns_of_fields, nulls: &source.nulls };
+    let Some(cut) = text.cut(&wanted) else {
         // Record by record, to say which is wrong.
-        let walk = text::walk(text, delimiter, quoted).map_err(fault)?;
+        let records = text.walk().map_err(fault)?;
         return Err(Diagnostic::error(
             Code::AccountFault,
-            format!("the file has {} records, but not all can be read", walk.records),
+            format!("the file has {records} records, but not all can be read"),
         )
         .in_file(Site { file: file.to_path_buf(), ..Site::default() })
         .help("please report this: the two ways of reading must agree")

@@ -2,24 +2,15 @@
 //!
 //! Readers of CSV are lenient: an unclosed quote swallows records, a file with bare carriage
 //! returns has no rows, UTF-16 is garbage, and none of it is an error there. Here every byte is
-//! looked at: encoding, line ends, quotes and the number of fields of each record. [`cut`] does so
-//! in parallel and takes the wanted cells on the way, so that nothing is read twice; if it meets
-//! any fault, [`walk`] goes from record to record to say which one.
+//! looked at: encoding, line ends, quotes and the number of fields of each record.
+//! [`Delimited::cut`] does so in parallel and takes the wanted cells on the way, so that nothing is
+//! read twice; if it meets any fault, [`Delimited::walk`] goes from record to record to say which.
 
 use memchr::{memchr, memchr2, memchr3};
 use polars_arrow::array::{MutableBinaryViewArray, Utf8ViewArray};
 use rayon::prelude::*;
 
 use crate::diagnostics::{Code, Diagnostic};
-
-/// What the walk found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Walk {
-    /// The header's fields, trimmed.
-    pub header: Vec<String>,
-    /// Records after the header.
-    pub records: u64,
-}
 
 /// A fault in a text file: code, message, record (1 is the first after the header) and line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,63 +94,92 @@ pub fn utf8(bytes: &[u8]) -> Result<&str, Fault> {
     })
 }
 
-/// Walks a whole delimited file.
+/// A delimited text of which the header is known.
 ///
-/// A line without any character is no record, unless the file has a single column. A record ends
-/// with a line feed, with or without a carriage return before it, or with the file.
-///
-/// # Errors
-/// The first fault, with record and line.
-pub fn walk(text: &str, delimiter: u8, quoted: bool) -> Result<Walk, Fault> {
-    let bytes = text.as_bytes();
-    if bytes.is_empty() {
-        return Err(Fault::new(Code::Header, "the file is empty: not even a header")
-            .help("write the header line, or take the source out"));
-    }
-    let bare = has_bare_cr(bytes);
-    if bare && memchr(b'\n', bytes).is_none() {
-        return Err(Fault::new(Code::LineEnds, "the lines end with bare carriage returns")
-            .help("convert the line ends, for example with `tr '\\r' '\\n'`"));
-    }
-    let mut walker = Walker { bytes, delimiter, quoted, bare, at: 0, line: 1, record: 0 };
-    let header = header(&mut walker)?;
-    let width = header.len();
-    while walker.at < bytes.len() {
-        if width > 1 && walker.skip_empty_line() {
-            continue;
-        }
-        walker.record += 1;
-        let line = walker.line;
-        let fields = walker.record(|_, _| {})?;
-        if fields != width {
-            let what = if fields > width { "too many" } else { "too few" };
-            return Err(Fault::new(
-                Code::FieldCount,
-                format!("a record has {what} fields: {fields}, where the header has {width}"),
-            )
-            .at(walker.record, line)
-            .help("quote fields that hold the delimiter or a line end; check `delimiter`"));
-        }
-    }
-    Ok(Walk { header, records: walker.record })
+/// A line without any character is no record, unless there is a single column. A record ends with
+/// a line feed, with or without a carriage return before it, or with the text.
+pub struct Delimited<'a> {
+    /// The header's fields, trimmed.
+    pub header: Vec<String>,
+    text: &'a str,
+    /// Stands behind the header.
+    body: Walker<'a>,
 }
 
-/// The header's fields alone, from the first bytes of a file. `whole` says if these are all bytes.
-///
-/// # Errors
-/// A header that cannot be used.
-pub fn header_of(text: &str, delimiter: u8, quoted: bool) -> Result<Vec<String>, Fault> {
-    let bytes = text.as_bytes();
-    if bytes.is_empty() {
-        return Err(Fault::new(Code::Header, "the file is empty: not even a header")
-            .help("write the header line, or take the source out"));
+impl<'a> Delimited<'a> {
+    /// Reads the header; of a whole text, or of the first bytes of one.
+    ///
+    /// # Errors
+    /// No header, one that cannot be used, or line ends that leave a single line.
+    pub fn open(text: &'a str, delimiter: u8, quoted: bool) -> Result<Self, Fault> {
+        let bytes = text.as_bytes();
+        if bytes.is_empty() {
+            return Err(Fault::new(Code::Header, "the file is empty: not even a header")
+                .help("write the header line, or take the source out"));
+        }
+        let bare = has_bare_cr(bytes);
+        if bare && memchr(b'\n', bytes).is_none() {
+            return Err(Fault::new(Code::LineEnds, "the lines end with bare carriage returns")
+                .help("convert the line ends, for example with `tr '\\r' '\\n'`"));
+        }
+        let mut body = Walker { bytes, delimiter, quoted, bare, at: 0, line: 1, record: 0 };
+        Ok(Self { header: header(&mut body)?, text, body })
     }
-    let bare = has_bare_cr(bytes);
-    if bare && memchr(b'\n', bytes).is_none() {
-        return Err(Fault::new(Code::LineEnds, "the lines end with bare carriage returns")
-            .help("convert the line ends, for example with `tr '\\r' '\\n'`"));
+
+    /// Walks all records one after the other and gives their number.
+    ///
+    /// # Errors
+    /// The first fault, with record and line.
+    pub fn walk(&self) -> Result<u64, Fault> {
+        let mut walker = self.body;
+        let width = self.header.len();
+        while walker.at < walker.bytes.len() {
+            if width > 1 && walker.skip_empty_line() {
+                continue;
+            }
+            walker.record += 1;
+            let line = walker.line;
+            let fields = walker.record(|_, _| {})?;
+            if fields != width {
+                let what = if fields > width { "too many" } else { "too few" };
+                return Err(Fault::new(
+                    Code::FieldCount,
+                    format!("a record has {what} fields: {fields}, where the header has {width}"),
+                )
+                .at(walker.record, line)
+                .help("quote fields that hold the delimiter or a line end; check `delimiter`"));
+            }
+        }
+        Ok(walker.record)
     }
-    header(&mut Walker { bytes, delimiter, quoted, bare, at: 0, line: 1, record: 0 })
+
+    /// Walks all records in parallel and takes the wanted cells on the way. `None` if there is any
+    /// fault: [`walk`](Self::walk) then says which.
+    ///
+    /// The text is divided at line feeds outside of quotes, which the number of quotes before them
+    /// tells, if quotes stand only where they may. Each part must hold whole records and no fault;
+    /// so by the first part the second begins where it seems to, and so on.
+    #[must_use]
+    pub fn cut(&self, wanted: &Wanted<'_>) -> Option<Cut> {
+        let bounds = bounds(self.body.bytes, self.body.at, self.body.quoted);
+        let parts: Vec<Option<Part>> = bounds
+            .par_windows(2)
+            .map(|bounds| {
+                let text = &self.text[bounds[0]..bounds[1]];
+                part(text, Walker { bytes: text.as_bytes(), at: 0, ..self.body }, wanted)
+            })
+            .collect();
+        let columns = wanted.columns.iter().flatten().count();
+        let mut all = Cut { records: 0, columns: vec![Vec::new(); columns] };
+        for part in parts {
+            let part = part?;
+            all.records += part.records;
+            for (column, cells) in all.columns.iter_mut().zip(part.cells) {
+                column.push(cells);
+            }
+        }
+        Some(all)
+    }
 }
 
 fn header(walker: &mut Walker<'_>) -> Result<Vec<String>, Fault> {
@@ -369,39 +389,6 @@ pub struct Cut {
     pub columns: Vec<Vec<Utf8ViewArray>>,
 }
 
-/// Walks a delimited text in parallel and takes the wanted cells on the way. `None` if there is any
-/// fault: [`walk`] then says which.
-///
-/// The text is divided at line feeds outside of quotes, which the number of quotes before them
-/// tells, if quotes stand only where they may. Each part must hold whole records and no fault; so
-/// by the first part the second begins where it seems to, and so on.
-#[must_use]
-pub fn cut(text: &str, delimiter: u8, quoted: bool, wanted: &Wanted<'_>) -> Option<Cut> {
-    let bytes = text.as_bytes();
-    let bare = has_bare_cr(bytes);
-    let mut first = Walker { bytes, delimiter, quoted, bare, at: 0, line: 1, record: 0 };
-    first.record(|_, _| {}).ok()?;
-    let body = first.at;
-    let bounds = bounds(bytes, body, quoted);
-    let parts: Vec<Option<Part>> = bounds
-        .par_windows(2)
-        .map(|bounds| {
-            let text = &text[bounds[0]..bounds[1]];
-            part(text, Walker { bytes: text.as_bytes(), at: 0, ..first }, wanted)
-        })
-        .collect();
-    let columns = wanted.columns.iter().flatten().count();
-    let mut all = Cut { records: 0, columns: vec![Vec::new(); columns] };
-    for part in parts {
-        let part = part?;
-        all.records += part.records;
-        for (column, cells) in all.columns.iter_mut().zip(part.cells) {
-            column.push(cells);
-        }
-    }
-    Some(all)
-}
-
 /// Where the parts begin, and the end.
 fn bounds(bytes: &[u8], body: usize, quoted: bool) -> Vec<usize> {
     /// Large enough to be worth a thread, small enough that threads end together.
@@ -483,6 +470,11 @@ fn part(text: &str, mut walker: Walker<'_>, wanted: &Wanted<'_>) -> Option<Part>
 mod tests {
     use super::*;
 
+    /// The number of records.
+    fn walk(text: &str, delimiter: u8, quoted: bool) -> Result<u64, Fault> {
+        Delimited::open(text, delimiter, quoted)?.walk()
+    }
+
     fn code(text: &str) -> (Code, Option<u64>, Option<u64>) {
         let fault = walk(text, b',', true).expect_err("a fault");
         (fault.code, fault.record, fault.line)
@@ -500,7 +492,7 @@ mod tests {
             ("a\n\n1\n", 2),
             ("a,b", 0),
         ] {
-            assert_eq!(walk(text, b',', true).expect(text).records, records, "{text:?}");
+            assert_eq!(walk(text, b',', true).expect(text), records, "{text:?}");
         }
     }
 
@@ -529,8 +521,7 @@ mod tests {
 
     #[test]
     fn without_quoting_a_quote_is_a_character() {
-        let walk = walk("a\tb\n5\" pipe\tx\n", b'\t', false).expect("a walk");
-        assert_eq!(walk.records, 1);
+        assert_eq!(walk("a\tb\n5\" pipe\tx\n", b'\t', false).expect("a walk"), 1);
     }
 
     /// All cells by column, null as `None`.
@@ -539,9 +530,9 @@ mod tests {
         quoted: bool,
         nulls: &[String],
     ) -> Option<(u64, Vec<Vec<Option<String>>>)> {
-        let width = header_of(text, b',', quoted).ok()?.len();
-        let wanted = Wanted { columns: (0..width).map(Some).collect(), nulls };
-        let cut = cut(text, b',', quoted, &wanted)?;
+        let text = Delimited::open(text, b',', quoted).ok()?;
+        let wanted = Wanted { columns: (0..text.header.len()).map(Some).collect(), nulls };
+        let cut = text.cut(&wanted)?;
         let columns = cut.columns.iter().map(|parts| {
             let cells = parts.iter().flat_map(|part| part.iter());
             cells.map(|cell| cell.map(str::to_owned)).collect()
@@ -592,7 +583,7 @@ mod tests {
             }
             let (records, columns) = cells(&text, quoted, &[]).expect("no fault");
             assert_eq!(records, expected.len() as u64);
-            assert_eq!(walk(&text, b',', quoted).expect("no fault").records, records);
+            assert_eq!(walk(&text, b',', quoted).expect("no fault"), records);
             let found = columns[1].iter().map(|cell| cell.as_deref().unwrap_or_default());
             assert!(found.eq(expected.iter().map(String::as_str)));
         }
