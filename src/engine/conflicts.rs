@@ -54,10 +54,17 @@ pub fn conflicts(
         view.blocked.clone_from(blocked);
         views.push(view);
     }
-    let mut found: BTreeMap<(usize, usize), Conflict> = BTreeMap::new();
-    for (purpose, profiles) in states.conflicts.iter().enumerate() {
-        for profile in profiles {
-            let profile = *profile as usize;
+    let mut in_conflict: Vec<u32> = states.conflicts.concat();
+    in_conflict.sort_unstable();
+    in_conflict.dedup();
+    clusters.names.sort(plan, records, &mut in_conflict);
+    let mut found: Vec<Conflict> = Vec::new();
+    for profile in in_conflict {
+        for (purpose, profiles) in states.conflicts.iter().enumerate() {
+            if profiles.binary_search(&profile).is_err() {
+                continue;
+            }
+            let profile = profile as usize;
             let (granted, denied) =
                 sides(plan, PurposeId(purpose), decisions, clusters, keys, profile);
             let graph = Graph::new(plan, records, clusters, &views, profile)?;
@@ -74,16 +81,16 @@ pub fn conflicts(
                 None => Conflict {
                     profile,
                     purpose,
-                    granted: granted.first().copied().unwrap_or(clusters.anchors[profile]),
-                    denied: denied.first().copied().unwrap_or(clusters.anchors[profile]),
+                    granted: granted.first().copied().unwrap_or(clusters.names.anchors[profile]),
+                    denied: denied.first().copied().unwrap_or(clusters.names.anchors[profile]),
                     steps: None,
                     bridge: None,
                 },
             };
-            found.insert((profile, purpose), conflict);
+            found.push(conflict);
         }
     }
-    table(plan, records, clusters, &found.into_values().collect::<Vec<_>>())
+    table(plan, records, clusters, &found)
 }
 
 fn table(
@@ -99,7 +106,7 @@ fn table(
     let id = |record: Record| records.id(record).map(std::borrow::Cow::into_owned);
     let steps = rows.iter().map(|row| row.steps);
     let columns: Vec<Column> = vec![
-        text("customer_id", &|row| Some(hex(&clusters.customer_ids[row.profile]))),
+        text("customer_id", &|row| Some(hex(&clusters.names.id(plan, records, row.profile)))),
         text("purpose", &|row| Some(plan.consent.purposes[row.purpose].name.clone())),
         text("granted_source", &|row| source(row.granted)),
         text("granted_id", &|row| id(row.granted)),

@@ -60,15 +60,22 @@ fn group(
             forest.union(one, other);
         }
     }
-    let profiles = u32::try_from(clusters.profiles).unwrap_or(u32::MAX);
-    let first: Vec<u32> = (0..profiles).map(|profile| forest.find(profile)).collect();
-    let mut sizes = vec![0_u64; first.len()];
-    for root in &first {
-        sizes[*root as usize] += 1;
+    // A group is named after the first of it in profile order.
+    const NONE: u32 = u32::MAX;
+    let mut first_of = vec![NONE; clusters.profiles];
+    let mut first = vec![NONE; clusters.profiles];
+    let mut sizes = vec![0_u64; clusters.profiles];
+    for profile in clusters.names.in_order(plan, records) {
+        let known = &mut first_of[forest.find(*profile) as usize];
+        if *known == NONE {
+            *known = *profile;
+        }
+        first[*profile as usize] = *known;
+        sizes[*known as usize] += 1;
     }
     let ids = sizes
         .par_iter()
-        .zip(&clusters.customer_ids)
+        .zip(clusters.names.ids(plan, records))
         .map(|(size, id)| match size {
             0 => String::new(),
             _ => hex(&customer_id(&grouping.name, &hex(id), 1)),

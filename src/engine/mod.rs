@@ -205,30 +205,32 @@ pub fn execute(plan: &Plan, setting: &Setting) -> Outcome<Results> {
     let states = state::states(plan, &decisions, &clusters, &keys, &shown);
     let suppressed = suppress::suppressed(plan, &loaded, &clusters, &keys)?;
     stages.end("consent");
-    let mut columns =
+    let columns =
         ProfileColumns::new(plan, &records, &clusters, &survivors, &shown, &states, &groupings);
     let court = Court {
         plan,
         states: &states,
         suppressed: &suppressed,
         shown: &shown,
+        records: &records,
         clusters: &clusters,
         keys: &keys,
         as_of,
     };
-    let verdicts = court.judge(&mut columns)?;
+    let verdicts = court.judge(&columns)?;
     stages.end("segments");
 
+    let in_order = || clusters.names.in_order(plan, &records);
     let mut tables = Vec::new();
     for (name, target) in plan.outputs.named() {
         if target.is_none() {
             continue;
         }
         let frame = match name {
-            "profiles" => columns.frame(&profile_columns(plan))?,
+            "profiles" => columns.frame_of(&profile_columns(plan), in_order())?,
             "identity" => tables::identity(plan, &records, &clusters, &survivors)?,
             "quarantine" => tables::quarantine(plan, &records, &clusters, &survivors)?,
-            "segments" => tables::segments(plan, &mut columns, &verdicts)?,
+            "segments" => tables::segments(plan, &columns, &verdicts, in_order())?,
             "provenance" => tables::provenance(plan, &records, &clusters, &survivors)?,
             "shared_keys" => tables::shared_keys(plan, &records, &clusters)?,
             _ => conflicts::conflicts(plan, &records, &clusters, &keys, &decisions, &states)?,
@@ -399,7 +401,7 @@ fn customer_accounts(
                         identity::Fate::Profile(cluster) => {
                             // The anchor itself may be the duplicate that was set aside; its id
                             // is not.
-                            let anchor = clusters.anchors[cluster as usize] as usize;
+                            let anchor = clusters.names.anchors[cluster as usize] as usize;
                             let ids = &clusters.id_digests;
                             usize::from(ids[record] != ids[anchor])
                         }

@@ -1,4 +1,4 @@
-//! Profiles: one row a customer, in profile order, with the values that survive.
+//! Profiles: one row a customer, with the values that survive.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -60,7 +60,7 @@ impl Shown {
     }
 }
 
-/// Makes columns of profiles, each once and only if somebody asks.
+/// Makes columns of profiles when somebody asks.
 pub struct ProfileColumns<'a> {
     plan: &'a Plan,
     records: &'a Records,
@@ -69,11 +69,10 @@ pub struct ProfileColumns<'a> {
     shown: &'a Shown,
     states: &'a States,
     groupings: &'a [Groups],
-    made: Vec<(OutColumn, Column)>,
 }
 
 impl<'a> ProfileColumns<'a> {
-    /// Nothing made yet.
+    /// What columns are made from.
     #[must_use]
     pub fn new(
         plan: &'a Plan,
@@ -84,64 +83,34 @@ impl<'a> ProfileColumns<'a> {
         states: &'a States,
         groupings: &'a [Groups],
     ) -> Self {
-        Self { plan, records, clusters, survivors, shown, states, groupings, made: Vec::new() }
+        Self { plan, records, clusters, survivors, shown, states, groupings }
     }
 
-    /// Number of profiles.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.clusters.profiles
-    }
-
-    /// One column for all profiles, in profile order.
-    ///
-    /// # Errors
-    /// Faults of the engine.
-    pub fn column(&mut self, wanted: OutColumn) -> Outcome<Column> {
-        if let Some((_, column)) = self.made.iter().find(|(made, _)| *made == wanted) {
-            return Ok(column.clone());
-        }
-        let column = self.make(wanted, 0..self.len())?;
-        self.made.push((wanted, column.clone()));
-        Ok(column)
-    }
-
-    /// A frame of several columns.
-    ///
-    /// # Errors
-    /// Faults of the engine.
-    pub fn frame(&mut self, wanted: &[OutColumn]) -> Outcome<DataFrame> {
-        let columns: Outcome<Vec<Column>> = wanted.iter().map(|c| self.column(*c)).collect();
-        DataFrame::new(self.len(), columns?).map_err(|e| engine_fault("making profiles", &e).into())
-    }
-
-    /// A frame of several columns for some profiles only. What is made already is taken from;
-    /// what is not is made for these profiles alone.
+    /// A frame of several columns, a row for each of the given profiles.
     ///
     /// # Errors
     /// Faults of the engine.
     pub fn frame_of(&self, wanted: &[OutColumn], profiles: &[u32]) -> Outcome<DataFrame> {
-        let fault = |e: PolarsError| engine_fault("making an export", &e);
-        let rows = IdxCa::from_slice("".into(), profiles);
         let columns: Outcome<Vec<Column>> = wanted
             .iter()
-            .map(|wanted| match self.made.iter().find(|(made, _)| made == wanted) {
-                Some((_, column)) => Ok(column.take(&rows).map_err(fault)?),
-                None => self.make(*wanted, profiles.iter().map(|profile| *profile as usize)),
-            })
+            .map(|wanted| self.column_of(*wanted, profiles).map(Column::from))
             .collect();
-        Ok(DataFrame::new(profiles.len(), columns?).map_err(fault)?)
+        DataFrame::new(profiles.len(), columns?)
+            .map_err(|e| engine_fault("making profiles", &e).into())
     }
 
-    /// A column of the given profiles.
-    fn make(
-        &self,
-        wanted: OutColumn,
-        profiles: impl ExactSizeIterator<Item = usize>,
-    ) -> Outcome<Column> {
+    /// One column, a row for each of the given profiles.
+    ///
+    /// # Errors
+    /// Faults of the engine.
+    pub fn column_of(&self, wanted: OutColumn, profiles: &[u32]) -> Outcome<Series> {
         let clusters = self.clusters;
+        let profiles = profiles.iter().map(|profile| *profile as usize);
         let series = match wanted {
-            OutColumn::CustomerId => texts(profiles.map(|p| Some(hex(&clusters.customer_ids[p])))),
+            OutColumn::CustomerId => {
+                let id = |p: usize| clusters.names.id(self.plan, self.records, p);
+                texts(profiles.map(|p| Some(hex(&id(p)))))
+            }
             OutColumn::PreviousIds => texts(profiles.map(|p| previous_ids(clusters, p))),
             OutColumn::Grouping(grouping) => {
                 let groups = &self.groupings[grouping.0];
@@ -157,7 +126,7 @@ impl<'a> ProfileColumns<'a> {
                 gather(self.plan, self.records, field, profiles.map(winner))?
             }
         };
-        Ok(series.with_name(self.plan.column_name(wanted).into()).into())
+        Ok(series.with_name(self.plan.column_name(wanted).into()))
     }
 
     /// For each profile the record whose value of a field it shows.

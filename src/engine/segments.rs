@@ -16,6 +16,7 @@ use super::expr::lower;
 use super::identity::Clusters;
 use super::keys::Keys;
 use super::profile::{ProfileColumns, Shown};
+use super::records::Records;
 use crate::diagnostics::Outcome;
 use crate::plan::{DAY, Export, Expr, Gate, Instant, Model, OutColumn, Plan, PurposeId, Segment};
 
@@ -102,6 +103,8 @@ pub struct Court<'a> {
     pub suppressed: &'a Suppressed,
     /// What profiles show.
     pub shown: &'a Shown,
+    /// The records.
+    pub records: &'a Records,
     /// The clusters.
     pub clusters: &'a Clusters,
     /// The keys of their records.
@@ -111,21 +114,21 @@ pub struct Court<'a> {
 }
 
 impl Court<'_> {
-    /// Judges every profile in every segment.
+    /// Judges every profile in every segment. A rule is evaluated for those alone that the gate lets
+    /// through: whom it stops, no rule brings in.
     ///
     /// # Errors
     /// Faults of the engine.
-    pub fn judge(&self, columns: &mut ProfileColumns<'_>) -> Outcome<Verdicts> {
-        let profiles = columns.len();
+    pub fn judge(&self, columns: &ProfileColumns<'_>) -> Outcome<Verdicts> {
+        let profiles = self.clusters.profiles;
         let mut of: Vec<Vec<Verdict>> = vec![Vec::new(); self.plan.segments.len()];
         for id in &self.plan.segment_order {
             let segment = &self.plan.segments[id.0];
             let suppressed = self.suppressed_through(&segment.channels);
-            let rule = match &segment.rule {
-                Some(rule) => Some(self.evaluate(&rule.expr, columns)?),
-                None => None,
-            };
-            let verdicts = (0..profiles)
+            let is_in =
+                |member: &crate::plan::SegmentId, at: usize| of[member.0][at] == Verdict::InSegment;
+            // Before the rule: all that stops, and what the set operations say.
+            let mut verdicts: Vec<Verdict> = (0..profiles)
                 .into_par_iter()
                 .with_min_len(4096)
                 .map(|profile| {
@@ -135,14 +138,7 @@ impl Court<'_> {
                     if let Some(stopped) = self.stopped_by_gate(segment, profile) {
                         return stopped;
                     }
-                    match rule.as_ref().map(|rule| rule.get(profile)) {
-                        Some(Some(false)) => return Verdict::RuleFalse,
-                        Some(None) => return Verdict::RuleUnknown,
-                        Some(Some(true)) | None => {}
-                    }
-                    let is_in = |member: &crate::plan::SegmentId| {
-                        of[member.0][profile] == Verdict::InSegment
-                    };
+                    let is_in = |member: &crate::plan::SegmentId| is_in(member, profile);
                     let union = segment.union.is_empty() || segment.union.iter().any(is_in);
                     let intersect = segment.intersect.iter().all(is_in);
                     if union && intersect && !segment.except.iter().any(is_in) {
@@ -152,6 +148,22 @@ impl Court<'_> {
                     }
                 })
                 .collect();
+            if let Some(rule) = &segment.rule {
+                let open = |verdict| matches!(verdict, Verdict::InSegment | Verdict::SetOperation);
+                let candidates: Vec<u32> = (0..u32::try_from(profiles).unwrap_or(u32::MAX))
+                    .into_par_iter()
+                    .with_min_len(4096)
+                    .filter(|profile| open(verdicts[*profile as usize]))
+                    .collect();
+                let rule = self.evaluate(&rule.expr, columns, &candidates)?;
+                for (profile, holds) in candidates.iter().zip(rule.iter()) {
+                    match holds {
+                        Some(true) => {}
+                        Some(false) => verdicts[*profile as usize] = Verdict::RuleFalse,
+                        None => verdicts[*profile as usize] = Verdict::RuleUnknown,
+                    }
+                }
+            }
             of[id.0] = verdicts;
         }
         let accounts = self
@@ -191,23 +203,29 @@ impl Court<'_> {
         first
     }
 
-    fn evaluate(&self, expr: &Expr, columns: &mut ProfileColumns<'_>) -> Outcome<BooleanChunked> {
+    /// The rule's value for each of the given profiles.
+    fn evaluate(
+        &self,
+        expr: &Expr,
+        columns: &ProfileColumns<'_>,
+        profiles: &[u32],
+    ) -> Outcome<BooleanChunked> {
         let fault = |e: PolarsError| engine_fault("evaluating a rule", &e);
-        let profiles = columns.len();
         let (fields, purposes) = expr.names();
         let wanted: Vec<OutColumn> = fields.into_iter().map(OutColumn::Field).collect();
-        let mut frame = columns.frame(&wanted)?;
+        let mut frame = columns.frame_of(&wanted, profiles)?;
         // No field's name holds a control character, so these columns collide with none.
         let consent_name = |purpose: PurposeId| format!("\u{1}consent {}", purpose.0);
         for purpose in purposes {
             let passes = self.passes(purpose);
-            let name = consent_name(purpose);
-            let column = BooleanChunked::from_slice(name.as_str().into(), &passes).into_series();
+            let passes = profiles.iter().map(|profile| Some(passes[*profile as usize]));
+            let name = consent_name(purpose).into();
+            let column = BooleanChunked::from_iter_options(name, passes).into_series();
             frame.with_column(column.into()).map_err(fault)?;
         }
         if frame.width() == 0 {
-            let ones = BooleanChunked::full("\u{1}".into(), true, profiles).into_series();
-            frame = DataFrame::new(profiles, vec![ones.into()]).map_err(fault)?;
+            let ones = BooleanChunked::full("\u{1}".into(), true, profiles.len()).into_series();
+            frame = DataFrame::new(profiles.len(), vec![ones.into()]).map_err(fault)?;
         }
         let field_name =
             |field: crate::plan::FieldId| self.plan.column_name(OutColumn::Field(field));
@@ -267,24 +285,25 @@ impl Court<'_> {
         let contacts: Vec<&[Digest]> =
             export.contacts.iter().map(|field| self.shown.keys(*field)).collect();
         let mut left: Vec<DigestSet> = vec![DigestSet::default(); contacts.len()];
-        let mut profiles = Vec::new();
-        let mut in_segment = 0;
-        for (profile, verdict) in (0_u32..).zip(&verdicts.of[export.segment.0]) {
-            if *verdict != Verdict::InSegment {
-                continue;
+        let mut profiles: Vec<u32> = (0_u32..)
+            .zip(&verdicts.of[export.segment.0])
+            .filter(|(_, verdict)| **verdict == Verdict::InSegment)
+            .map(|(profile, _)| profile)
+            .collect();
+        self.clusters.names.sort(self.plan, self.records, &mut profiles);
+        let in_segment = profiles.len() as u64;
+        profiles.retain(|profile| {
+            let keys = || contacts.iter().map(|keys| keys[*profile as usize]);
+            if keys().zip(&left).any(|(key, left)| key != 0 && left.contains(&key)) {
+                return false;
             }
-            in_segment += 1;
-            let keys: Vec<Digest> = contacts.iter().map(|keys| keys[profile as usize]).collect();
-            if keys.iter().zip(&left).any(|(key, left)| *key != 0 && left.contains(key)) {
-                continue;
-            }
-            for (key, left) in keys.into_iter().zip(&mut left) {
+            for (key, left) in keys().zip(&mut left) {
                 if key != 0 {
                     left.insert(key);
                 }
             }
-            profiles.push(profile);
-        }
+            true
+        });
         let written = profiles.len() as u64;
         let account = ExportAccount {
             segment: self.plan.segments[export.segment.0].name.clone(),

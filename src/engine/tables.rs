@@ -126,17 +126,17 @@ pub fn identity(
     clusters: &Clusters,
     survivors: &Survivors<'_>,
 ) -> Outcome<DataFrame> {
-    let mut members = clusters.members[..clusters.starts[clusters.profiles] as usize].to_vec();
-    for cluster in 0..clusters.profiles {
-        let range = clusters.starts[cluster] as usize..clusters.starts[cluster + 1] as usize;
-        if range.len() > 1 {
-            members[range].sort_unstable_by(|a, b| {
-                let table = |record: Record| records.place(record).0;
-                table(*a).cmp(&table(*b)).then_with(|| records.id(*a).cmp(&records.id(*b)))
-            });
-        }
+    let table = |record: Record| records.place(record).0;
+    let mut members = Vec::with_capacity(clusters.starts[clusters.profiles] as usize);
+    for cluster in clusters.names.in_order(plan, records) {
+        let start = members.len();
+        let of_cluster = clusters.members(*cluster as usize).iter().copied();
+        members.extend(of_cluster.filter(|record| !survivors.duplicate[*record as usize]));
+        members[start..].sort_unstable_by(|a, b| {
+            table(*a).cmp(&table(*b)).then_with(|| records.id(*a).cmp(&records.id(*b)))
+        });
     }
-    members.retain(|record| !survivors.duplicate[*record as usize]);
+    let ids = clusters.names.ids(plan, records);
     let each = |make: &(dyn Fn(Record) -> Option<String> + Sync)| {
         let values: Vec<Option<String>> =
             members.par_iter().with_min_len(4096).map(|record| make(*record)).collect();
@@ -146,7 +146,7 @@ pub fn identity(
     let namespace = each(&|record| Some(plan.tables[records.place(record).0.0].namespace.clone()));
     let id = each(&|record| records.id(record).map(std::borrow::Cow::into_owned));
     let customer =
-        each(&|record| Some(hex(&clusters.customer_ids[clusters.of[record as usize] as usize])));
+        each(&|record| Some(hex(&ids[clusters.of[record as usize] as usize])));
     let rule = each(&|record| match clusters.linked_by[record as usize] {
         LinkedBy::Rule(rule) => Some(plan.identity.rules[usize::from(rule)].name.clone()),
         LinkedBy::Always => Some("always".to_owned()),
@@ -240,14 +240,18 @@ pub fn provenance(
 ) -> Outcome<DataFrame> {
     let winners: Vec<Vec<Record>> =
         (0..plan.fields.len()).map(|at| survivors.winners(clusters, FieldId(at))).collect();
-    let cells: Vec<ShownCell> = (0..clusters.profiles)
+    let cells: Vec<ShownCell> = clusters
+        .names
+        .in_order(plan, records)
+        .iter()
         .flat_map(|profile| {
+            let profile = *profile as usize;
             let of_field = winners.iter().enumerate();
             of_field.map(move |(field, winners)| (profile, field, winners[profile]))
         })
         .filter(|(_, _, record)| *record != NOBODY)
         .collect();
-    let ids: Vec<String> = clusters.customer_ids.iter().map(|id| hex(id)).collect();
+    let ids: Vec<String> = clusters.names.ids(plan, records).iter().map(|id| hex(id)).collect();
     let text = |name: &str, make: &dyn Fn(&ShownCell) -> Option<String>| {
         StringChunked::from_iter_options(name.into(), cells.iter().map(make)).into_series()
     };
@@ -290,13 +294,13 @@ pub fn shared_keys(plan: &Plan, records: &Records, clusters: &Clusters) -> Outco
 /// Faults of the engine.
 pub fn segments(
     plan: &Plan,
-    columns: &mut ProfileColumns<'_>,
+    columns: &ProfileColumns<'_>,
     verdicts: &Verdicts,
+    in_order: &[u32],
 ) -> Outcome<DataFrame> {
-    let ids = columns.column(OutColumn::CustomerId)?;
-    let mut all = vec![ids.as_materialized_series().clone()];
+    let mut all = vec![columns.column_of(OutColumn::CustomerId, in_order)?];
     for (segment, verdicts) in plan.segments.iter().zip(&verdicts.of) {
-        let names = verdicts.iter().map(|verdict| verdict.name());
+        let names = in_order.iter().map(|profile| verdicts[*profile as usize].name());
         all.push(
             StringChunked::from_iter_values(segment.name.as_str().into(), names).into_series(),
         );

@@ -19,7 +19,7 @@ pub enum Kind {
     Dropped,
 }
 
-/// The clusters before they have names.
+/// The clusters before they have names: profiles first, then what is set aside.
 #[derive(Debug)]
 pub struct Draft {
     /// The cluster of each record.
@@ -85,7 +85,39 @@ impl Draft {
                 shadows.extend(dropped);
             }
         }
-        Self { of, starts, members, kinds, shadows }
+        let mut draft = Self { of, starts, members, kinds, shadows };
+        draft.put_profiles_first();
+        draft
+    }
+
+    /// Numbers the clusters anew if something is set aside: profiles, too large ones, dropped
+    /// ones, within each as they stood.
+    fn put_profiles_first(&mut self) {
+        if self.kinds.iter().any(|kind| *kind != Kind::Profile) {
+            let clusters = Cluster::try_from(self.kinds.len()).unwrap_or(NO_CLUSTER);
+            let mut order: Vec<Cluster> = (0..clusters).collect();
+            order.sort_by_key(|cluster| self.kinds[*cluster as usize]);
+            let mut rank = vec![0; order.len()];
+            for (at, cluster) in (0..).zip(&order) {
+                rank[*cluster as usize] = at;
+            }
+            let sizes = order.iter().map(|cluster| {
+                let at = *cluster as usize;
+                self.starts[at + 1] - self.starts[at]
+            });
+            self.starts = starts_of(sizes);
+            self.kinds.sort_unstable();
+            let ranked = |cluster: &mut Cluster| {
+                if *cluster != NO_CLUSTER {
+                    *cluster = rank[*cluster as usize];
+                }
+            };
+            self.of.par_iter_mut().for_each(ranked);
+            self.shadows.iter_mut().for_each(|(cluster, _)| ranked(cluster));
+            self.members = members_of(&self.of, &self.starts);
+        }
+        self.shadows.sort_unstable();
+        self.shadows.dedup();
     }
 
     /// The members of a cluster.

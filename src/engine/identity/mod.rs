@@ -13,7 +13,7 @@ mod rules;
 mod split;
 mod statistics;
 
-pub use names::{Earlier, PreviousAccount, customer_id};
+pub use names::{Earlier, Names, PreviousAccount, customer_id};
 pub use pairs::PairAccount;
 pub use rules::RuleView;
 pub use split::Sets;
@@ -30,12 +30,13 @@ use super::source::Loaded;
 use crate::diagnostics::Outcome;
 use crate::plan::{Instant, Plan};
 use aside::{Draft, Kind};
-use names::Names;
 use pairs::{FirstOf, PairList};
 use rules::RuleLinks;
 use split::Exceptions;
 
-/// Number of a cluster: profiles come first, in profile order, then what is set aside whole.
+/// Number of a cluster: profiles come first, then what is set aside whole, both in the order of
+/// their smallest records, so that what is done cluster by cluster goes through memory in one
+/// direction. The order in which profiles leave is another one ([`Names::sort`]).
 pub type Cluster = u32;
 
 /// No cluster: the record has no id, or it was dropped and the rest of its cluster stays.
@@ -86,7 +87,7 @@ pub enum Fate {
     Dropped,
 }
 
-/// The clusters: profiles in profile order, then those that are set aside whole.
+/// The clusters: profiles, then those that are set aside whole.
 #[derive(Debug)]
 pub struct Clusters {
     /// How many are profiles.
@@ -101,10 +102,8 @@ pub struct Clusters {
     pub members: Vec<Record>,
     /// Records without an id, and dropped ones, that a cluster has as shadows; by cluster.
     pub shadows: Vec<(Cluster, Record)>,
-    /// The first record by table and id, of profiles.
-    pub anchors: Vec<Record>,
-    /// `customer_id` as 16 bytes, of profiles.
-    pub customer_ids: Vec<[u8; 16]>,
+    /// The anchor and the `customer_id` of each.
+    pub names: Names,
     /// What linked each record.
     pub linked_by: Vec<LinkedBy>,
     /// The digest of each record's table and id; 0 without an id.
@@ -236,24 +235,19 @@ pub fn clusters(
         statistics::statistics(plan, &views, &of_rules, &id_digests, &alone);
     drop(of_rules);
     let draft = Draft::new(plan, records, &id_digests, &roots, &shadow_links);
-    let names = names::names(plan, records, &draft, earlier.zip(first_of.as_ref()), as_of)?;
-    let order = Order::new(records, &draft, &names);
-    let Names { anchors, ids, earlier } = names;
-    let too_large = draft.kinds.iter().filter(|kind| **kind == Kind::TooLarge).count();
+    let (names, earlier) =
+        names::names(plan, records, &draft, earlier.zip(first_of.as_ref()), as_of)?;
+    let count = |wanted: Kind| draft.kinds.iter().filter(|kind| **kind == wanted).count();
+    let too_large = count(Kind::TooLarge);
     Ok(Clusters {
-        profiles: order.profiles,
+        profiles: count(Kind::Profile),
         too_large,
-        anchors: order.of_profiles(&anchors),
-        customer_ids: order.of_profiles(&ids),
-        earlier: earlier.map(|earlier| Earlier {
-            previous: order.of_profiles(&earlier.previous),
-            since: order.of_profiles(&earlier.since),
-            account: earlier.account,
-        }),
-        of: order.of,
-        starts: order.starts,
-        members: order.members,
-        shadows: order.shadows,
+        names,
+        earlier,
+        of: draft.of,
+        starts: draft.starts,
+        members: draft.members,
+        shadows: draft.shadows,
         linked_by,
         id_digests,
         id_forms,
@@ -264,70 +258,6 @@ pub fn clusters(
         blocked: views.into_iter().map(|view| view.blocked).collect(),
         always: always.pairs.iter().map(|(one, other, _)| (*one, *other)).collect(),
     })
-}
-
-/// The clusters in order: profiles in profile order, then what is set aside.
-struct Order {
-    /// Numbers in the draft.
-    drafted: Vec<u32>,
-    profiles: usize,
-    of: Vec<Cluster>,
-    starts: Vec<u32>,
-    members: Vec<Record>,
-    shadows: Vec<(Cluster, Record)>,
-}
-
-impl Order {
-    fn new(records: &Records, draft: &Draft, names: &Names) -> Self {
-        let ids = &names.ids;
-        // Keys beside numbers: comparing them must not go through all of memory. Half of an id
-        // tells nearly always which is smaller.
-        let mut keyed: Vec<((Kind, u16), u64, u32)> = draft
-            .kinds
-            .par_iter()
-            .zip(&names.anchors)
-            .zip(ids)
-            .zip(0..u32::try_from(ids.len()).unwrap_or(u32::MAX))
-            .with_min_len(4096)
-            .map(|(((kind, anchor), id), cluster)| {
-                let table = u16::try_from(records.place(*anchor).0.0).unwrap_or(u16::MAX);
-                let [half @ .., _, _, _, _, _, _, _, _] = *id;
-                ((*kind, table), u64::from_be_bytes(half), cluster)
-            })
-            .collect();
-        keyed.par_sort_unstable_by(|a, b| {
-            let rest = || (ids[a.2 as usize], a.2).cmp(&(ids[b.2 as usize], b.2));
-            (a.0, a.1).cmp(&(b.0, b.1)).then_with(rest)
-        });
-        let order: Vec<u32> = keyed.into_iter().map(|(_, _, cluster)| cluster).collect();
-        let mut rank = vec![0_u32; order.len()];
-        for (at, cluster) in (0..).zip(&order) {
-            rank[*cluster as usize] = at;
-        }
-        let ranked = |cluster: &Cluster| match *cluster {
-            NO_CLUSTER => NO_CLUSTER,
-            cluster => rank[cluster as usize],
-        };
-        let of: Vec<Cluster> = draft.of.par_iter().map(ranked).collect();
-        let size = |cluster: &u32| {
-            let at = *cluster as usize;
-            draft.starts[at + 1] - draft.starts[at]
-        };
-        let starts = starts_of(order.iter().map(size));
-        let members = members_of(&of, &starts);
-        let mut shadows: Vec<(Cluster, Record)> =
-            draft.shadows.iter().map(|(cluster, record)| (ranked(cluster), *record)).collect();
-        shadows.sort_unstable();
-        shadows.dedup();
-        let profiles = draft.kinds.iter().filter(|kind| **kind == Kind::Profile).count();
-        Self { drafted: order, profiles, of, starts, members, shadows }
-    }
-
-    /// What the draft says of each cluster, for the profiles in their order.
-    fn of_profiles<T: Clone>(&self, drafted: &[T]) -> Vec<T> {
-        let profiles = &self.drafted[..self.profiles];
-        profiles.iter().map(|cluster| drafted[*cluster as usize].clone()).collect()
-    }
 }
 
 /// The transitive closure of links.

@@ -2,6 +2,7 @@
 //! earlier run (docs/semantics.md, section 3).
 
 use std::collections::{HashMap, HashSet};
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -35,14 +36,64 @@ pub struct PreviousAccount {
     pub ended: u64,
 }
 
-/// The names of all clusters of a draft.
+/// The names of all clusters. An id costs a SHA-256, so that of a profile is made when somebody
+/// asks, and those of all when everybody leaves.
+#[derive(Debug)]
 pub struct Names {
-    /// The first record by table and id.
+    /// The first record by table and id, of each cluster.
     pub anchors: Vec<Record>,
-    /// `customer_id`; of profiles only.
-    pub ids: Vec<CustomerId>,
-    /// Customers of an earlier run.
-    pub earlier: Option<Earlier>,
+    profiles: usize,
+    ids: OnceLock<Vec<CustomerId>>,
+    order: OnceLock<Vec<u32>>,
+}
+
+impl Names {
+    /// The `customer_id` of a profile.
+    #[must_use]
+    pub fn id(&self, plan: &Plan, records: &Records, profile: usize) -> CustomerId {
+        match self.ids.get() {
+            Some(ids) => ids[profile],
+            None => own_id(plan, records, self.anchors[profile]),
+        }
+    }
+
+    /// The ids of all profiles.
+    pub fn ids(&self, plan: &Plan, records: &Records) -> &[CustomerId] {
+        self.ids.get_or_init(|| {
+            let anchors = &self.anchors[..self.profiles];
+            let id = |anchor: &Record| own_id(plan, records, *anchor);
+            anchors.par_iter().with_min_len(512).map(id).collect()
+        })
+    }
+
+    /// All profiles in profile order.
+    pub fn in_order(&self, plan: &Plan, records: &Records) -> &[u32] {
+        self.order.get_or_init(|| {
+            self.ids(plan, records);
+            let profiles = u32::try_from(self.profiles).unwrap_or(u32::MAX);
+            let mut order: Vec<u32> = (0..profiles).collect();
+            self.sort(plan, records, &mut order);
+            order
+        })
+    }
+
+    /// Puts profiles into profile order: by the anchor's table, then by `customer_id`.
+    pub fn sort(&self, plan: &Plan, records: &Records, profiles: &mut [u32]) {
+        // Keys beside numbers: comparing them must not go through all of memory.
+        let mut keyed: Vec<(TableId, CustomerId, u32)> = profiles
+            .par_iter()
+            .with_min_len(512)
+            .map(|profile| {
+                let at = *profile as usize;
+                let table = records.place(self.anchors[at]).0;
+                (table, self.id(plan, records, at), *profile)
+            })
+            .collect();
+        keyed.par_sort_unstable();
+        for (place, (_, _, profile)) in profiles.iter_mut().zip(keyed) {
+            *place = profile;
+        }
+    }
 }
 
 /// Customers of an earlier run.
@@ -66,40 +117,30 @@ pub fn names(
     draft: &Draft,
     earlier: Option<(&Loaded, &FirstOf<'_>)>,
     as_of: Instant,
-) -> Outcome<Names> {
-    let named: Vec<(Record, CustomerId)> = (0..draft.kinds.len())
+) -> Outcome<(Names, Option<Earlier>)> {
+    let anchors: Vec<Record> = (0..draft.kinds.len())
         .into_par_iter()
-        .with_min_len(512)
-        .map(|cluster| {
-            let anchor = anchor_of(records, draft.members(cluster));
-            let id = match draft.kinds[cluster] {
-                Kind::Profile => own_id(plan, records, anchor),
-                _ => [0; 16],
-            };
-            (anchor, id)
-        })
+        .with_min_len(4096)
+        .map(|cluster| anchor_of(records, draft.members(cluster)))
         .collect();
-    let (anchors, mut ids): (Vec<Record>, Vec<CustomerId>) = named.into_iter().unzip();
-    let earlier = match (earlier, &plan.identity.previous) {
-        (Some((loaded, first_of)), Some(previous)) => {
-            let Some(source) = &previous.source else {
-                return Ok(Names { anchors, ids, earlier: None });
-            };
+    let profiles = draft.kinds.iter().filter(|kind| **kind == Kind::Profile).count();
+    let names = Names { anchors, profiles, ids: OnceLock::new(), order: OnceLock::new() };
+    let Some(previous) = &plan.identity.previous else { return Ok((names, None)) };
+    let earlier = match (earlier, &previous.source) {
+        (Some((loaded, first_of)), Some(source)) => {
             let rows = read(source, loaded, first_of)?;
-            Some(inherit(plan, records, draft, &anchors, &mut ids, rows, as_of))
+            let mut ids = names.ids(plan, records).to_vec();
+            let earlier = inherit(plan, records, draft, &names.anchors, &mut ids, rows, as_of);
+            return Ok((Names { ids: OnceLock::from(ids), ..names }, Some(earlier)));
         }
-        (None, Some(_)) => {
-            // The first run: everybody is new.
-            let profiles = draft.kinds.iter().filter(|kind| **kind == Kind::Profile).count();
-            Some(Earlier {
-                previous: vec![Vec::new(); ids.len()],
-                since: vec![Some(as_of); ids.len()],
-                account: PreviousAccount { created: profiles as u64, ..Default::default() },
-            })
-        }
-        _ => None,
+        // The first run: everybody is new.
+        _ => Earlier {
+            previous: vec![Vec::new(); profiles],
+            since: vec![Some(as_of); profiles],
+            account: PreviousAccount { created: profiles as u64, ..Default::default() },
+        },
     };
-    Ok(Names { anchors, ids, earlier })
+    Ok((names, Some(earlier)))
 }
 
 /// The first by table, then by id text. Members come in the order of tables.
@@ -263,9 +304,6 @@ fn inherit(
     let mut taken = 0;
     for (number, id) in (0_u32..).zip(ids.iter_mut()) {
         let cluster = number as usize;
-        if draft.kinds[cluster] != Kind::Profile {
-            continue;
-        }
         let mut had = had.remove(&number).unwrap_or_default();
         had.sort_unstable();
         had.dedup();
