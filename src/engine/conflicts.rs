@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use polars::prelude::*;
 
-use super::consent::intake::Decisions;
-use super::consent::state::{States, sides};
+use super::consent::state::States;
 use super::engine_fault;
 use super::identity::{Clusters, LinkedBy, RuleView, Sets};
 use super::keys::Keys;
@@ -45,7 +44,6 @@ pub fn conflicts(
     records: &Records,
     clusters: &Clusters,
     keys: &Keys,
-    decisions: &Decisions,
     states: &States,
 ) -> Outcome<DataFrame> {
     let mut views: Vec<RuleView<'_>> = Vec::new();
@@ -65,8 +63,7 @@ pub fn conflicts(
                 continue;
             }
             let profile = profile as usize;
-            let (granted, denied) =
-                sides(plan, PurposeId(purpose), decisions, clusters, keys, profile);
+            let (granted, denied) = states.sides(PurposeId(purpose), clusters, profile);
             let graph = Graph::new(plan, records, clusters, &views, profile)?;
             let conflict = match graph.path(&granted, &denied) {
                 Some((granted, denied, path)) => Conflict {

@@ -4,9 +4,10 @@
 use rayon::prelude::*;
 
 use super::account::GroupingAccount;
-use super::digest::{Digest, combine, equal};
+use super::digest::{Digest, combine};
 use super::identity::{Clusters, Forest, customer_id};
 use super::keys::Keys;
+use super::partition::{equal, scatter};
 use super::profile::Shown;
 use super::records::Records;
 use super::similar::{Item, alike};
@@ -116,7 +117,7 @@ fn links(
         .with_min_len(4096)
         .map(|profile| combined(&mut rule.fields(), profile))
         .collect();
-    let mut pairs = equal(&fulls).pairs;
+    let mut pairs = equal(&scatter(fulls.len(), |at| fulls[at as usize]), |_| true).pairs;
     if rule.is_fuzzy() {
         let items: Vec<Item> = fulls
             .par_iter()

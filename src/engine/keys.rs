@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::digest::Digest;
-use super::records::{self, Records};
+use super::records::{self, Index, Records};
 use crate::plan::{FieldId, Match, Plan};
 
 /// One field's digests, a value a record.
@@ -12,9 +12,8 @@ struct FieldKeys {
     field: FieldId,
     /// The key; 0 if there is none.
     keys: Vec<Digest>,
-    /// The forms under which a contact point looks for denials, where one may ever look. Forms
-    /// that nobody has are left out.
-    targets: Vec<Vec<Digest>>,
+    /// Where keys and the forms under which denials look for them are found, if one may ever look.
+    index: Option<Index>,
     /// Values that link nobody.
     never: HashSet<Digest>,
 }
@@ -34,12 +33,13 @@ impl Keys {
         let fields = needed(plan)
             .into_iter()
             .map(|field| {
-                let (keys, targets) = if reached.contains(&field) {
-                    records::loose_keys(plan, records, field)
+                let (keys, index) = if reached.contains(&field) {
+                    let (keys, index) = records::indexed_keys(plan, records, field);
+                    (keys, Some(index))
                 } else {
-                    (records::keys(plan, records, field), Vec::new())
+                    (records::keys(plan, records, field), None)
                 };
-                FieldKeys { field, keys, targets, never: records::never(plan, records, field) }
+                FieldKeys { field, keys, index, never: records::never(plan, records, field) }
             })
             .collect();
         Self { fields, no_never: HashSet::new() }
@@ -61,10 +61,10 @@ impl Keys {
         self.get(field).map(|keys| keys.keys.as_slice())
     }
 
-    /// All forms under which the records look for denials in a field.
+    /// Where the keys of a field are looked for, if decisions or suppressions may do so.
     #[must_use]
-    pub fn all_targets(&self, field: FieldId) -> &[Vec<Digest>] {
-        self.get(field).map_or(&[], |keys| &keys.targets)
+    pub fn index(&self, field: FieldId) -> Option<&Index> {
+        self.get(field).and_then(|keys| keys.index.as_ref())
     }
 
     /// The fields in use.
@@ -85,6 +85,19 @@ fn reached(plan: &Plan) -> BTreeSet<FieldId> {
 pub fn contact_fields(plan: &Plan) -> BTreeSet<FieldId> {
     let tables = plan.consent.tables.iter().flat_map(|table| &table.matches);
     matched(tables).chain(plan.consent.purposes.iter().map(|purpose| purpose.via)).collect()
+}
+
+/// True if a source of decisions or suppressions names records.
+#[must_use]
+pub fn names_records(plan: &Plan) -> bool {
+    let consent = &plan.consent;
+    let matches = consent
+        .tables
+        .iter()
+        .flat_map(|table| &table.matches)
+        .chain(consent.suppress.iter().flat_map(|list| &list.matches));
+    consent.tables.iter().any(|table| table.customers.is_some())
+        || matches.into_iter().any(|matched| matches!(matched, Match::Record { .. }))
 }
 
 /// The key fields among matches.

@@ -18,6 +18,7 @@ mod groupings;
 mod guard;
 mod identity;
 mod keys;
+mod partition;
 mod profile;
 mod records;
 mod segments;
@@ -182,7 +183,7 @@ pub fn execute(plan: &Plan, setting: &Setting) -> Outcome<Results> {
         )
         .into());
     }
-    let ids = Ids::new(&records);
+    let ids = Ids::new(&records, keys::names_records(plan));
     if !ids.equal.is_empty() && fields.len() < plan.fields.len() {
         // All values may decide which of two records of one id stays.
         let all = (0..plan.fields.len()).map(FieldId).collect();
@@ -200,9 +201,9 @@ pub fn execute(plan: &Plan, setting: &Setting) -> Outcome<Results> {
     let shown = Shown::new(plan, &clusters, &survivors, &keys);
     let groupings = groupings::groupings(plan, &records, &clusters, &keys, &shown)?;
     stages.end("survivorship");
-    let decisions = intake::decisions(plan, &loaded, setting.as_of, setting.now)?;
+    let mut decisions = intake::decisions(plan, &loaded, setting.as_of, setting.now)?;
     guard::after(plan, setting, &loaded, &decisions.newest)?;
-    let states = state::states(plan, &decisions, &clusters, &keys, &shown);
+    let states = state::states(plan, &mut decisions, &clusters, &keys, &shown);
     let suppressed = suppress::suppressed(plan, &loaded, &clusters, &keys)?;
     stages.end("consent");
     let columns =
@@ -233,7 +234,7 @@ pub fn execute(plan: &Plan, setting: &Setting) -> Outcome<Results> {
             "segments" => tables::segments(plan, &columns, &verdicts, in_order())?,
             "provenance" => tables::provenance(plan, &records, &clusters, &survivors)?,
             "shared_keys" => tables::shared_keys(plan, &records, &clusters)?,
-            _ => conflicts::conflicts(plan, &records, &clusters, &keys, &decisions, &states)?,
+            _ => conflicts::conflicts(plan, &records, &clusters, &keys, &states)?,
         };
         tables.push(InternalTable { name, frame });
     }

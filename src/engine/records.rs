@@ -11,10 +11,11 @@ use polars::prelude::*;
 use rayon::prelude::*;
 
 use super::cells::Cells;
-use super::digest::{Digest, digest, digest_in, equal};
+use super::digest::{Digest, digest, digest_in};
+use super::partition::{Held, Parts, Scattered, chunk_rows, equal, scatter};
 use super::source::Loaded;
 use crate::diagnostics::Outcome;
-use crate::normalize::{FORMS, Loose, Region};
+use crate::normalize::{FORMS, Forms, Loose, Region};
 use crate::plan::{FieldId, Key, Match, Plan, RegionFrom, Table, TableId, Type};
 
 /// A record's number.
@@ -142,24 +143,98 @@ impl Records {
 pub struct Ids {
     /// Of each record's table and id; 0 without an id.
     pub digests: Vec<Digest>,
-    /// Under which denials look for each record; 0 without an id.
-    pub forms: Vec<Digest>,
+    /// How decisions and suppressions find records by their ids; none if no source names records.
+    pub index: Option<Index>,
     /// Records of one id: the first with every other.
     pub equal: Vec<(Record, Record)>,
 }
 
 impl Ids {
-    /// Digests all ids.
+    /// Digests all ids. `named` says whether a source names records.
     #[must_use]
-    pub fn new(records: &Records) -> Self {
-        let keys = records.map(|table, t, row| {
-            id_text(&t.ids, row).map_or(RecordKey::NONE, |id| RecordKey::of(table, &id))
-        });
-        let digests: Vec<Digest> = keys.par_iter().map(|key| key.exact).collect();
-        let forms = keys.par_iter().map(|key| key.loose).collect();
-        let equal = equal(&digests).pairs;
-        Self { digests, forms, equal }
+    pub fn new(records: &Records, named: bool) -> Self {
+        let key = |record: Record| {
+            let (table, row) = records.place(record);
+            let id = id_text(&records.tables[table.0].ids, row);
+            id.map_or(KeyForms::NONE, |id| KeyForms::of_record(table, &id))
+        };
+        let (digests, index) = if named {
+            let (digests, index) = index(records.len, key);
+            (digests, Some(index))
+        } else {
+            let digest = |table: TableId, t: &RecordTable, row| {
+                id_text(&t.ids, row).map_or(0, |id| record_digest(table, &id))
+            };
+            (records.map(digest), None)
+        };
+        // Most tables come in the order of their ids; who ascends does not repeat.
+        let equal = if records.tables.iter().all(|table| ascends(&table.ids, table.rows)) {
+            Vec::new()
+        } else {
+            let held = scatter(records.len, |record| digests[record as usize]);
+            equal(&held, |_| true).pairs
+        };
+        Self { digests, index, equal }
     }
+}
+
+/// True if each id is greater than the one before it; those without an id do not count.
+fn ascends(ids: &Cells, rows: usize) -> bool {
+    const BLOCK: usize = 1 << 16;
+    let ascends_in = |from: usize, to: usize| {
+        let mut before: Option<Cow<'_, str>> = None;
+        for row in from..to {
+            let Some(id) = id_text(ids, row) else { continue };
+            if before.is_some_and(|before| before >= id) {
+                return None;
+            }
+            before = Some(id);
+        }
+        let first = (from..to).find_map(|row| id_text(ids, row));
+        Some((first, before))
+    };
+    let blocks: Option<Vec<_>> = (0..rows.div_ceil(BLOCK))
+        .into_par_iter()
+        .map(|block| ascends_in(block * BLOCK, rows.min((block + 1) * BLOCK)))
+        .collect();
+    let Some(blocks) = blocks else { return false };
+    let filled: Vec<_> =
+        blocks.into_iter().filter_map(|(first, last)| Some((first?, last?))).collect();
+    filled.windows(2).all(|pair| pair[0].1 < pair[1].0)
+}
+
+/// Where the digests of all records are looked for, by partition.
+#[derive(Debug)]
+pub struct Index {
+    /// The keys. Marked are those that denials look for as they are.
+    pub held: Scattered<Held>,
+    /// Other forms under which denials look for records.
+    pub others: Scattered<Held>,
+}
+
+/// The key of every record in the order of records, and where each is looked for.
+fn index(records: usize, key: impl Fn(Record) -> KeyForms + Sync) -> (Vec<Digest>, Index) {
+    let rows = chunk_rows(records);
+    let mut keys: Vec<Digest> = vec![0; records];
+    let (held, others): (Vec<_>, Vec<_>) = keys
+        .par_chunks_mut(rows)
+        .enumerate()
+        .map(|(chunk, keys)| {
+            let mut held = Parts::with_room(keys.len());
+            let mut others = Parts::with_room(0);
+            for (at, place) in keys.iter_mut().enumerate() {
+                let record = Record::try_from(chunk * rows + at).unwrap_or(Record::MAX);
+                let KeyForms { key, own, others: forms } = key(record);
+                *place = key;
+                held.hold(key, own, record);
+                for form in forms {
+                    others.hold(form, true, record);
+                }
+            }
+            (held, others)
+        })
+        .unzip();
+    (keys, Index { held: Scattered::of(held), others: Scattered::of(others) })
 }
 
 /// `collect_into_vec` clears its target; records of several tables go behind each other.
@@ -183,26 +258,32 @@ pub fn id_text(ids: &Cells, row: usize) -> Option<Cow<'_, str>> {
     ids.text(row).filter(|id| !id.trim().is_empty())
 }
 
-/// The digests of a record's identity, its table and id: as it is, and as denials look for it.
+/// Digests of a key and of its loose forms: of a contact point, or of a record's table and id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RecordKey {
-    /// Of the id as it stands.
-    pub exact: Digest,
-    /// Of the id trimmed and, if it is a whole number, without sign, leading zeros and a fraction
-    /// of zeros, as spreadsheets and casts leave them.
-    pub loose: Digest,
+pub struct KeyForms {
+    /// The key itself; 0 if there is none.
+    pub key: Digest,
+    /// True if denials look for the key as it is.
+    pub own: bool,
+    /// The other forms, on the side that was asked for; 0 where there is none.
+    pub others: [Digest; FORMS],
 }
 
-impl RecordKey {
-    /// Without a record.
-    pub const NONE: Self = Self { exact: 0, loose: 0 };
+impl KeyForms {
+    /// No key.
+    pub const NONE: Self = Self { key: 0, own: false, others: [0; FORMS] };
 
-    /// Of a table and an id.
+    /// Of a table and an id: as it stands, and for denials trimmed and, if it is a whole number,
+    /// without sign, leading zeros and a fraction of zeros, as spreadsheets and casts leave them.
     #[must_use]
-    pub fn of(table: TableId, id: &str) -> Self {
-        let exact = record_digest(table, id);
+    pub fn of_record(table: TableId, id: &str) -> Self {
+        let key = record_digest(table, id);
         let loose = loose_id(id);
-        Self { exact, loose: if loose == id { exact } else { record_digest(table, loose) } }
+        let mut forms = Self { key, own: loose == id, others: [0; FORMS] };
+        if !forms.own {
+            forms.others[0] = record_digest(table, loose);
+        }
+        forms
     }
 }
 
@@ -224,7 +305,9 @@ fn loose_id(id: &str) -> &str {
     }
 }
 
-fn record_digest(table: TableId, id: &str) -> Digest {
+/// The digest of a table and an id as it stands.
+#[must_use]
+pub fn record_digest(table: TableId, id: &str) -> Digest {
     digest_in(table.0 as u64, id.as_bytes())
 }
 
@@ -346,28 +429,15 @@ impl<'a> KeyReader<'a> {
     fn with_forms(
         &self,
         row: usize,
-        forms: impl for<'l, 't> Fn(&'l Loose<'t>) -> &'l [Option<Cow<'t, str>>; FORMS],
+        forms: impl for<'l, 't> Fn(&'l Loose<'t>) -> &'l Forms<'t>,
     ) -> Option<KeyForms> {
         let text = self.cells.text(row)?;
         let loose = self.key.chain.apply_loose(&text, self.region(row))?;
-        let key = digest(loose.key.as_bytes());
-        let forms = forms(&loose).each_ref().map(|form| match form {
-            None => 0,
-            // Most mails are as loose as they can be.
-            Some(form) if *form == loose.key => key,
-            Some(form) => digest(form.as_bytes()),
-        });
-        Some(KeyForms { key, forms })
+        let others = forms(&loose)
+            .each_ref()
+            .map(|form| form.as_ref().map_or(0, |form| digest(form.as_bytes())));
+        Some(KeyForms { key: digest(loose.key.as_bytes()), own: loose.own, others })
     }
-}
-
-/// Digests of a key and of its loose forms; 0 where there is none.
-#[derive(Clone, Copy, Debug)]
-pub struct KeyForms {
-    /// The key itself.
-    pub key: Digest,
-    /// Its forms, on the side that was asked for.
-    pub forms: [Digest; FORMS],
 }
 
 /// The digests of one field of all records; 0 where there is no key.
@@ -378,46 +448,15 @@ pub fn keys(plan: &Plan, records: &Records, field: FieldId) -> Vec<Digest> {
     records.map(|table, _, row| readers[table.0].key(row))
 }
 
-/// The digests of one field of all records, and the forms under which each looks for denials;
-/// forms that no record has are left out.
+/// The digests of one field of all records, and where each is looked for.
 #[must_use]
-pub fn loose_keys(
-    plan: &Plan,
-    records: &Records,
-    field: FieldId,
-) -> (Vec<Digest>, Vec<Vec<Digest>>) {
-    const BLOCK: usize = 1 << 14;
+pub fn indexed_keys(plan: &Plan, records: &Records, field: FieldId) -> (Vec<Digest>, Index) {
     let readers: Vec<_> =
         records.tables.iter().map(|table| KeyReader::for_field(plan, table, field)).collect();
-    // Memory that stays zero is never touched: most forms are used by few records or none.
-    let mut keys: Vec<Digest> = vec![0; records.len];
-    let mut targets: [Vec<Digest>; FORMS] = std::array::from_fn(|_| vec![0; records.len]);
-    let [a, b, c, d] = targets.each_mut().map(|forms| forms.par_chunks_mut(BLOCK));
-    let used: Vec<[bool; FORMS]> = (keys.par_chunks_mut(BLOCK), a, b, c, d)
-        .into_par_iter()
-        .enumerate()
-        .map(|(block, (keys, a, b, c, d))| {
-            let targets = [a, b, c, d];
-            let mut used = [false; FORMS];
-            for (at, key) in keys.iter_mut().enumerate() {
-                let record = Record::try_from(block * BLOCK + at).unwrap_or(Record::MAX);
-                let (TableId(table), row) = records.place(record);
-                let Some(target) = readers[table].target(row) else { continue };
-                *key = target.key;
-                for (form, digest) in target.forms.into_iter().enumerate() {
-                    if digest != 0 {
-                        targets[form][at] = digest;
-                        used[form] = true;
-                    }
-                }
-            }
-            used
-        })
-        .collect();
-    let any = |form: usize| used.iter().any(|used| used[form]);
-    let targets =
-        targets.into_iter().enumerate().filter(|(form, _)| any(*form)).map(|(_, t)| t).collect();
-    (keys, targets)
+    index(records.len, |record| {
+        let (table, row) = records.place(record);
+        readers[table.0].target(row).unwrap_or(KeyForms::NONE)
+    })
 }
 
 /// The digests of a field's `never` values, under every region its numbers may have.

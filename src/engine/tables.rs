@@ -145,8 +145,7 @@ pub fn identity(
     let source = each(&|record| Some(records.source_name(plan, record).to_owned()));
     let namespace = each(&|record| Some(plan.tables[records.place(record).0.0].namespace.clone()));
     let id = each(&|record| records.id(record).map(std::borrow::Cow::into_owned));
-    let customer =
-        each(&|record| Some(hex(&ids[clusters.of[record as usize] as usize])));
+    let customer = each(&|record| Some(hex(&ids[clusters.of[record as usize] as usize])));
     let rule = each(&|record| match clusters.linked_by[record as usize] {
         LinkedBy::Rule(rule) => Some(plan.identity.rules[usize::from(rule)].name.clone()),
         LinkedBy::Always => Some("always".to_owned()),

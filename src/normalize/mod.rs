@@ -183,8 +183,7 @@ impl Chain {
             let reduced = email::reduce(address.clone(), EmailOptions::LOOSEST);
             let key = run(after, address, region)?;
             // Later steps can make equal what the reduced forms still tell apart.
-            let own = (!after.is_empty()).then(|| key.clone());
-            Some(Loose::mail(key, run(after, reduced, region), own))
+            Some(Loose::mail(key, run(after, reduced, region), !after.is_empty()))
         } else {
             let number = phone::read(&text, region)?;
             let key = match text {
@@ -233,17 +232,21 @@ fn then<'a>(
     }
 }
 
-/// How many forms a value can have on either side: as many as a guessed phone number needs.
-pub const FORMS: usize = 4;
+/// How many forms beside its key a value can have on either side: as many as a guessed phone number
+/// needs.
+pub const FORMS: usize = 3;
+
+/// Forms of a value.
+pub type Forms<'a> = [Option<Cow<'a, str>>; FORMS];
 
 /// A key and how far a denial of it reaches.
 ///
-/// A denial (or an entry of a suppression list) reaches a contact point if one of its `denial`
-/// forms equals one of the contact point's `target` forms. Equal keys always reach each other.
-/// Forms are for comparing only, within the keys of one field: those of phones carry a mark in
-/// front.
+/// A denial (or an entry of a suppression list) reaches a contact point if one of its forms equals
+/// one of the contact point's: the forms of `denial` and of `target`, and the key itself where it
+/// is a form (`own`). Equal keys always reach each other. Forms are for comparing only, within the
+/// keys of one field: those of phones carry a mark in front.
 ///
-/// Phones: `=` and the key, for numbers with a country code. `l` and a national number: met by
+/// Phones: the key, for numbers with a country code. `l` and a national number: met by
 /// denials of any number that has this national number, stands on targets without a country code.
 /// `c` and a national number: met by denials without a country code, stands on targets with one.
 /// So two numbers with a country code meet in their key alone.
@@ -251,25 +254,26 @@ pub const FORMS: usize = 4;
 pub struct Loose<'a> {
     /// The key, as [`Chain::apply`] gives it.
     pub key: Cow<'a, str>,
-    /// What a denial of this value looks for.
-    pub denial: [Option<Cow<'a, str>>; FORMS],
-    /// By what a contact point with this value is found.
-    pub target: [Option<Cow<'a, str>>; FORMS],
+    /// True if the key itself is a form, on both sides.
+    pub own: bool,
+    /// What a denial of this value looks for beside it.
+    pub denial: Forms<'a>,
+    /// By what a contact point with this value is found beside it.
+    pub target: Forms<'a>,
 }
 
 impl<'a> Loose<'a> {
     /// No looser match than the key.
     fn exact(key: Cow<'a, str>) -> Self {
-        let form = Some(key.clone());
-        Self { key, denial: [form.clone(), None, None, None], target: [form, None, None, None] }
+        Self { key, own: true, denial: [const { None }; FORMS], target: [const { None }; FORMS] }
     }
 
-    fn mail(key: Cow<'a, str>, reduced: Option<Cow<'a, str>>, own: Option<Cow<'a, str>>) -> Self {
-        Self {
-            key,
-            denial: [reduced.clone(), own.clone(), None, None],
-            target: [reduced, own, None, None],
+    fn mail(key: Cow<'a, str>, reduced: Option<Cow<'a, str>>, own: bool) -> Self {
+        // Most mails are as loose as they can be.
+        if reduced.as_ref() == Some(&key) {
+            return Self::exact(key);
         }
+        Self { key, own, denial: [reduced.clone(), None, None], target: [reduced, None, None] }
     }
 
     fn phone(
@@ -284,26 +288,24 @@ impl<'a> Loose<'a> {
             form.push_str(text);
             Cow::Owned(form)
         };
-        let own = own.then(|| marked('=', &key));
         let on_local = |number: Option<&str>| number.map(|number| marked('l', number));
         let on_full = |number: Option<&str>| number.map(|number| marked('c', number));
         Self {
             key,
-            denial: [
-                own.clone(),
-                on_local(with_code),
-                on_local(without_code),
-                on_full(without_code),
-            ],
-            target: [own, on_full(with_code), on_local(without_code), None],
+            own,
+            denial: [on_local(with_code), on_local(without_code), on_full(without_code)],
+            target: [on_full(with_code), on_local(without_code), None],
         }
     }
 
     /// True where a denial of `self` reaches the contact point `target`.
     #[must_use]
     pub fn reaches(&self, target: &Loose<'_>) -> bool {
-        let forms = || target.target.iter().flatten();
-        self.denial.iter().flatten().any(|denial| forms().any(|target| target == denial))
+        fn all<'l>(own: bool, key: &'l str, forms: &'l Forms<'_>) -> impl Iterator<Item = &'l str> {
+            own.then_some(key).into_iter().chain(forms.iter().flatten().map(AsRef::as_ref))
+        }
+        let targets = || all(target.own, &target.key, &target.target);
+        all(self.own, &self.key, &self.denial).any(|denial| targets().any(|form| form == denial))
     }
 }
 

@@ -89,6 +89,10 @@ impl Period {
                 _ => return Instant(i64::MAX),
             },
         };
+        // Before the calendar begins all periods have ended.
+        if start.0 < Timestamp::MIN.as_microsecond() {
+            return Instant(i64::MIN);
+        }
         Timestamp::from_microsecond(start.0)
             .ok()
             .map(|at| ZonedDateTime::new(at, TimeZone::UTC))
@@ -103,6 +107,21 @@ impl Period {
     #[must_use]
     pub fn has_ended(self, start: Instant, end: Instant) -> bool {
         self.after(start) <= end
+    }
+
+    /// Two starts: this period has [ended](Self::has_ended) at `end` if it began at the first or
+    /// before, and has not if it began at the second or later. Between them the calendar decides.
+    #[must_use]
+    pub fn surely_ended(self, end: Instant) -> (i64, i64) {
+        // `after` is off from a shift of the whole calendar by less than a month's clamp of three
+        // days, so five days before a start that ends at `end` every start has ended.
+        const LEEWAY: i64 = 5 * DAY;
+        let (mut ended, mut open) = (i64::MIN, i64::MAX);
+        while open.abs_diff(ended) > DAY.unsigned_abs() {
+            let middle = ended.midpoint(open);
+            if self.has_ended(Instant(middle), end) { ended = middle } else { open = middle }
+        }
+        (ended.saturating_sub(LEEWAY), open.saturating_add(LEEWAY))
     }
 }
 
@@ -144,6 +163,24 @@ mod tests {
         assert!(!period.has_ended(at("2025-01-29T23:00:00Z"), end));
         assert!(period.has_ended(at("2025-01-28T12:00:00Z"), end));
         assert!(!period.has_ended(at("2025-01-28T12:00:00.000001Z"), end));
+    }
+
+    #[test]
+    fn what_has_surely_ended_has() {
+        for text in ["1 hour", "30 days", "6 weeks", "1 month", "13 months", "24 months", "4 years"]
+        {
+            let period = Period::parse(text).expect("a period");
+            for end in ["2026-02-28T12:00:00Z", "2024-02-29T00:00:00Z", "2026-11-24T00:00:00Z"] {
+                let end = at(end);
+                let (ended, open) = period.surely_ended(end);
+                assert!(open.abs_diff(ended) < 12 * DAY.unsigned_abs(), "{text}");
+                for hours in 0..2000 {
+                    let step = hours * DAY / 24;
+                    assert!(period.has_ended(Instant(ended - step), end), "{text} {hours}");
+                    assert!(!period.has_ended(Instant(open + step), end), "{text} {hours}");
+                }
+            }
+        }
     }
 
     #[test]

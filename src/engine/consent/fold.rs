@@ -3,11 +3,20 @@
 //! Decisions are filed in sets, one a consent table. Grants are filed under the equal key,
 //! denials under every form by which they match more loosely, so that a look-up of a contact
 //! point's own forms finds each denial that reaches it (docs/semantics.md, sections 6 and 7).
+//!
+//! Sets and contact points are scattered by the same bits of their digests ([`partition`]), so a
+//! fold goes partition by partition: the table of a partition's decisions is made, asked by the
+//! contact points of the partition, and forgotten.
+//!
+//! [`partition`]: crate::engine::partition
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
 use super::Subject;
-use crate::engine::digest::{Digest, DigestMap};
+use crate::engine::partition::{Entry, PARTITIONS, Parts, Scattered, Tag, clear, place};
+use crate::engine::records::{Index, KeyForms, Record};
 use crate::plan::{Conflict, Instant, Period};
 
 /// No time.
@@ -24,12 +33,6 @@ impl Newest {
     /// No decision.
     pub const NONE: Self = Self { dated: NEVER, undated: false };
 
-    /// One decision; `at` is the time by which it sorts.
-    #[must_use]
-    pub fn of(at: Option<i64>) -> Self {
-        Self { dated: at.unwrap_or(NEVER), undated: at.is_none() }
-    }
-
     /// Both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -37,36 +40,190 @@ impl Newest {
     }
 }
 
+/// Marks of entries and of places in a table.
+mod mark {
+    /// A counted decision has this key.
+    pub const COUNTED: u32 = 1;
+    /// A grant.
+    pub const GRANT: u32 = 1 << 1;
+    /// A denial.
+    pub const DENIAL: u32 = 1 << 2;
+    /// A grant without a time.
+    pub const UNDATED_GRANT: u32 = 1 << 3;
+    /// A denial without a time.
+    pub const UNDATED_DENIAL: u32 = 1 << 4;
+    /// A place that is taken.
+    pub const TAKEN: u32 = 1 << 5;
+}
+
+/// Decisions of some rows of one table on one purpose and subject, on their way into a set.
+#[derive(Debug)]
+pub struct Drawer {
+    parts: Parts<Entry>,
+    decisions: u64,
+}
+
+impl Drawer {
+    /// Room for about so many decisions.
+    #[must_use]
+    pub fn with_room(decisions: usize) -> Self {
+        Self { parts: Parts::with_room(decisions), decisions: 0 }
+    }
+
+    /// Files a decision. Where it is not `counted`, another subject counts it.
+    pub fn file(&mut self, stand: &KeyForms, granted: bool, at: Option<i64>, counted: bool) {
+        self.decisions += u64::from(counted);
+        let counted = if counted { mark::COUNTED } else { 0 };
+        let time = at.unwrap_or(NEVER);
+        let undated = |kind| if at.is_none() { kind } else { 0 };
+        if granted {
+            let kind = counted | mark::GRANT | undated(mark::UNDATED_GRANT);
+            self.parts.say(stand.key, kind, time);
+            return;
+        }
+        let denial = mark::DENIAL | undated(mark::UNDATED_DENIAL);
+        // The key is known even where it is no form, so that distinct keys can be counted.
+        let own = if stand.own { denial } else { 0 };
+        if own | counted != 0 {
+            self.parts.say(stand.key, own | counted, time);
+        }
+        for form in stand.others.iter().filter(|form| **form != 0) {
+            self.parts.say(*form, denial, time);
+        }
+    }
+}
+
 /// The decisions of one table on one purpose and subject.
 #[derive(Debug)]
 pub struct DecisionSet {
-    /// Grants by key. Keys of which only denials are known are here too, with no grant.
-    pub grants: DigestMap<Newest>,
-    /// Denials by loose form.
-    pub denials: DigestMap<Newest>,
+    /// The consent table, or the suppression list.
+    pub table: usize,
+    /// How many decisions are counted here.
+    pub decisions: u64,
+    entries: Scattered<Entry>,
+}
+
+impl DecisionSet {
+    /// All decisions of a table.
+    #[must_use]
+    pub fn of(table: usize, drawers: Vec<Drawer>) -> Self {
+        let decisions = drawers.iter().map(|drawer| drawer.decisions).sum();
+        let parts = drawers.into_iter().map(|drawer| drawer.parts).collect();
+        Self { table, decisions, entries: Scattered::of(parts) }
+    }
+
+    /// True if nobody decided.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+/// All that is said of one key in one set.
+#[derive(Clone, Copy)]
+struct Slot {
+    low: u64,
+    middle: u32,
+    marks: u32,
+    grant: i64,
+    denial: i64,
+}
+
+const FREE: Slot = Slot { low: 0, middle: 0, marks: 0, grant: NEVER, denial: NEVER };
+
+impl Slot {
+    fn is(&self, tag: Tag) -> bool {
+        self.low == tag.low && self.middle == tag.middle
+    }
+
+    fn grants(&self) -> Newest {
+        Newest { dated: self.grant, undated: self.marks & mark::UNDATED_GRANT != 0 }
+    }
+
+    fn denials(&self) -> Newest {
+        Newest { dated: self.denial, undated: self.marks & mark::UNDATED_DENIAL != 0 }
+    }
+}
+
+/// What one set says of the keys of one partition. Its memory serves one partition after the other.
+#[derive(Default)]
+struct Table {
+    slots: Vec<Slot>,
+    mask: usize,
+}
+
+impl Table {
+    /// Takes the entries of any of the `kinds`; the number of keys that are counted.
+    fn fill(&mut self, set: &DecisionSet, partition: usize, kinds: u32) -> u64 {
+        let mut counted = 0;
+        self.mask = clear(&mut self.slots, set.entries.part_len(partition), FREE);
+        for said in set.entries.part(partition).filter(|said| said.kind & kinds != 0) {
+            let tag = said.tag();
+            let mut at = place(tag, self.mask);
+            let slot = loop {
+                let slot = &mut self.slots[at];
+                if slot.marks == 0 {
+                    (slot.low, slot.middle) = (tag.low, tag.middle);
+                    break slot;
+                }
+                if slot.is(tag) {
+                    break slot;
+                }
+                at = (at + 1) & self.mask;
+            };
+            counted += u64::from(said.kind & mark::COUNTED & !slot.marks);
+            slot.marks |= said.kind | mark::TAKEN;
+            if said.kind & mark::GRANT != 0 {
+                slot.grant = slot.grant.max(said.at);
+            }
+            if said.kind & mark::DENIAL != 0 {
+                slot.denial = slot.denial.max(said.at);
+            }
+        }
+        counted
+    }
+
+    fn find(&self, tag: Tag) -> Option<&Slot> {
+        let mut at = place(tag, self.mask);
+        loop {
+            let slot = &self.slots[at];
+            if slot.marks == 0 {
+                return None;
+            }
+            if slot.is(tag) {
+                return Some(slot);
+            }
+            at = (at + 1) & self.mask;
+        }
+    }
 }
 
 /// What the decisions on one contact point come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Folded {
+    /// No decision counts.
+    Unknown,
+    /// There was a grant; it has ended.
+    Expired,
     /// A grant holds.
     Granted,
     /// A denial holds.
     Denied,
-    /// There was a grant; it has ended.
-    Expired,
-    /// No decision counts.
-    Unknown,
 }
 
 impl Folded {
     /// What two sets come to: any denial denies, else a grant that holds, else one that has ended.
     const fn strictest(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Denied, _) | (_, Self::Denied) => Self::Denied,
-            (Self::Granted, _) | (_, Self::Granted) => Self::Granted,
-            (Self::Expired, _) | (_, Self::Expired) => Self::Expired,
-            (Self::Unknown, Self::Unknown) => Self::Unknown,
+        if self as u8 > other as u8 { self } else { other }
+    }
+
+    const fn from(number: u8) -> Self {
+        match number {
+            0 => Self::Unknown,
+            1 => Self::Expired,
+            2 => Self::Granted,
+            _ => Self::Denied,
         }
     }
 }
@@ -84,6 +241,14 @@ pub struct PurposeDecisions {
     pub as_of: Instant,
 }
 
+/// The folds of all records, and how many different keys each set counts.
+pub struct Folds {
+    /// By record.
+    pub of: Vec<Folded>,
+    /// The table of each set, its counted keys and its counted decisions.
+    pub used: Vec<(usize, u64, u64)>,
+}
+
 impl PurposeDecisions {
     /// No decisions yet.
     #[must_use]
@@ -97,66 +262,161 @@ impl PurposeDecisions {
         self.sets.iter().all(|(of, _)| *of != subject)
     }
 
-    /// Folds the decisions on many contact points: for each a key, and forms under which it looks
-    /// for denials (each list as long as `keys`; 0 is none).
-    ///
-    /// Look-ups go to all of memory. Those of one set are made behind each other in a loop that does
-    /// nothing else, so that the processor waits for several at once.
+    /// Folds the decisions on one subject for all records.
     #[must_use]
-    pub fn fold_all(
-        &self,
-        subject: Subject,
-        keys: &[Digest],
-        targets: &[Vec<Digest>],
-    ) -> Vec<Folded> {
-        const BLOCK: usize = 1 << 12;
+    pub fn fold(&self, subject: Subject, index: &Index, records: usize) -> Folds {
         let sets: Vec<&DecisionSet> =
             self.sets.iter().filter(|(of, _)| *of == subject).map(|(_, set)| set).collect();
-        let mut folded = vec![Folded::Unknown; keys.len()];
-        folded.par_chunks_mut(BLOCK).enumerate().for_each(|(block, folded)| {
-            let range = block * BLOCK..block * BLOCK + folded.len();
-            let mut all = vec![(Newest::NONE, Newest::NONE); folded.len()];
-            for set in &sets {
-                if self.conflict == Conflict::Strictest {
-                    all.fill((Newest::NONE, Newest::NONE));
-                }
-                set.grants.each(&keys[range.clone()], |at, found| all[at].0 = all[at].0.and(found));
-                for forms in targets {
-                    set.denials
-                        .each(&forms[range.clone()], |at, found| all[at].1 = all[at].1.and(found));
-                }
-                if self.conflict == Conflict::Strictest {
-                    for (folded, (grants, denials)) in folded.iter_mut().zip(&all) {
-                        *folded = folded.strictest(self.judge(*grants, *denials));
+        let far = denials_of_others(&sets, index, records);
+        let expiry = Expiry::new(self.expires_after, self.as_of);
+        let folded: Vec<AtomicU8> =
+            (0..records).into_par_iter().with_min_len(1 << 16).map(|_| AtomicU8::new(0)).collect();
+        let used: Vec<AtomicU64> = sets.iter().map(|_| AtomicU64::new(0)).collect();
+        let tables = || sets.iter().map(|_| Table::default()).collect::<Vec<_>>();
+        (0..PARTITIONS).into_par_iter().for_each_init(tables, |tables, partition| {
+            for ((table, set), used) in tables.iter_mut().zip(&sets).zip(&used) {
+                used.fetch_add(table.fill(set, partition, u32::MAX), Ordering::Relaxed);
+            }
+            for held in index.held.part(partition) {
+                let far = far.of(held.record);
+                let mut all = (Newest::NONE, Newest::NONE);
+                let mut strictest = Folded::Unknown;
+                for (number, table) in tables.iter().enumerate() {
+                    let (mut grants, mut denials) = (Newest::NONE, Newest::NONE);
+                    if let Some(slot) = table.find(held.tag()) {
+                        grants = slot.grants();
+                        if held.marked() {
+                            denials = slot.denials();
+                        }
+                    }
+                    for (_, _, denial) in far.iter().filter(|(_, set, _)| *set == number) {
+                        denials = denials.and(*denial);
+                    }
+                    match self.conflict {
+                        Conflict::Latest => all = (all.0.and(grants), all.1.and(denials)),
+                        Conflict::Strictest => {
+                            strictest = strictest.strictest(judge(grants, denials, &expiry));
+                        }
                     }
                 }
-            }
-            if self.conflict == Conflict::Latest {
-                for (folded, (grants, denials)) in folded.iter_mut().zip(&all) {
-                    *folded = self.judge(*grants, *denials);
+                let folded_as = match self.conflict {
+                    Conflict::Latest => judge(all.0, all.1, &expiry),
+                    Conflict::Strictest => strictest,
+                };
+                if folded_as != Folded::Unknown {
+                    folded[held.record as usize].store(folded_as as u8, Ordering::Relaxed);
                 }
             }
         });
-        folded
+        let of = folded.into_iter().map(|folded| Folded::from(folded.into_inner())).collect();
+        let used = sets.iter().zip(used);
+        let used = used.map(|(set, used)| (set.table, used.into_inner(), set.decisions)).collect();
+        Folds { of, used }
+    }
+}
+
+/// For each record whether one of its forms, or its key if it is one, is in the set; and how many
+/// different keys the set counts.
+#[must_use]
+pub fn hit_by(set: &DecisionSet, index: &Index, records: usize) -> (Vec<bool>, u64) {
+    let hit: Vec<AtomicBool> = (0..records).map(|_| AtomicBool::new(false)).collect();
+    let used = AtomicU64::new(0);
+    (0..PARTITIONS).into_par_iter().for_each_init(Table::default, |table, partition| {
+        used.fetch_add(table.fill(set, partition, u32::MAX), Ordering::Relaxed);
+        let own = index.held.part(partition).filter(|held| held.marked());
+        for held in own.chain(index.others.part(partition)) {
+            if table.find(held.tag()).is_some_and(|slot| slot.marks & mark::DENIAL != 0) {
+                hit[held.record as usize].store(true, Ordering::Relaxed);
+            }
+        }
+    });
+    (hit.into_iter().map(AtomicBool::into_inner).collect(), used.into_inner())
+}
+
+/// Denials that reach records under other forms than their keys: few, as a rule.
+struct Far {
+    /// Record, number of the set, denials; by record.
+    denials: Vec<(Record, usize, Newest)>,
+    /// Whether a record is among them; empty if none is.
+    any: Vec<bool>,
+}
+
+impl Far {
+    fn of(&self, record: Record) -> &[(Record, usize, Newest)] {
+        if !self.any.get(record as usize).copied().unwrap_or(false) {
+            return &[];
+        }
+        let start = self.denials.partition_point(|(of, _, _)| *of < record);
+        let end = self.denials[start..].partition_point(|(of, _, _)| *of == record);
+        &self.denials[start..start + end]
+    }
+}
+
+fn denials_of_others(sets: &[&DecisionSet], index: &Index, records: usize) -> Far {
+    if index.others.is_empty() {
+        return Far { denials: Vec::new(), any: Vec::new() };
+    }
+    let mut denials: Vec<(Record, usize, Newest)> = (0..PARTITIONS)
+        .into_par_iter()
+        .map_init(Table::default, |table, partition| {
+            let mut found = Vec::new();
+            for (number, set) in sets.iter().enumerate() {
+                table.fill(set, partition, mark::DENIAL);
+                for held in index.others.part(partition) {
+                    if let Some(slot) = table.find(held.tag()) {
+                        found.push((held.record, number, slot.denials()));
+                    }
+                }
+            }
+            found
+        })
+        .flatten_iter()
+        .collect();
+    denials.par_sort_unstable_by_key(|(record, number, _)| (*record, *number));
+    let mut any = vec![false; if denials.is_empty() { 0 } else { records }];
+    for (record, _, _) in &denials {
+        any[*record as usize] = true;
+    }
+    Far { denials, any }
+}
+
+/// Whether a grant has ended, mostly without the calendar.
+struct Expiry {
+    after: Option<Period>,
+    as_of: Instant,
+    /// What was granted up to then has ended; what was granted from the other on has not.
+    sure: (i64, i64),
+}
+
+impl Expiry {
+    fn new(after: Option<Period>, as_of: Instant) -> Self {
+        let sure = after.map_or((NEVER, NEVER), |period| period.surely_ended(as_of));
+        Self { after, as_of, sure }
     }
 
-    /// Within one set: an undated denial always denies; else the newest counts, at equal times
-    /// the denial; an undated grant counts only if nothing is dated.
-    fn judge(&self, grants: Newest, denials: Newest) -> Folded {
-        if denials.undated || (denials.dated != NEVER && denials.dated >= grants.dated) {
-            Folded::Denied
-        } else if grants.dated != NEVER {
-            let granted = Instant(grants.dated);
-            if self.expires_after.is_some_and(|period| period.has_ended(granted, self.as_of)) {
-                Folded::Expired
-            } else {
-                Folded::Granted
-            }
-        } else if grants.undated {
-            if self.expires_after.is_some() { Folded::Expired } else { Folded::Granted }
+    fn has_ended(&self, granted: i64) -> bool {
+        let Some(period) = self.after else { return false };
+        if granted <= self.sure.0 {
+            true
+        } else if granted >= self.sure.1 {
+            false
         } else {
-            Folded::Unknown
+            period.has_ended(Instant(granted), self.as_of)
         }
+    }
+}
+
+/// Within one set: an undated denial always denies; else the newest counts, at equal times the
+/// denial; an undated grant counts only if nothing is dated.
+fn judge(grants: Newest, denials: Newest, expiry: &Expiry) -> Folded {
+    if denials.undated || (denials.dated != NEVER && denials.dated >= grants.dated) {
+        Folded::Denied
+    } else if grants.dated != NEVER {
+        if expiry.has_ended(grants.dated) { Folded::Expired } else { Folded::Granted }
+    } else if grants.undated {
+        if expiry.after.is_some() { Folded::Expired } else { Folded::Granted }
+    } else {
+        Folded::Unknown
     }
 }
 
@@ -165,29 +425,32 @@ mod tests {
     use super::*;
     use crate::plan::{DAY, PeriodUnit};
 
-    fn judge(grants: Newest, denials: Newest) -> Folded {
+    fn newest(at: Option<i64>) -> Newest {
+        Newest { dated: at.unwrap_or(NEVER), undated: at.is_none() }
+    }
+
+    fn judged(grants: Newest, denials: Newest) -> Folded {
         let day = Period { count: 1, unit: PeriodUnit::Days };
-        PurposeDecisions::new(Conflict::Strictest, Some(day), Instant(10 + DAY))
-            .judge(grants, denials)
+        judge(grants, denials, &Expiry::new(Some(day), Instant(10 + DAY)))
     }
 
     #[test]
     fn the_newest_counts_and_ties_deny() {
-        let at = |t| Newest::of(Some(t));
-        assert_eq!(judge(at(20), at(19)), Folded::Granted);
-        assert_eq!(judge(at(20), at(20)), Folded::Denied);
-        assert_eq!(judge(at(20), at(21)), Folded::Denied);
-        assert_eq!(judge(at(10), Newest::NONE), Folded::Expired);
-        assert_eq!(judge(at(11), Newest::NONE), Folded::Granted);
-        assert_eq!(judge(Newest::NONE, Newest::NONE), Folded::Unknown);
+        let at = |t| newest(Some(t));
+        assert_eq!(judged(at(20), at(19)), Folded::Granted);
+        assert_eq!(judged(at(20), at(20)), Folded::Denied);
+        assert_eq!(judged(at(20), at(21)), Folded::Denied);
+        assert_eq!(judged(at(10), Newest::NONE), Folded::Expired);
+        assert_eq!(judged(at(11), Newest::NONE), Folded::Granted);
+        assert_eq!(judged(Newest::NONE, Newest::NONE), Folded::Unknown);
     }
 
     #[test]
     fn undated_denials_always_deny_and_undated_grants_give_way() {
-        let undated = Newest::of(None);
-        assert_eq!(judge(Newest::of(Some(20)), undated), Folded::Denied);
-        assert_eq!(judge(undated, Newest::of(Some(1))), Folded::Denied);
-        assert_eq!(judge(undated, Newest::NONE), Folded::Expired);
-        assert_eq!(judge(undated.and(Newest::of(Some(20))), Newest::of(Some(5))), Folded::Granted);
+        let undated = newest(None);
+        assert_eq!(judged(newest(Some(20)), undated), Folded::Denied);
+        assert_eq!(judged(undated, newest(Some(1))), Folded::Denied);
+        assert_eq!(judged(undated, Newest::NONE), Folded::Expired);
+        assert_eq!(judged(undated.and(newest(Some(20))), newest(Some(5))), Folded::Granted);
     }
 }

@@ -5,16 +5,15 @@ use polars::prelude::DataType;
 use rayon::prelude::*;
 
 use super::Subject;
-use super::fold::{DecisionSet, Newest, PurposeDecisions};
+use super::fold::{DecisionSet, Drawer, PurposeDecisions};
 use super::vocabulary::{Reading, read, trimmed};
 use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::engine::account::ConsentAccount;
 use crate::engine::cells::Cells;
-use crate::engine::digest::{Digest, DigestMap};
-use crate::engine::records::{KeyForms, KeyReader, RecordKey, id_text};
+use crate::engine::partition::chunk_rows;
+use crate::engine::records::{KeyForms, KeyReader, id_text};
 use crate::engine::source::Loaded;
 use crate::engine::source::values::TimeReader;
-use crate::normalize::FORMS;
 use crate::plan::{
     AsOf, ConsentTable, DAY, Instant, Match, Plan, PurposeId, Shape, TableId, Unmatchable,
 };
@@ -52,12 +51,16 @@ pub fn decisions(
         let Some(source) = &loaded[table.source.0] else { continue };
         let intake = Intake::new(plan, table, source, now)?;
         let filed = intake.file_all(source.rows, as_of);
-        let (account, at) = filed.close(plan, table, &mut purposes);
+        let account = ConsentAccount {
+            source: plan.sources[table.source.0].name.clone(),
+            ..filed.account.clone()
+        };
         if account.unmatchable_denials > 0 && table.unmatchable == Unmatchable::Stop {
             return Err(unmatchable(plan, table, &account, filed.first_unmatchable).into());
         }
+        newest.push(filed.newest.map(Instant));
+        filed.into_sets(accounts.len(), &mut purposes);
         accounts.push(account);
-        newest.push(at);
     }
     Ok(Decisions { purposes, accounts, newest })
 }
@@ -187,15 +190,18 @@ impl<'a> Intake<'a> {
     }
 
     fn file_all(&self, rows: usize, as_of: AsOf) -> Filed {
-        const BLOCK: usize = 1 << 15;
-        let blocks = rows.div_ceil(BLOCK);
-        let filed: Vec<Filed> = (0..blocks)
+        let chunk = chunk_rows(rows);
+        let filed: Vec<Filed> = (0..rows.div_ceil(chunk))
             .into_par_iter()
-            .map(|block| {
-                let mut filed = Filed::new(self.names.len(), &self.subjects());
-                let mut stands = Stands { on: Vec::new(), unmatchable: 0 };
-                for row in block * BLOCK..rows.min((block + 1) * BLOCK) {
-                    self.file_row(row, as_of, &mut stands, &mut filed);
+            .map(|at| {
+                let range = at * chunk..rows.min((at + 1) * chunk);
+                // Each purpose has its part of a long table's rows, and all of a wide one's.
+                let purposes = if self.purpose.is_some() { self.names.len().max(1) } else { 1 };
+                let room = range.len() / purposes;
+                let mut filed = Filed::new(&self.spoken(), &self.subjects(), room);
+                let mut scratch = Scratch::default();
+                for row in range {
+                    self.file_row(row, as_of, &mut scratch, &mut filed);
                 }
                 filed
             })
@@ -203,7 +209,18 @@ impl<'a> Intake<'a> {
         filed
             .into_iter()
             .reduce(Filed::and)
-            .unwrap_or_else(|| Filed::new(self.names.len(), &self.subjects()))
+            .unwrap_or_else(|| Filed::new(&self.spoken(), &self.subjects(), 0))
+    }
+
+    /// For each purpose whether the table may speak of it.
+    fn spoken(&self) -> Vec<bool> {
+        let mut spoken = vec![self.purpose.is_some(); self.names.len()];
+        for (purpose, _) in &self.values {
+            if let Some(purpose) = purpose {
+                spoken[purpose.0] = true;
+            }
+        }
+        spoken
     }
 
     fn subjects(&self) -> Vec<Subject> {
@@ -216,14 +233,15 @@ impl<'a> Intake<'a> {
         subjects
     }
 
-    /// `stands` is room that rows use one after the other.
-    fn file_row(&self, row: usize, as_of: AsOf, stands: &mut Stands, filed: &mut Filed) {
+    fn file_row(&self, row: usize, as_of: AsOf, scratch: &mut Scratch, filed: &mut Filed) {
         // What a row stands on is the same for all its purposes; most rows are asked once or never.
         let mut known = false;
         for (purpose, cells) in &self.values {
             let purpose = match (purpose, &self.purpose) {
                 (Some(purpose), _) => Some(*purpose),
-                (None, Some(names)) => names.text(row).and_then(|name| self.purpose_named(&name)),
+                (None, Some(names)) => names
+                    .text(row)
+                    .and_then(|name| scratch.purposes.read(&name, |name| self.purpose_named(name))),
                 (None, None) => None,
             };
             let Some(purpose) = purpose else {
@@ -231,8 +249,9 @@ impl<'a> Intake<'a> {
                 filed.account.other_purpose += 1;
                 continue;
             };
-            let reading =
-                cells.text(row).map_or(Reading::NoDecision, |text| read(&text, &self.table.words));
+            let reading = cells.text(row).map_or(Reading::NoDecision, |text| {
+                scratch.readings.read(&text, |text| read(text, &self.table.words))
+            });
             let granted = match reading {
                 Reading::NoDecision => {
                     filed.account.read += 1;
@@ -248,10 +267,10 @@ impl<'a> Intake<'a> {
                 Reading::Denied => false,
             };
             if !std::mem::replace(&mut known, true) {
-                self.stands(row, stands);
+                self.stands(row, &mut scratch.stands);
             }
             let said = Said { purpose, granted, times: self.times(row, granted) };
-            self.file_decision(row, said, stands, as_of, filed);
+            self.file_decision(row, said, &scratch.stands, as_of, filed);
         }
     }
 
@@ -266,10 +285,10 @@ impl<'a> Intake<'a> {
     /// What the decisions of a row stand on.
     fn stands(&self, row: usize, stands: &mut Stands) {
         let record_in = |(table, ids): &(TableId, Cells)| {
-            id_text(ids, row).map(|id| RecordKey::of(*table, &id))
+            id_text(ids, row).map(|id| KeyForms::of_record(*table, &id))
         };
         let own = self.own.as_ref().and_then(record_in);
-        let named: Vec<RecordKey> = self.records.iter().filter_map(record_in).collect();
+        let named: Vec<KeyForms> = self.records.iter().filter_map(record_in).collect();
         let has_record = own.is_some() || !named.is_empty();
         stands.on.clear();
         stands.unmatchable = 0;
@@ -280,8 +299,8 @@ impl<'a> Intake<'a> {
             }
             all_null = false;
             match reader.denial(row) {
-                Some(KeyForms { key, forms }) => {
-                    stands.on.push(Stand { subject: *subject, key, forms, counted: true });
+                Some(forms) => {
+                    stands.on.push(Stand { subject: *subject, forms, counted: true });
                 }
                 None => stands.unmatchable += u64::from(!has_record),
             }
@@ -289,10 +308,14 @@ impl<'a> Intake<'a> {
         if all_null && !has_record {
             stands.unmatchable = 1;
         }
-        stands.on.extend(named.iter().map(|record| Stand::on_record(*record, true)));
+        let on_record = |forms, counted| Stand { subject: Subject::Record, forms, counted };
         if let Some(record) = own.filter(|record| !named.contains(record)) {
             // Beside usable keys the record has the decision too, but it is counted once.
-            stands.on.push(Stand::on_record(record, stands.on.is_empty()));
+            let counted = stands.on.is_empty() && named.is_empty();
+            stands.on.extend(named.into_iter().map(|record| on_record(record, true)));
+            stands.on.push(on_record(record, counted));
+        } else {
+            stands.on.extend(named.into_iter().map(|record| on_record(record, true)));
         }
     }
 
@@ -338,7 +361,42 @@ struct Said {
     times: Option<Times>,
 }
 
+/// What rows use one after the other.
+#[derive(Default)]
+struct Scratch {
+    stands: Stands,
+    readings: Memo<Reading>,
+    purposes: Memo<Option<PurposeId>>,
+}
+
+/// Remembers what a few texts were read as: values and purposes are the same few words over and
+/// over.
+struct Memo<T> {
+    known: Vec<(String, T)>,
+}
+
+impl<T> Default for Memo<T> {
+    fn default() -> Self {
+        Self { known: Vec::new() }
+    }
+}
+
+impl<T: Copy> Memo<T> {
+    fn read(&mut self, text: &str, read: impl FnOnce(&str) -> T) -> T {
+        const FEW: usize = 8;
+        if let Some((_, value)) = self.known.iter().find(|(known, _)| known == text) {
+            return *value;
+        }
+        let value = read(text);
+        if self.known.len() < FEW {
+            self.known.push((text.to_owned(), value));
+        }
+        value
+    }
+}
+
 /// What the decisions of one row stand on.
+#[derive(Default)]
 struct Stands {
     on: Vec<Stand>,
     /// Decisions that stand on nothing.
@@ -348,81 +406,40 @@ struct Stands {
 /// A contact point or record.
 struct Stand {
     subject: Subject,
-    key: Digest,
-    /// Forms under which a denial is filed; 0 where there is none.
-    forms: [Digest; FORMS],
+    forms: KeyForms,
     counted: bool,
-}
-
-impl Stand {
-    fn on_record(record: RecordKey, counted: bool) -> Self {
-        let mut forms = [0; FORMS];
-        forms[0] = record.loose;
-        Self { subject: Subject::Record, key: record.exact, forms, counted }
-    }
 }
 
 /// Decisions of one table on their way to their sets.
 struct Filed {
     account: ConsentAccount,
-    /// By purpose, then subject.
-    drawers: Vec<Vec<Drawer>>,
+    /// By purpose, then subject; none for purposes of which the table never speaks.
+    drawers: Vec<Vec<(Subject, Vec<Drawer>)>>,
     newest: Option<i64>,
     first_unmatchable: Option<usize>,
 }
 
-/// Decisions on a subject. Those of several blocks of rows stay apart: what is large is not copied.
-struct Drawer {
-    subject: Subject,
-    grants: Vec<Vec<(Digest, Newest)>>,
-    denials: Vec<Vec<(Digest, Newest)>>,
-    /// Keys of counted decisions; only kept apart where some are not counted.
-    counted: Vec<Vec<(Digest, ())>>,
-    all_counted: bool,
-    decisions: u64,
-}
-
 impl Filed {
-    fn new(purposes: usize, subjects: &[Subject]) -> Self {
-        let drawer = |subject: &Subject| Drawer {
-            subject: *subject,
-            grants: vec![Vec::new()],
-            denials: vec![Vec::new()],
-            counted: vec![Vec::new()],
-            all_counted: *subject != Subject::Record,
-            decisions: 0,
-        };
+    fn new(spoken: &[bool], subjects: &[Subject], room: usize) -> Self {
+        let drawer = |subject: &Subject| (*subject, vec![Drawer::with_room(room)]);
+        let drawers = spoken
+            .iter()
+            .map(|spoken| if *spoken { subjects.iter().map(drawer).collect() } else { Vec::new() });
         Self {
             account: ConsentAccount::default(),
-            drawers: (0..purposes).map(|_| subjects.iter().map(drawer).collect()).collect(),
+            drawers: drawers.collect(),
             newest: None,
             first_unmatchable: None,
         }
     }
 
     fn file(&mut self, said: Said, stand: &Stand) {
-        let drawers = &mut self.drawers[said.purpose.0];
-        let Some(drawer) = drawers.iter_mut().find(|drawer| drawer.subject == stand.subject) else {
+        let mut drawers = self.drawers[said.purpose.0].iter_mut();
+        let Some((_, drawer)) = drawers.find(|(subject, _)| *subject == stand.subject) else {
             return;
         };
-        let newest = Newest::of(said.times.map(|times| times.sorts));
-        if said.granted {
-            drawer.grants[0].push((stand.key, newest));
-        } else {
-            // The key is known here too, so that distinct keys can be counted.
-            drawer.grants[0].push((stand.key, Newest::NONE));
-            for (at, form) in stand.forms.iter().enumerate() {
-                if *form != 0 && !stand.forms[..at].contains(form) {
-                    drawer.denials[0].push((*form, newest));
-                }
-            }
-        }
-        if stand.counted {
-            drawer.decisions += 1;
-            if !drawer.all_counted {
-                drawer.counted[0].push((stand.key, ()));
-            }
-        }
+        let at = said.times.map(|times| times.sorts);
+        drawer[0].file(&stand.forms, said.granted, at, stand.counted);
     }
 
     fn and(mut self, other: Self) -> Self {
@@ -432,46 +449,22 @@ impl Filed {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
-        for (mine, theirs) in
-            self.drawers.iter_mut().flatten().zip(other.drawers.into_iter().flatten())
-        {
-            mine.grants.extend(theirs.grants);
-            mine.denials.extend(theirs.denials);
-            mine.counted.extend(theirs.counted);
-            mine.decisions += theirs.decisions;
+        let theirs = other.drawers.into_iter().flatten();
+        for ((_, mine), (_, theirs)) in self.drawers.iter_mut().flatten().zip(theirs) {
+            mine.extend(theirs);
         }
         self
     }
 
-    /// Builds the sets, and says how many decisions were used and how many folded away.
-    fn close(
-        &self,
-        plan: &Plan,
-        table: &ConsentTable,
-        purposes: &mut [PurposeDecisions],
-    ) -> (ConsentAccount, Option<Instant>) {
-        let mut account = self.account.clone();
-        account.source.clone_from(&plan.sources[table.source.0].name);
-        let merge = |known: &mut Newest, more: Newest| *known = known.and(more);
-        for (purpose, drawers) in purposes.iter_mut().zip(&self.drawers) {
-            for drawer in drawers {
-                if drawer.grants.iter().all(Vec::is_empty) {
-                    continue;
+    /// Puts the decisions into the sets of their purposes.
+    fn into_sets(self, table: usize, purposes: &mut [PurposeDecisions]) {
+        for (purpose, drawers) in purposes.iter_mut().zip(self.drawers) {
+            for (subject, drawers) in drawers {
+                let set = DecisionSet::of(table, drawers);
+                if !set.is_empty() {
+                    purpose.sets.push((subject, set));
                 }
-                let set = DecisionSet {
-                    grants: DigestMap::build_of(&drawer.grants, merge),
-                    denials: DigestMap::build_of(&drawer.denials, merge),
-                };
-                let used = if drawer.all_counted {
-                    set.grants.len() as u64
-                } else {
-                    DigestMap::build_of(&drawer.counted, |(), ()| {}).len() as u64
-                };
-                account.used += used;
-                account.folded += drawer.decisions - used;
-                purpose.sets.push((drawer.subject, set));
             }
         }
-        (account, self.newest.map(Instant))
     }
 }

@@ -10,7 +10,7 @@ use crate::engine::digest::{Digest, DigestSet};
 use crate::engine::identity::Clusters;
 use crate::engine::keys::{Keys, contact_fields};
 use crate::engine::profile::Shown;
-use crate::engine::records::Record;
+use crate::engine::records::{Index, Record};
 use crate::plan::{Denial, FieldId, Plan, Purpose, PurposeId};
 
 /// The states of all profiles.
@@ -18,26 +18,35 @@ use crate::plan::{Denial, FieldId, Plan, Purpose, PurposeId};
 pub struct States {
     /// By purpose, then profile.
     pub of: Vec<Vec<State>>,
-    /// By purpose the profiles of which one record's grant meets another's denial.
+    /// By purpose the profiles of which one record's grant meets another's denial, ascending.
     pub conflicts: Vec<Vec<u32>>,
     /// One a purpose.
     pub accounts: Vec<PurposeAccount>,
+    /// By purpose what the decisions on each record and its contact points come to.
+    folds: Vec<PurposeFolds>,
 }
 
-/// Judges every profile for every purpose.
+/// Judges every profile for every purpose, and completes the accounts of the consent tables.
 #[must_use]
 pub fn states(
     plan: &Plan,
-    decisions: &Decisions,
+    decisions: &mut Decisions,
     clusters: &Clusters,
     keys: &Keys,
     shown: &Shown,
 ) -> States {
-    let mut states = Vec::new();
-    let mut accounts = Vec::new();
-    let mut conflicts = Vec::new();
-    for (purpose, decisions) in plan.consent.purposes.iter().zip(&decisions.purposes) {
-        let judge = Judge::new(plan, purpose, decisions, clusters, keys);
+    let mut all =
+        States { of: Vec::new(), conflicts: Vec::new(), accounts: Vec::new(), folds: Vec::new() };
+    // What is folded is not needed any more.
+    let purposes = std::mem::take(&mut decisions.purposes);
+    for (purpose, of_purpose) in plan.consent.purposes.iter().zip(purposes) {
+        let folds = PurposeFolds::new(plan, purpose, of_purpose, decisions, clusters, keys);
+        let judge = Judge {
+            purpose,
+            clusters,
+            folds: &folds,
+            person: plan.consent.denial == Denial::Person,
+        };
         let shown_keys = shown.keys(purpose.via);
         let winners = shown.winners(purpose.via);
         let judged: Vec<(State, bool)> = (0..clusters.len())
@@ -53,14 +62,16 @@ pub fn states(
             .filter(|(_, (_, conflicting))| *conflicting)
             .map(|(profile, _)| profile)
             .collect();
-        deny_shared(&mut of_purpose, shown_keys, aside_keys(purpose.via, clusters, keys));
+        if !clusters.tell_apart(plan, purpose.via) {
+            deny_shared(&mut of_purpose, shown_keys, aside_keys(purpose.via, clusters, keys));
+        }
         of_purpose.truncate(clusters.profiles);
-        let conflicting = in_conflict.len() as u64;
-        conflicts.push(in_conflict);
-        accounts.push(account(purpose, &of_purpose, conflicting));
-        states.push(of_purpose);
+        all.accounts.push(account(purpose, &of_purpose, in_conflict.len() as u64));
+        all.conflicts.push(in_conflict);
+        all.of.push(of_purpose);
+        all.folds.push(folds);
     }
-    States { of: states, conflicts, accounts }
+    all
 }
 
 /// A denial reached through any profile that shows a contact point denies all that show it.
@@ -117,69 +128,89 @@ fn account(purpose: &Purpose, states: &[State], conflicting: u64) -> PurposeAcco
     }
 }
 
-struct Judge<'a> {
-    purpose: &'a Purpose,
-    clusters: &'a Clusters,
+/// What the decisions on one purpose come to, for every record.
+#[derive(Debug)]
+struct PurposeFolds {
     /// Fields on which some table speaks of the purpose, with the fold of every record's contact
     /// point.
     contacts: Vec<(FieldId, Vec<Folded>)>,
     /// The folds of the records themselves; none if no table speaks of records.
     records: Option<Vec<Folded>>,
-    person: bool,
 }
 
-/// Which records of a profile hold a grant of a purpose, and which a denial, on themselves or on
-/// one of their contact points.
-#[must_use]
-pub fn sides(
-    plan: &Plan,
-    purpose: PurposeId,
-    decisions: &Decisions,
-    clusters: &Clusters,
-    keys: &Keys,
-    profile: usize,
-) -> (Vec<Record>, Vec<Record>) {
-    let declared = &plan.consent.purposes[purpose.0];
-    let judge = Judge::new(plan, declared, &decisions.purposes[purpose.0], clusters, keys);
-    let holds = |record: Record, wanted: Folded| {
-        judge.record(record) == wanted
-            || judge.contacts.iter().any(|(_, folded)| folded[record as usize] == wanted)
-    };
-    let members = clusters.members(profile).iter().copied();
-    let granted = members.clone().filter(|record| holds(*record, Folded::Granted)).collect();
-    let denied = members
-        .chain(clusters.shadows_of(profile))
-        .filter(|record| holds(*record, Folded::Denied))
-        .collect();
-    (granted, denied)
-}
-
-impl<'a> Judge<'a> {
+impl PurposeFolds {
     fn new(
         plan: &Plan,
-        purpose: &'a Purpose,
-        decisions: &'a PurposeDecisions,
-        clusters: &'a Clusters,
-        keys: &'a Keys,
+        purpose: &Purpose,
+        of_purpose: PurposeDecisions,
+        decisions: &mut Decisions,
+        clusters: &Clusters,
+        keys: &Keys,
     ) -> Self {
         let mut fields = contact_fields(plan);
         fields.insert(purpose.via);
+        let records = clusters.of.len();
+        let mut fold = |subject, index: Option<&Index>| {
+            let index = index.filter(|_| !of_purpose.is_silent_on(subject))?;
+            let folds = of_purpose.fold(subject, index, records);
+            for (table, used, counted) in folds.used {
+                let account = &mut decisions.accounts[table];
+                account.used += used;
+                account.folded += counted - used;
+            }
+            Some(folds.of)
+        };
         let contacts = fields
             .into_iter()
-            .filter(|field| !decisions.is_silent_on(Subject::Field(*field)))
-            .map(|field| {
-                let (digests, _) = keys.field(field);
-                let targets = keys.all_targets(field);
-                (field, decisions.fold_all(Subject::Field(field), digests, targets))
-            })
+            .filter_map(|field| Some((field, fold(Subject::Field(field), keys.index(field))?)))
             .collect();
-        let records = (!decisions.is_silent_on(Subject::Record)).then(|| {
-            let forms = std::slice::from_ref(&clusters.id_forms);
-            decisions.fold_all(Subject::Record, &clusters.id_digests, forms)
-        });
-        let person = plan.consent.denial == Denial::Person;
-        Self { purpose, clusters, contacts, records, person }
+        Self { contacts, records: fold(Subject::Record, clusters.id_index.as_ref()) }
     }
+
+    /// The fold of a record itself.
+    fn record(&self, record: Record) -> Folded {
+        self.records.as_ref().map_or(Folded::Unknown, |folded| folded[record as usize])
+    }
+
+    /// The fold of the contact point that a record has in a field.
+    fn contact(&self, field: FieldId, record: Record) -> Folded {
+        let folded = self.contacts.iter().find(|(of, _)| *of == field);
+        folded.map_or(Folded::Unknown, |(_, folded)| {
+            folded.get(record as usize).copied().unwrap_or(Folded::Unknown)
+        })
+    }
+}
+
+impl States {
+    /// Which records of a profile hold a grant of a purpose, and which a denial, on themselves or
+    /// on one of their contact points.
+    #[must_use]
+    pub fn sides(
+        &self,
+        purpose: PurposeId,
+        clusters: &Clusters,
+        profile: usize,
+    ) -> (Vec<Record>, Vec<Record>) {
+        let folds = &self.folds[purpose.0];
+        let holds = |record: Record, wanted: Folded| {
+            folds.record(record) == wanted
+                || folds.contacts.iter().any(|(_, folded)| folded[record as usize] == wanted)
+        };
+        let members = clusters.members(profile).iter().copied();
+        let granted = members.clone().filter(|record| holds(*record, Folded::Granted)).collect();
+        let denied = members
+            .chain(clusters.shadows_of(profile))
+            .filter(|record| holds(*record, Folded::Denied))
+            .collect();
+        (granted, denied)
+    }
+}
+
+struct Judge<'a> {
+    purpose: &'a Purpose,
+    clusters: &'a Clusters,
+    folds: &'a PurposeFolds,
+    person: bool,
 }
 
 impl Judge<'_> {
@@ -194,16 +225,16 @@ impl Judge<'_> {
             Folded::Unknown => {}
         };
         if shown != 0 {
-            own(self.contact(via, winner));
+            own(self.folds.contact(via, winner));
         }
-        if self.records.is_some() {
+        if self.folds.records.is_some() {
             for record in self.clusters.members(cluster) {
-                own(self.record(*record));
+                own(self.folds.record(*record));
             }
         }
         let (mut other_denied, mut other_granted) = (false, false);
         for &record in self.clusters.members(cluster) {
-            for (field, folded) in &self.contacts {
+            for (field, folded) in &self.folds.contacts {
                 if *field == via && record == winner {
                     continue;
                 }
@@ -215,11 +246,11 @@ impl Judge<'_> {
             }
         }
         for record in self.clusters.shadows_of(cluster) {
-            for (_, folded) in &self.contacts {
+            for (_, folded) in &self.folds.contacts {
                 other_denied |= folded[record as usize] == Folded::Denied;
             }
             // A dropped record has an id; a denial of it counts, a grant does not.
-            own_denied |= self.record(record) == Folded::Denied;
+            own_denied |= self.folds.record(record) == Folded::Denied;
         }
         let conflicting = (granted || other_granted) && (own_denied || other_denied);
         let state = if own_denied || (self.person && other_denied) {
@@ -234,18 +265,5 @@ impl Judge<'_> {
             State::Unknown
         };
         (state, conflicting)
-    }
-
-    /// The fold of a record itself.
-    fn record(&self, record: Record) -> Folded {
-        self.records.as_ref().map_or(Folded::Unknown, |folded| folded[record as usize])
-    }
-
-    /// The fold of the contact point that a record has in a field.
-    fn contact(&self, field: FieldId, record: Record) -> Folded {
-        let folded = self.contacts.iter().find(|(of, _)| *of == field);
-        folded.map_or(Folded::Unknown, |(_, folded)| {
-            folded.get(record as usize).copied().unwrap_or(Folded::Unknown)
-        })
     }
 }

@@ -3,15 +3,16 @@
 use rayon::prelude::*;
 
 use super::Subject;
+use super::fold::{DecisionSet, Drawer, hit_by};
 use super::state::aside_keys;
 use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
 use crate::engine::account::SuppressionAccount;
 use crate::engine::cells::Cells;
-use crate::engine::digest::{Digest, DigestMap, DigestSet};
+use crate::engine::digest::DigestSet;
 use crate::engine::identity::Clusters;
 use crate::engine::keys::Keys;
 use crate::engine::profile::Shown;
-use crate::engine::records::{KeyReader, RecordKey, id_text};
+use crate::engine::records::{KeyForms, KeyReader, id_text};
 use crate::engine::source::Loaded;
 use crate::plan::{FieldId, Match, Plan, Suppression, Unmatchable};
 
@@ -39,20 +40,18 @@ pub fn suppressed(
     for list in &plan.consent.suppress {
         let Some(source) = &loaded[list.source.0] else { continue };
         let (entries, mut account) = read(plan, list, source)?;
-        // Records first, one look-up behind the other; then whose cluster one of them is.
+        // Records first, partition by partition; then whose cluster one of them is.
         let mut of_record = vec![false; clusters.of.len()];
         for (subject, set) in &entries {
-            let own = std::slice::from_ref(&clusters.id_forms);
-            let forms = match subject {
-                Subject::Field(field) => keys.all_targets(*field),
-                Subject::Record => own,
+            let index = match subject {
+                Subject::Field(field) => keys.index(*field),
+                Subject::Record => clusters.id_index.as_ref(),
             };
-            for forms in forms {
-                of_record
-                    .par_chunks_mut(BLOCK)
-                    .zip(forms.par_chunks(BLOCK))
-                    .for_each(|(of_record, forms)| set.each(forms, |at, ()| of_record[at] = true));
-            }
+            let Some(index) = index else { continue };
+            let (hits, used) = hit_by(set, index, of_record.len());
+            of_record.par_iter_mut().zip(hits).for_each(|(of_record, hit)| *of_record |= hit);
+            account.used += used;
+            account.folded += set.decisions - used;
         }
         let hit: Vec<bool> = (0..clusters.len())
             .into_par_iter()
@@ -69,11 +68,8 @@ pub fn suppressed(
     Ok(Suppressed { hits, accounts })
 }
 
-/// So many records are looked up by one thread in one go.
-const BLOCK: usize = 1 << 14;
-
 /// A list's entries by subject, under the forms by which a suppression matches.
-type Entries = Vec<(Subject, DigestMap<()>)>;
+type Entries = Vec<(Subject, DecisionSet)>;
 
 fn read(
     plan: &Plan,
@@ -91,20 +87,16 @@ fn read(
     for matched in &list.matches {
         if let Match::Record { table, column } = matched {
             let ids = Cells::of(&source.column(column)?.series)?;
-            let keys: Vec<RecordKey> = (0..source.rows)
-                .filter_map(|row| {
-                    let id = id_text(&ids, row)?;
+            let mut drawer = Drawer::with_room(source.rows);
+            for row in 0..source.rows {
+                if let Some(id) = id_text(&ids, row) {
                     (filled[row], has_record[row]) = (true, true);
-                    Some(RecordKey::of(*table, &id))
-                })
-                .collect();
-            let exact: Vec<_> = keys.iter().map(|key| (key.exact, ())).collect();
-            let forms: Vec<_> = keys.iter().map(|key| (key.loose, ())).collect();
-            let distinct = DigestMap::build(&exact, |(), ()| {}).len();
-            account.read += keys.len() as u64;
-            account.used += distinct as u64;
-            account.folded += (keys.len() - distinct) as u64;
-            entries.push((Subject::Record, DigestMap::build(&forms, |(), ()| {})));
+                    drawer.file(&KeyForms::of_record(*table, &id), false, None, true);
+                }
+            }
+            let set = DecisionSet::of(entries.len(), vec![drawer]);
+            account.read += set.decisions;
+            entries.push((Subject::Record, set));
         }
     }
     for matched in &list.matches {
@@ -118,17 +110,13 @@ fn read(
             .with_min_len(2048)
             .map(|row| (!reader.is_null(row)).then(|| reader.denial(row)))
             .collect();
-        let mut keys: Vec<(Digest, ())> = Vec::new();
-        let mut forms: Vec<(Digest, ())> = Vec::new();
+        let mut drawer = Drawer::with_room(source.rows);
         for (row, cell) in loose.iter().enumerate() {
             match cell {
                 None => {}
-                Some(Some(loose)) => {
+                Some(Some(forms)) => {
                     filled[row] = true;
-                    keys.push((loose.key, ()));
-                    forms.extend(
-                        loose.forms.iter().filter(|form| **form != 0).map(|form| (*form, ())),
-                    );
+                    drawer.file(forms, false, None, true);
                 }
                 Some(None) => {
                     filled[row] = true;
@@ -140,11 +128,9 @@ fn read(
                 }
             }
         }
-        let distinct = DigestMap::build(&keys, |(), ()| {}).len();
-        account.read += keys.len() as u64;
-        account.used += distinct as u64;
-        account.folded += (keys.len() - distinct) as u64;
-        entries.push((Subject::Field(*field), DigestMap::build(&forms, |(), ()| {})));
+        let set = DecisionSet::of(entries.len(), vec![drawer]);
+        account.read += set.decisions;
+        entries.push((Subject::Field(*field), set));
     }
     let empty = filled.iter().filter(|filled| !**filled).count() as u64;
     account.read += empty;
@@ -201,6 +187,9 @@ impl Suppressed {
         }
         let direct = all.clone();
         for &channel in channels {
+            if clusters.tell_apart(plan, channel) {
+                continue;
+            }
             let shown_keys = shown.keys(channel);
             let mut shared: DigestSet = shown_keys
                 .iter()

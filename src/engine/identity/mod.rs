@@ -25,10 +25,10 @@ use rayon::prelude::*;
 
 use super::digest::Digest;
 use super::keys::Keys;
-use super::records::{Ids, Record, Records};
+use super::records::{Ids, Index, Record, Records};
 use super::source::Loaded;
 use crate::diagnostics::Outcome;
-use crate::plan::{Instant, Plan};
+use crate::plan::{FieldId, Instant, Plan};
 use aside::{Draft, Kind};
 use pairs::{FirstOf, PairList};
 use rules::RuleLinks;
@@ -108,8 +108,8 @@ pub struct Clusters {
     pub linked_by: Vec<LinkedBy>,
     /// The digest of each record's table and id; 0 without an id.
     pub id_digests: Vec<Digest>,
-    /// The digest under which denials look for each record; 0 without an id.
-    pub id_forms: Vec<Digest>,
+    /// How decisions and suppressions find records by their ids; none if no source names records.
+    pub id_index: Option<Index>,
     /// Each rule's doings.
     pub rules: Vec<RuleStatistics>,
     /// The sources of pairs.
@@ -149,6 +149,23 @@ impl Clusters {
             .map(|(_, record)| *record)
     }
 
+    /// True if no two clusters can show the same key of a field: a rule links whoever has it, and
+    /// nothing was split, blocked or set aside.
+    #[must_use]
+    pub fn tell_apart(&self, plan: &Plan, field: FieldId) -> bool {
+        let identity = &plan.identity;
+        let bare = identity.rules.iter().zip(&self.blocked).any(|(rule, blocked)| {
+            !rule.is_fuzzy()
+                && rule.only.is_none()
+                && blocked.is_empty()
+                && rule.fields().eq([field])
+        });
+        bare && plan.fields[field.0].key.never.is_empty()
+            && !identity.has_exceptions()
+            && self.profiles == self.len()
+            && self.shadows.is_empty()
+    }
+
     /// What became of a record.
     #[must_use]
     pub fn fate(&self, record: Record) -> Fate {
@@ -176,7 +193,7 @@ pub fn clusters(
     keys: &Keys,
     as_of: Instant,
 ) -> Outcome<Clusters> {
-    let Ids { digests: id_digests, forms: id_forms, equal: same_ids } = ids;
+    let Ids { digests: id_digests, index: id_index, equal: same_ids } = ids;
     let identity = &plan.identity;
     let named = !identity.always.is_empty() || !identity.never.is_empty() || earlier.is_some();
     let first_of = named.then(|| FirstOf::new(plan, &id_digests));
@@ -194,9 +211,10 @@ pub fn clusters(
     closure.add(LinkedBy::Always, always.pairs.iter().map(|(one, other, _)| (*one, *other)));
     let mut views: Vec<RuleView<'_>> =
         identity.rules.iter().map(|rule| RuleView::new(plan, records, keys, rule)).collect();
+    let complete = id_digests.par_iter().all(|digest| *digest != 0);
     let mut of_rules: Vec<RuleLinks> = Vec::new();
     for (number, view) in views.iter_mut().enumerate() {
-        let links = view.links(&id_digests, identity.max_shared)?;
+        let links = view.links(&id_digests, complete, identity.max_shared)?;
         closure.add(LinkedBy::rule(number), links.pairs.iter().copied());
         closure.add(
             LinkedBy::rule(number),
@@ -250,7 +268,7 @@ pub fn clusters(
         shadows: draft.shadows,
         linked_by,
         id_digests,
-        id_forms,
+        id_index,
         rules,
         pairs: pair_accounts,
         guards: Guards { large_clusters: too_large as u64, ..guards },

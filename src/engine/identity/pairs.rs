@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::diagnostics::Outcome;
 use crate::engine::cells::Cells;
 use crate::engine::digest::{Digest, DigestMap};
-use crate::engine::records::{Record, RecordKey, id_text};
+use crate::engine::records::{Record, id_text, record_digest};
 use crate::engine::source::Loaded;
 use crate::plan::{Pairs, Plan, TableId};
 
@@ -82,7 +82,7 @@ impl<'a> FirstOf<'a> {
 
     /// The first record of an id.
     pub fn record(&self, table: TableId, id: &str) -> Option<Record> {
-        self.by_id.get(RecordKey::of(table, id).exact)
+        self.by_id.get(record_digest(table, id))
     }
 }
 

@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use rayon::prelude::*;
 
 use crate::diagnostics::{Code, Diagnostic};
-use crate::engine::digest::{Digest, combine, equal};
+use crate::engine::digest::{Digest, combine};
 use crate::engine::keys::Keys;
-use crate::engine::records::{KeyReader, Record, Records};
+use crate::engine::partition::{equal, scatter};
+use crate::engine::records::{Index, KeyReader, Record, Records};
 use crate::engine::similar::{Alike, Item, alike};
 use crate::plan::{FieldId, LinkRule, Plan, TableId};
 
@@ -19,6 +20,7 @@ pub struct RuleView<'a> {
     /// The rule.
     pub rule: &'a LinkRule,
     records: &'a Records,
+    keys: &'a Keys,
     exact: Vec<Column<'a>>,
     similar: Vec<Column<'a>>,
     thresholds: Vec<f64>,
@@ -53,6 +55,7 @@ impl<'a> RuleView<'a> {
         Self {
             rule,
             records,
+            keys,
             exact: rule.exact_fields().map(|field| keys.field(field)).collect(),
             similar: similar.into_iter().map(|field| keys.field(field)).collect(),
             thresholds,
@@ -88,6 +91,18 @@ impl<'a> RuleView<'a> {
         (block, full)
     }
 
+    /// Where the keys of the rule's only field are scattered already, if they are.
+    fn index(&self) -> Option<&'a Index> {
+        let mut fields = self.rule.fields();
+        let only = fields.next().filter(|_| fields.next().is_none() && !self.rule.is_fuzzy())?;
+        self.keys.index(only)
+    }
+
+    /// True if the rule counts every key of every record.
+    fn speaks_of_all(&self) -> bool {
+        self.rule.only.is_none() && self.exact.iter().all(|(_, never)| never.is_empty())
+    }
+
     fn covers(&self, record: Record) -> bool {
         self.rule.only.is_none() || self.rule.covers(self.records.place(record).0)
     }
@@ -99,27 +114,31 @@ impl<'a> RuleView<'a> {
     }
 
     /// Finds the links among all records with an id. Combinations that too many ids share are
-    /// blocked.
+    /// blocked. `complete` tells that all have an id.
     ///
     /// # Errors
     /// A rule with a similarity that would compare too much.
     pub fn links(
         &mut self,
         id_digests: &[Digest],
+        complete: bool,
         max_shared: Option<u64>,
     ) -> Result<RuleLinks, Diagnostic> {
-        let fulls: Vec<Digest> = (0..self.record_count())
-            .into_par_iter()
-            .with_min_len(4096)
-            .map(|record| if id_digests[record as usize] == 0 { 0 } else { self.full(record) })
-            .collect();
-        let mut equal = equal(&fulls);
+        let has_id = |record: Record| id_digests[record as usize] != 0;
+        let mut equal = match self.index() {
+            Some(index) if complete && self.speaks_of_all() => equal(&index.held, |_| true),
+            Some(index) => equal(&index.held, |record| has_id(record) && self.full(record) != 0),
+            None => {
+                let full = |record| if has_id(record) { self.full(record) } else { 0 };
+                equal(&scatter(self.records.len, full), |_| true)
+            }
+        };
         if let Some(most) = max_shared
             && !self.rule.is_fuzzy()
         {
-            self.block(&fulls, &equal.groups, most, id_digests);
+            self.block(&equal.groups, most, id_digests);
             if !self.blocked.is_empty() {
-                let open = |first: Record| !self.blocked.contains(&fulls[first as usize]);
+                let open = |first: Record| self.full(first) != 0;
                 equal.groups.retain(|(first, _)| open(*first));
                 equal.pairs.retain(|(first, _)| open(*first));
             }
@@ -162,27 +181,22 @@ impl<'a> RuleView<'a> {
     }
 
     /// Blocks the combinations that more than `most` different ids share.
-    fn block(
-        &mut self,
-        fulls: &[Digest],
-        groups: &[(Record, u32)],
-        most: u64,
-        id_digests: &[Digest],
-    ) {
+    fn block(&mut self, groups: &[(Record, u32)], most: u64, id_digests: &[Digest]) {
         let large: HashSet<Digest> = groups
             .iter()
             .filter(|(_, size)| u64::from(*size) > most)
-            .map(|(first, _)| fulls[*first as usize])
+            .map(|(first, _)| self.full(*first))
             .collect();
         if large.is_empty() {
             return;
         }
-        let mut ids: Vec<(Digest, Digest)> = fulls
-            .par_iter()
+        let mut ids: Vec<(Digest, Digest)> = (0..self.record_count())
+            .into_par_iter()
             .zip(id_digests)
             .with_min_len(4096)
+            .filter(|(_, id)| **id != 0)
+            .map(|(record, id)| (self.full(record), *id))
             .filter(|(full, _)| large.contains(full))
-            .map(|(full, id)| (*full, *id))
             .collect();
         ids.par_sort_unstable();
         ids.dedup();
