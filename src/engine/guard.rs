@@ -6,21 +6,23 @@ use super::source::Loaded;
 use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Site};
 use crate::plan::{Instant, Plan, Source, SourceId};
 
-/// Checks numbers of rows: emptiness, `expect`.
+/// Checks numbers of rows: emptiness, `expect`. Of the sources that are read in this `turn`: some
+/// are read at once, others when they are needed.
 ///
 /// # Errors
 /// All sources that hold fewer records than they must.
-pub fn before(
+pub fn rows(
     plan: &Plan,
     setting: &Setting,
     loaded: &[Option<Loaded>],
+    turn: impl Fn(SourceId) -> bool,
     warnings: &mut Vec<Diagnostic>,
 ) -> Outcome<()> {
     let mut faults = Vec::new();
     for (at, (source, loaded)) in plan.sources.iter().zip(loaded).enumerate() {
-        let Some(loaded) = loaded else { continue };
-        let rows = loaded.rows as u64;
         let id = SourceId(at);
+        let Some(loaded) = loaded.as_ref().filter(|_| turn(id)) else { continue };
+        let rows = loaded.rows as u64;
         if rows == 0 {
             let decides = plan.consent.tables.iter().any(|table| table.source == id)
                 || plan.consent.suppress.iter().any(|list| list.source == id);
@@ -71,7 +73,7 @@ pub fn before(
 ///
 /// # Errors
 /// All sources that are too old.
-pub fn after(
+pub fn ages(
     plan: &Plan,
     setting: &Setting,
     loaded: &[Option<Loaded>],

@@ -39,7 +39,7 @@ use serde::Serialize;
 use tracing::info;
 
 use crate::diagnostics::{Code, Diagnostic, Outcome};
-use crate::plan::{AsOf, Export, FieldId, Instant, OutColumn, Plan, Previous};
+use crate::plan::{AsOf, Export, FieldId, Instant, OutColumn, Plan, Previous, SourceId};
 use account::{Account, ClusterSize, CustomerAccount, KeyAccount};
 use consent::{intake, state, suppress};
 use identity::Clusters;
@@ -168,9 +168,10 @@ pub fn execute(plan: &Plan, setting: &Setting) -> Outcome<Results> {
     let mut stages = Stages::new();
     let mut warnings = Vec::new();
     let fields = tables::needed_fields(plan);
-    let mut loaded = load(plan, &fields)?;
+    let later = tables::read_later(plan);
+    let mut loaded = load(plan, &fields, &later)?;
     let earlier = load_earlier(plan)?;
-    guard::before(plan, setting, &loaded, &mut warnings)?;
+    guard::rows(plan, setting, &loaded, |source| !later.contains(&source), &mut warnings)?;
     stages.end("read");
     let mut records = Records::new(plan, &loaded, &fields)?;
     if records.len >= u32::MAX as usize {
@@ -201,8 +202,9 @@ pub fn execute(plan: &Plan, setting: &Setting) -> Outcome<Results> {
     let shown = Shown::new(plan, &clusters, &survivors, &keys);
     let groupings = groupings::groupings(plan, &records, &clusters, &keys, &shown)?;
     stages.end("survivorship");
-    let mut decisions = intake::decisions(plan, &loaded, setting.as_of, setting.now)?;
-    guard::after(plan, setting, &loaded, &decisions.newest)?;
+    let mut decisions = intake::decisions(plan, &mut loaded, setting.as_of, setting.now)?;
+    guard::rows(plan, setting, &loaded, |source| later.contains(&source), &mut warnings)?;
+    guard::ages(plan, setting, &loaded, &decisions.newest)?;
     let states = state::states(plan, &mut decisions, &clusters, &keys, &shown);
     let suppressed = suppress::suppressed(plan, &loaded, &clusters, &keys)?;
     stages.end("consent");
@@ -289,15 +291,20 @@ fn profile_columns(plan: &Plan) -> Vec<OutColumn> {
 /// # Errors
 /// Faults of the sources.
 pub fn read_columns_in_use(plan: &Plan) -> Outcome<()> {
-    load(plan, &tables::needed_fields(plan)).map(drop)
+    load(plan, &tables::needed_fields(plan), &BTreeSet::new()).map(drop)
 }
 
-/// Reads of every source the columns that some part of the plan needs.
-fn load(plan: &Plan, fields: &BTreeSet<FieldId>) -> Outcome<Vec<Option<Loaded>>> {
+/// Reads of every source the columns that some part of the plan needs, but of those that are read
+/// `later`.
+fn load(
+    plan: &Plan,
+    fields: &BTreeSet<FieldId>,
+    later: &BTreeSet<SourceId>,
+) -> Outcome<Vec<Option<Loaded>>> {
     let needs = tables::needs(plan, fields);
     let mut loaded = Vec::new();
-    for (source, wanted) in plan.sources.iter().zip(needs) {
-        if wanted.is_empty() {
+    for (at, (source, wanted)) in plan.sources.iter().zip(needs).enumerate() {
+        if wanted.is_empty() || later.contains(&SourceId(at)) {
             loaded.push(None);
             continue;
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use polars::prelude::*;
 use rayon::prelude::*;
 
+use super::consent::intake;
 use super::engine_fault;
 use super::identity::{Clusters, Fate, LinkedBy, shared_texts};
 use super::keys;
@@ -13,7 +14,7 @@ use super::records::{Record, Records};
 use super::segments::Verdicts;
 use super::survivorship::{NOBODY, Survivors};
 use crate::diagnostics::Outcome;
-use crate::plan::{FieldId, Keep, Match, OutColumn, Plan, RegionFrom, Shape, hex};
+use crate::plan::{FieldId, Keep, Match, OutColumn, Plan, RegionFrom, SourceId, hex};
 
 /// The fields whose values decide something or leave: all, or those that keys, survivorship,
 /// rules and exports speak of.
@@ -79,38 +80,36 @@ pub fn needs(plan: &Plan, fields: &BTreeSet<FieldId>) -> Vec<BTreeSet<String>> {
         let mapped = table.mapping.iter().filter(|(field, _)| fields.contains(field));
         need.extend(mapped.map(|(_, column)| column.clone()));
     }
-    let matched = |need: &mut BTreeSet<String>, matches: &[Match]| {
-        for matched in matches {
-            match matched {
-                Match::Key { column, region, .. } => {
-                    need.insert(column.clone());
-                    if let RegionFrom::Of(column) = region {
-                        need.insert(column.clone());
-                    }
-                }
-                Match::Record { column, .. } => {
-                    need.insert(column.clone());
-                }
-            }
-        }
-    };
     for table in &plan.consent.tables {
-        let need = &mut needs[table.source.0];
-        matched(need, &table.matches);
-        match &table.shape {
-            Shape::Wide(columns) => need.extend(columns.iter().map(|(_, column)| column.clone())),
-            Shape::Long { purpose, value } => need.extend([purpose.clone(), value.clone()]),
-        }
-        need.extend(table.at.clone());
+        needs[table.source.0].extend(intake::needed(table));
     }
     for pairs in plan.identity.always.iter().chain(&plan.identity.never) {
         let need = &mut needs[pairs.source.0];
         need.extend(pairs.columns.iter().flat_map(|(table, key)| [table.clone(), key.clone()]));
     }
     for list in &plan.consent.suppress {
-        matched(&mut needs[list.source.0], &list.matches);
+        needs[list.source.0].extend(list.matches.iter().flat_map(Match::columns));
     }
     needs
+}
+
+/// The sources whose rows are asked for once and in one place: those of one consent table each and
+/// of nothing else. They are read when the decisions are taken in, part by part.
+#[must_use]
+pub fn read_later(plan: &Plan) -> BTreeSet<SourceId> {
+    let tables = || plan.consent.tables.iter().map(|table| table.source);
+    let pairs = plan.identity.always.iter().chain(&plan.identity.never).map(|pairs| pairs.source);
+    let others: BTreeSet<SourceId> = plan
+        .tables
+        .iter()
+        .map(|table| table.source)
+        .chain(plan.consent.suppress.iter().map(|list| list.source))
+        .chain(pairs)
+        .collect();
+    tables()
+        .filter(|source| tables().filter(|other| other == source).count() == 1)
+        .filter(|source| !others.contains(source))
+        .collect()
 }
 
 /// `source, namespace, id, customer_id, rule`: a row for each record of a profile, in profile

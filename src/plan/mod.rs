@@ -540,6 +540,17 @@ pub enum Match {
     },
 }
 
+impl Match {
+    /// The columns of its source that it needs.
+    pub fn columns(&self) -> impl Iterator<Item = String> + use<> {
+        let (column, region) = match self {
+            Self::Key { column, region: RegionFrom::Of(region), .. } => (column, Some(region)),
+            Self::Key { column, .. } | Self::Record { column, .. } => (column, None),
+        };
+        std::iter::once(column.clone()).chain(region.cloned())
+    }
+}
+
 /// What happens to a denial that cannot be matched to anybody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,5 +1,8 @@
 //! Intake: rows of consent tables become decisions, each counted once, each filed under digests.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
+
 use jiff::tz::TimeZone;
 use polars::prelude::DataType;
 use rayon::prelude::*;
@@ -12,8 +15,8 @@ use crate::engine::account::ConsentAccount;
 use crate::engine::cells::Cells;
 use crate::engine::partition::chunk_rows;
 use crate::engine::records::{KeyForms, KeyReader, id_text};
-use crate::engine::source::Loaded;
 use crate::engine::source::values::TimeReader;
+use crate::engine::source::{self, Loaded};
 use crate::plan::{
     AsOf, ConsentTable, DAY, Instant, Match, Plan, PurposeId, Shape, TableId, Unmatchable,
 };
@@ -29,13 +32,15 @@ pub struct Decisions {
     pub newest: Vec<Option<Instant>>,
 }
 
-/// Reads all consent tables.
+/// Takes in all consent tables. Sources that were not loaded are read here, part by part, and only
+/// their records of files are kept.
 ///
 /// # Errors
-/// A denial that matches nobody's key in a table that does not say `unmatchable: report`.
+/// Faults of the sources; a denial that matches nobody's key in a table that does not say
+/// `unmatchable: report`.
 pub fn decisions(
     plan: &Plan,
-    loaded: &[Option<Loaded>],
+    loaded: &mut [Option<Loaded>],
     as_of: AsOf,
     now: Instant,
 ) -> Outcome<Decisions> {
@@ -48,9 +53,22 @@ pub fn decisions(
     let mut accounts = Vec::new();
     let mut newest = Vec::new();
     for table in &consent.tables {
-        let Some(source) = &loaded[table.source.0] else { continue };
-        let intake = Intake::new(plan, table, source, now)?;
-        let filed = intake.file_all(source.rows, as_of);
+        let parts = match &loaded[table.source.0] {
+            Some(source) => Intake::new(plan, table, source, now)?.file_all(source.rows, as_of),
+            None => {
+                let source = &plan.sources[table.source.0];
+                let wanted = needed(table);
+                let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+                let (files, parts) = source::visit(source, &wanted, |part| {
+                    Ok(Intake::new(plan, table, &part, now)?.file(0..part.rows, as_of))
+                })?;
+                let rows = parts.iter().map(|part| part.rows).sum();
+                tracing::info!(source = source.name, rows, columns = wanted.len(), "source read");
+                loaded[table.source.0] = Some(Loaded::of_files(files, rows));
+                parts
+            }
+        };
+        let Some(filed) = parts.into_iter().reduce(Filed::and) else { continue };
         let account = ConsentAccount {
             source: plan.sources[table.source.0].name.clone(),
             ..filed.account.clone()
@@ -63,6 +81,18 @@ pub fn decisions(
         accounts.push(account);
     }
     Ok(Decisions { purposes, accounts, newest })
+}
+
+/// The columns that a consent table needs of its source.
+#[must_use]
+pub fn needed(table: &ConsentTable) -> BTreeSet<String> {
+    let mut columns: BTreeSet<String> = table.matches.iter().flat_map(Match::columns).collect();
+    match &table.shape {
+        Shape::Wide(values) => columns.extend(values.iter().map(|(_, column)| column.clone())),
+        Shape::Long { purpose, value } => columns.extend([purpose.clone(), value.clone()]),
+    }
+    columns.extend(table.at.clone());
+    columns
 }
 
 fn unmatchable(
@@ -189,27 +219,28 @@ impl<'a> Intake<'a> {
         Some(Times { exists: start, sorts })
     }
 
-    fn file_all(&self, rows: usize, as_of: AsOf) -> Filed {
+    /// Files all rows, in parts.
+    fn file_all(&self, rows: usize, as_of: AsOf) -> Vec<Filed> {
         let chunk = chunk_rows(rows);
-        let filed: Vec<Filed> = (0..rows.div_ceil(chunk))
+        (0..rows.div_ceil(chunk).max(1))
             .into_par_iter()
-            .map(|at| {
-                let range = at * chunk..rows.min((at + 1) * chunk);
-                // Each purpose has its part of a long table's rows, and all of a wide one's.
-                let purposes = if self.purpose.is_some() { self.names.len().max(1) } else { 1 };
-                let room = range.len() / purposes;
-                let mut filed = Filed::new(&self.spoken(), &self.subjects(), room);
-                let mut scratch = Scratch::default();
-                for row in range {
-                    self.file_row(row, as_of, &mut scratch, &mut filed);
-                }
-                filed
-            })
-            .collect();
+            .map(|at| self.file(at * chunk..rows.min((at + 1) * chunk), as_of))
+            .collect()
+    }
+
+    fn file(&self, rows: Range<usize>, as_of: AsOf) -> Filed {
+        // Each purpose has its part of a long table's rows, and all of a wide one's.
+        let purposes = if self.purpose.is_some() { self.names.len().max(1) } else { 1 };
+        let mut filed = Filed::new(&self.spoken(), &self.subjects(), rows.len() / purposes);
+        filed.rows = rows.len();
+        let start = rows.start;
+        let mut scratch = Scratch::default();
+        for row in rows {
+            self.file_row(row, as_of, &mut scratch, &mut filed);
+        }
+        // Rows are counted from the part's first.
+        filed.first_unmatchable = filed.first_unmatchable.map(|row| row - start);
         filed
-            .into_iter()
-            .reduce(Filed::and)
-            .unwrap_or_else(|| Filed::new(&self.spoken(), &self.subjects(), 0))
     }
 
     /// For each purpose whether the table may speak of it.
@@ -410,8 +441,9 @@ struct Stand {
     counted: bool,
 }
 
-/// Decisions of one table on their way to their sets.
+/// Decisions of some rows of one table on their way to their sets.
 struct Filed {
+    rows: usize,
     account: ConsentAccount,
     /// By purpose, then subject; none for purposes of which the table never speaks.
     drawers: Vec<Vec<(Subject, Vec<Drawer>)>>,
@@ -426,6 +458,7 @@ impl Filed {
             .iter()
             .map(|spoken| if *spoken { subjects.iter().map(drawer).collect() } else { Vec::new() });
         Self {
+            rows: 0,
             account: ConsentAccount::default(),
             drawers: drawers.collect(),
             newest: None,
@@ -445,10 +478,9 @@ impl Filed {
     fn and(mut self, other: Self) -> Self {
         self.account.add(&other.account);
         self.newest = self.newest.max(other.newest);
-        self.first_unmatchable = match (self.first_unmatchable, other.first_unmatchable) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
+        let theirs = other.first_unmatchable.map(|row| self.rows + row);
+        self.first_unmatchable = self.first_unmatchable.or(theirs);
+        self.rows += other.rows;
         let theirs = other.drawers.into_iter().flatten();
         for ((_, mine), (_, theirs)) in self.drawers.iter_mut().flatten().zip(theirs) {
             mine.extend(theirs);

@@ -2,11 +2,15 @@
 //!
 //! In comes a source of the plan and the names of the columns in use; out come these columns, one
 //! chunk each, in the order of files and rows, and a record of every file read: size, digest,
-//! rows. A text file is read once: the bytes that were checked are the bytes that are parsed.
+//! rows. Who needs each row once takes a source part by part ([`visit`]), so that it is never in
+//! memory whole. A text file is read once: the bytes that were checked are the bytes that are
+//! parsed.
 
 pub mod catalog;
 pub mod ndjson;
+mod parquet;
 pub mod text;
+mod typed;
 pub mod values;
 
 use std::fs::{self, File};
@@ -21,9 +25,8 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use super::engine_fault;
 use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Site, Span};
-use crate::plan::catalog::{Column as PlanColumn, ColumnType};
-use crate::plan::{Beside, Compression, Format, Instant, Source, Type};
-use values::TimeReader;
+use crate::plan::catalog::Column as PlanColumn;
+use crate::plan::{Beside, Compression, Format, Instant, Source};
 
 /// A file that was read.
 #[derive(Clone, Debug, Serialize)]
@@ -78,6 +81,12 @@ impl Loaded {
 }
 
 impl Loaded {
+    /// Without columns: all rows were looked at already.
+    #[must_use]
+    pub fn of_files(files: Vec<FileRecord>, rows: usize) -> Self {
+        Self { rows, columns: Vec::new(), files }
+    }
+
     /// True if the column was asked for.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
@@ -110,31 +119,60 @@ impl Loaded {
 /// What the files' own checks find, values that do not read as their declared type, faults of the
 /// engine.
 pub fn load(source: &Source, wanted: &[&str]) -> Outcome<Loaded> {
-    let columns: Vec<&PlanColumn> =
-        source.columns.iter().filter(|column| wanted.contains(&column.name.as_str())).collect();
-    let mut files = Vec::new();
-    let mut parts: Vec<Vec<LoadedColumn>> = Vec::new();
-    for file in &source.files {
-        let (record, part) = load_file(source, &columns, file)?;
-        files.push(record);
-        parts.push(part);
-    }
-    let mut parts = parts.into_iter();
-    let mut whole = parts.next().unwrap_or_default();
+    let (files, parts) = visit(source, wanted, Ok)?;
+    let rows = parts.iter().map(|part| part.rows).sum();
+    let mut by_column: Vec<Vec<LoadedColumn>> = Vec::new();
     for part in parts {
-        for (column, more) in whole.iter_mut().zip(part) {
-            column.series.append(&more.series).map_err(|e| engine_fault("joining files", &e))?;
-            if let (Some(flags), Some(more)) = (&mut column.date_only, more.date_only) {
-                flags.extend(more);
-            }
+        by_column.resize_with(part.columns.len(), Vec::new);
+        for (column, (_, part)) in by_column.iter_mut().zip(part.columns) {
+            column.push(part);
         }
     }
-    for column in &mut whole {
-        column.series = column.series.rechunk();
+    let names = in_use(source, wanted).into_iter().map(|column| column.name.clone());
+    let joined: Outcome<Vec<LoadedColumn>> = by_column.into_par_iter().map(join).collect();
+    Ok(Loaded { rows, columns: names.zip(joined?).collect(), files })
+}
+
+/// The columns of a source that are wanted, in its order.
+fn in_use<'a>(source: &'a Source, wanted: &[&str]) -> Vec<&'a PlanColumn> {
+    source.columns.iter().filter(|column| wanted.contains(&column.name.as_str())).collect()
+}
+
+/// Puts the parts of a column behind each other.
+fn join(parts: Vec<LoadedColumn>) -> Outcome<LoadedColumn> {
+    let mut parts = parts.into_iter();
+    let Some(mut whole) = parts.next() else {
+        return Err(Diagnostic::error(Code::EngineFault, "a column has no part").into());
+    };
+    for part in parts {
+        whole.series.append(&part.series).map_err(|e| engine_fault("joining parts", &e))?;
+        if let (Some(flags), Some(more)) = (&mut whole.date_only, part.date_only) {
+            flags.extend(more);
+        }
     }
-    let rows = usize::try_from(files.iter().map(|f| f.rows).sum::<u64>()).unwrap_or(usize::MAX);
-    let columns = columns.into_iter().map(|column| column.name.clone()).zip(whole).collect();
-    Ok(Loaded { rows, columns, files })
+    whole.series = whole.series.rechunk();
+    Ok(whole)
+}
+
+/// Reads the named columns of a source part by part, several at once, and gives what `make` makes
+/// of each part, in the order of rows: a source has at least one part, if an empty one.
+///
+/// # Errors
+/// As [`load`], and those of `make`: that of the first part that has one.
+pub fn visit<T: Send>(
+    source: &Source,
+    wanted: &[&str],
+    make: impl Fn(Loaded) -> Outcome<T> + Sync,
+) -> Outcome<(Vec<FileRecord>, Vec<T>)> {
+    let columns = in_use(source, wanted);
+    let mut files = Vec::new();
+    let mut all = Vec::new();
+    for file in &source.files {
+        let (record, parts) = visit_file(source, &columns, file, &make)?;
+        files.push(record);
+        all.extend(parts);
+    }
+    Ok((files, all))
 }
 
 /// Pairs of texts.
@@ -174,62 +212,100 @@ pub fn read_pairs(source: &Source, span: Span) -> Outcome<(TextPairs, Vec<Beside
     Ok((pairs, files.collect()))
 }
 
-fn load_file(
+fn visit_file<T: Send>(
     source: &Source,
     columns: &[&PlanColumn],
     file: &Path,
-) -> Outcome<(FileRecord, Vec<LoadedColumn>)> {
+    make: &(impl Fn(Loaded) -> Outcome<T> + Sync),
+) -> Outcome<(FileRecord, Vec<T>)> {
     let metadata = fs::metadata(file).map_err(|error| catalog::unreadable(file, &error))?;
     let modified = metadata
         .modified()
         .ok()
         .and_then(|at| jiff::Timestamp::try_from(at).ok())
         .map(|at| Instant(at.as_microsecond()));
-    let (raw, bytes, digest) = match source.format {
+    let zone = TimeZone::get(&source.timezone).unwrap_or(TimeZone::UTC);
+    let typing = Typing { columns, zone: &zone, make };
+    let (visited, bytes, digest) = match source.format {
         Format::Delimited { compression, .. } | Format::Ndjson { compression } => {
             let stored = fs::read(file).map_err(|error| catalog::unreadable(file, &error))?;
             let bytes = stored.len() as u64;
             let digest = xxh3_128(&stored);
             let text = decompress(stored, compression, file)?;
-            let raw = match source.format {
+            let visited = match source.format {
                 Format::Delimited { delimiter, quoted, .. } => {
-                    delimited(source, columns, file, text, delimiter, quoted)?
+                    delimited(source, &typing, file, text, delimiter, quoted)?
                 }
-                _ => lines(source, columns, file, &text)?,
+                _ => vec![typing.part(lines(source, columns, file, &text)?)],
             };
-            (raw, bytes, digest)
+            (visited, bytes, digest)
         }
         Format::Parquet | Format::Ipc => {
-            let (digest, raw) = std::thread::scope(|scope| {
+            let (digest, visited) = std::thread::scope(|scope| {
                 let digest = scope.spawn(|| digest_file(file));
-                let raw = binary(source.format, columns, file);
-                (digest.join(), raw)
+                let visited = if source.format == Format::Parquet {
+                    parquet::visit(columns, file, |raw| typing.part(raw))
+                } else {
+                    ipc(columns, file).map(|raw| vec![typing.part(raw)])
+                };
+                (digest.join(), visited)
             });
             let digest = digest
                 .unwrap_or_else(|_| Err(std::io::Error::other("the digest failed")))
                 .map_err(|error| catalog::unreadable(file, &error))?;
-            (raw?, metadata.len(), digest)
+            (visited?, metadata.len(), digest)
         }
     };
-    let rows = raw.1 as u64;
-    let zone = TimeZone::get(&source.timezone).unwrap_or(TimeZone::UTC);
-    let typed: Result<Vec<_>, Faults> = raw
-        .0
-        .into_iter()
-        .zip(columns)
-        .map(|(series, column)| typed(series, column, &zone, file))
-        .collect();
+    let (rows, parts) = settle(columns, file, visited)?;
     let record = FileRecord {
         path: file.to_path_buf(),
         bytes,
         xxh3: format!("{digest:032x}"),
-        rows,
+        rows: rows as u64,
         modified,
     };
-    Ok((record, typed?))
+    Ok((record, parts))
 }
 
+/// The columns of some rows as they were read, and the number of these rows.
 type Raw = (Vec<Series>, usize);
+
+/// What became of a part: its rows, and what was made of it.
+type Visited<T> = (usize, Result<T, typed::Stop>);
+
+/// Gives the columns of a part their types, then the part to whom it is for.
+struct Typing<'a, M> {
+    columns: &'a [&'a PlanColumn],
+    zone: &'a TimeZone,
+    make: &'a M,
+}
+
+impl<T, M: Fn(Loaded) -> Outcome<T>> Typing<'_, M> {
+    fn part(&self, (series, rows): Raw) -> Visited<T> {
+        let typed = typed::all(series, self.columns, self.zone);
+        let made = typed.and_then(|columns| {
+            let names = self.columns.iter().map(|column| column.name.clone());
+            let part = Loaded { rows, columns: names.zip(columns).collect(), files: Vec::new() };
+            (self.make)(part).map_err(typed::Stop::Faults)
+        });
+        (rows, made)
+    }
+}
+
+/// All rows and what was made of the parts, or the fault of the first part that has one.
+fn settle<T>(
+    columns: &[&PlanColumn],
+    file: &Path,
+    visited: Vec<Visited<T>>,
+) -> Outcome<(usize, Vec<T>)> {
+    let mut rows = 0;
+    let mut parts = Vec::new();
+    for (rows_here, made) in visited {
+        parts.push(made.map_err(|stop| stop.into_faults(columns, file, rows))?);
+        rows += rows_here;
+    }
+    Ok((rows, parts))
+}
 
 fn decompress(stored: Vec<u8>, compression: Compression, file: &Path) -> Outcome<Vec<u8>> {
     if compression == Compression::None {
@@ -256,14 +332,14 @@ fn digest_file(file: &Path) -> std::io::Result<u128> {
 }
 
 /// Walks a delimited file and takes the cells of the columns in use on the way.
-fn delimited(
+fn delimited<T: Send, M: Fn(Loaded) -> Outcome<T> + Sync>(
     source: &Source,
-    columns: &[&PlanColumn],
+    typing: &Typing<'_, M>,
     file: &Path,
     mut bytes: Vec<u8>,
     delimiter: u8,
     quoted: bool,
-) -> Outcome<Raw> {
+) -> Outcome<Vec<Visited<T>>> {
     while bytes.starts_with(b"\xEF\xBB\xBF") {
         bytes.drain(..3);
     }
@@ -274,10 +350,17 @@ fn delimited(
     if !known.eq(text.header.iter().map(String::as_str)) {
         return Err(changed(file).into());
     }
+    let columns = typing.columns;
     let place = |name: &String| columns.iter().position(|column| column.name == *name);
     let columns_of_fields = text.header.iter().map(place).collect();
     let wanted = text::Wanted { columns: columns_of_fields, nulls: &source.nulls };
-    let Some(cut) = text.cut(&wanted) else {
+    let visited = text.cut(&wanted, |part| {
+        let series = part.cells.into_iter().zip(columns).map(|(cells, column)| {
+            StringChunked::with_chunk(column.name.as_str().into(), cells).into_series()
+        });
+        typing.part((series.collect(), part.records))
+    });
+    let Some(visited) = visited else {
         // Record by record, to say which is wrong.
         let records = text.walk().map_err(fault)?;
         return Err(Diagnostic::error(
@@ -288,16 +371,7 @@ fn delimited(
         .help("please report this: the two ways of reading must agree")
         .into());
     };
-    let series = cut
-        .columns
-        .into_iter()
-        .zip(columns)
-        .map(|(parts, column)| {
-            let name = column.name.as_str().into();
-            StringChunked::from_chunk_iter(name, parts).into_series().rechunk()
-        })
-        .collect();
-    Ok((series, usize::try_from(cut.records).unwrap_or(usize::MAX)))
+    Ok(visited)
 }
 
 fn changed(file: &Path) -> Diagnostic {
@@ -334,161 +408,21 @@ fn lines(source: &Source, columns: &[&PlanColumn], file: &Path, bytes: &[u8]) ->
     Ok((series, rows))
 }
 
-fn binary(format: Format, columns: &[&PlanColumn], file: &Path) -> Outcome<Raw> {
+fn ipc(columns: &[&PlanColumn], file: &Path) -> Outcome<Raw> {
     let select: Vec<Expr> = columns.iter().map(|column| named(&column.name)).collect();
     let path = PlRefPath::new(file.to_string_lossy());
-    let scan = if format == Format::Parquet {
-        let args = ScanArgsParquet { glob: false, ..ScanArgsParquet::default() };
-        LazyFrame::scan_parquet(path, args)
-    } else {
-        let args = UnifiedScanArgs { glob: false, ..UnifiedScanArgs::default() };
-        LazyFrame::scan_ipc(path, IpcScanOptions::default(), args)
-    };
-    let frame = scan.and_then(|scan| super::collect(scan.select(select))).map_err(|error| {
-        drop(error);
-        Diagnostic::error(Code::UnreadableFile, "the file is damaged, or changed under way")
-            .in_file(Site { file: file.to_path_buf(), ..Site::default() })
-            .help("write it anew; the engine's own words are withheld, as they could quote data")
-    })?;
+    let args = UnifiedScanArgs { glob: false, ..UnifiedScanArgs::default() };
+    let scan = LazyFrame::scan_ipc(path, IpcScanOptions::default(), args);
+    let frame = scan
+        .and_then(|scan| super::collect(scan.select(select)))
+        .map_err(|error| damaged(file, error))?;
     Ok((series_of(&frame), frame.height()))
 }
 
-/// Brings a column to the type it is used as.
-fn typed(
-    series: Series,
-    column: &PlanColumn,
-    zone: &TimeZone,
-    file: &Path,
-) -> Outcome<LoadedColumn> {
-    let plain = |series: Series| LoadedColumn { series, date_only: None };
-    match &column.ty {
-        ColumnType::Parsed { ty: Type::Text, .. } => Ok(plain(series)),
-        ColumnType::Parsed { ty, format } => {
-            let reader = TimeReader { format: format.as_deref(), zone: zone.clone() };
-            parsed(&series, *ty, &reader).map_err(|row| {
-                let help = match (ty, format) {
-                    (Type::Date, None) => "dates are YYYY-MM-DD; else declare `date: FORMAT` as %d.%m.%Y",
-                    (Type::Datetime, None) => {
-                        "datetimes are RFC 3339, zone and seconds optional; else declare `datetime: FORMAT`"
-                    }
-                    (Type::Decimal(_), _) => "digits and a point; `decimal: 4` allows four digits after it",
-                    (Type::Bool, _) => "true or false, 1 or 0",
-                    _ => "correct the file, list the text under `nulls`, or declare another type",
-                };
-                Diagnostic::error(
-                    Code::ValueType,
-                    format!("a value does not read as {}", ty.name()),
-                )
-                .in_file(Site {
-                    file: file.to_path_buf(),
-                    row: Some(row as u64 + 1),
-                    line: None,
-                    column: Some(column.name.clone()),
-                })
-                .help(help)
-                .into()
-            })
-        }
-        ColumnType::Stored(ty) => {
-            Ok(plain(stored(&series, *ty, zone).map_err(|e| engine_fault("casting a column", &e))?))
-        }
-        ColumnType::Unusable(_) => Err(Diagnostic::error(
-            Code::EngineFault,
-            format!("column `{}` cannot be used", column.name),
-        )
-        .into()),
-    }
-}
-
-/// Reads every cell in parallel; the error is the first row that does not read.
-fn each<T: Send>(
-    rows: usize,
-    read: impl Fn(usize) -> Result<Option<T>, usize> + Sync + Send,
-) -> Result<Vec<Option<T>>, usize> {
-    (0..rows).into_par_iter().with_min_len(4096).map(read).collect()
-}
-
-/// Parses text cells; the error is the first row that does not read.
-fn parsed(series: &Series, ty: Type, reader: &TimeReader<'_>) -> Result<LoadedColumn, usize> {
-    let name = series.name().clone();
-    let text = series.str().map_err(|_| 0_usize)?;
-    let array = text.downcast_iter().next();
-    let cell = |row: usize| array.and_then(|array| array.get(row)).filter(|c| !c.trim().is_empty());
-    let rows = series.len();
-    let mut date_only = None;
-    let series = match ty {
-        Type::Text => series.clone(),
-        Type::Bool => {
-            let values = each(rows, |r| cell(r).map(|c| values::boolean(c).ok_or(r)).transpose())?;
-            BooleanChunked::from_iter_options(name, values.into_iter()).into_series()
-        }
-        Type::Int => {
-            let values = each(rows, |r| cell(r).map(|c| values::integer(c).ok_or(r)).transpose())?;
-            Int64Chunked::from_iter_options(name, values.into_iter()).into_series()
-        }
-        Type::Float => {
-            let values = each(rows, |r| cell(r).map(|c| values::float(c).ok_or(r)).transpose())?;
-            Float64Chunked::from_iter_options(name, values.into_iter()).into_series()
-        }
-        Type::Decimal(scale) => {
-            let read = |r| cell(r).map(|c| values::decimal(c, scale).ok_or(r)).transpose();
-            let values = each(rows, read)?;
-            Int128Chunked::from_iter_options(name, values.into_iter())
-                .into_decimal_unchecked(38, usize::from(scale))
-                .into_series()
-        }
-        Type::Date => {
-            let values = each(rows, |r| cell(r).map(|c| reader.date(c).ok_or(r)).transpose())?;
-            Int32Chunked::from_iter_options(name, values.into_iter()).into_date().into_series()
-        }
-        Type::Datetime => {
-            let values = each(rows, |r| cell(r).map(|c| reader.datetime(c).ok_or(r)).transpose())?;
-            if values.iter().flatten().any(|moment| moment.date_only) {
-                let flags = values.iter().map(|m| m.is_some_and(|moment| moment.date_only));
-                date_only = Some(flags.collect());
-            } else {
-                date_only = Some(vec![false; rows]);
-            }
-            let micros = values.into_iter().map(|m| m.map(|moment| moment.at.0));
-            Int64Chunked::from_iter_options(name, micros)
-                .into_datetime(TimeUnit::Microseconds, None)
-                .into_series()
-        }
-    };
-    Ok(LoadedColumn { series, date_only })
-}
-
-/// Casts a stored column to the one width its type has here.
-fn stored(series: &Series, ty: Type, zone: &TimeZone) -> PolarsResult<Series> {
-    match ty {
-        Type::Text => series.strict_cast(&DataType::String),
-        Type::Int => series.strict_cast(&DataType::Int64),
-        Type::Float => series.strict_cast(&DataType::Float64),
-        Type::Datetime => {
-            let DataType::Datetime(unit, stored_zone) = series.dtype() else {
-                return series.strict_cast(&DataType::Datetime(TimeUnit::Microseconds, None));
-            };
-            let scale = |value: i64| match unit {
-                TimeUnit::Nanoseconds => value.div_euclid(1000),
-                TimeUnit::Microseconds => value,
-                TimeUnit::Milliseconds => value.saturating_mul(1000),
-            };
-            // A stored zone is for display; the physical value is UTC already.
-            let utc = stored_zone.is_some() || *zone == TimeZone::UTC;
-            let physical = series.to_physical_repr().into_owned();
-            let reader = TimeReader { format: None, zone: zone.clone() };
-            let micros = physical.i64()?.iter().map(|value| {
-                let value = scale(value?);
-                if utc {
-                    return Some(value);
-                }
-                let wall = jiff::Timestamp::from_microsecond(value).ok()?;
-                reader.local(TimeZone::UTC.to_datetime(wall))
-            });
-            Ok(Int64Chunked::from_iter_options(series.name().clone(), micros)
-                .into_datetime(TimeUnit::Microseconds, None)
-                .into_series())
-        }
-        Type::Bool | Type::Date | Type::Decimal(_) => Ok(series.clone()),
-    }
+/// A binary file that does not read. The engine's own words are left out.
+fn damaged(file: &Path, error: PolarsError) -> Diagnostic {
+    drop(error);
+    Diagnostic::error(Code::UnreadableFile, "the file is damaged, or changed under way")
+        .in_file(Site { file: file.to_path_buf(), ..Site::default() })
+        .help("write it anew; the engine's own words are withheld, as they could quote data")
 }

@@ -153,32 +153,27 @@ impl<'a> Delimited<'a> {
         Ok(walker.record)
     }
 
-    /// Walks all records in parallel and takes the wanted cells on the way. `None` if there is any
-    /// fault: [`walk`](Self::walk) then says which.
+    /// Walks all records in parallel and takes the wanted cells on the way, part by part; gives what
+    /// `make` makes of each, in their order. `None` if there is any fault: [`walk`](Self::walk)
+    /// then says which.
     ///
     /// The text is divided at line feeds outside of quotes, which the number of quotes before them
     /// tells, if quotes stand only where they may. Each part must hold whole records and no fault;
     /// so by the first part the second begins where it seems to, and so on.
     #[must_use]
-    pub fn cut(&self, wanted: &Wanted<'_>) -> Option<Cut> {
-        let bounds = bounds(self.body.bytes, self.body.at, self.body.quoted);
-        let parts: Vec<Option<Part>> = bounds
+    pub fn cut<T: Send>(
+        &self,
+        wanted: &Wanted<'_>,
+        make: impl Fn(Part) -> T + Sync,
+    ) -> Option<Vec<T>> {
+        bounds(self.body.bytes, self.body.at, self.body.quoted)
             .par_windows(2)
             .map(|bounds| {
                 let text = &self.text[bounds[0]..bounds[1]];
-                part(text, Walker { bytes: text.as_bytes(), at: 0, ..self.body }, wanted)
+                let walker = Walker { bytes: text.as_bytes(), at: 0, ..self.body };
+                part(text, walker, wanted).map(&make)
             })
-            .collect();
-        let columns = wanted.columns.iter().flatten().count();
-        let mut all = Cut { records: 0, columns: vec![Vec::new(); columns] };
-        for part in parts {
-            let part = part?;
-            all.records += part.records;
-            for (column, cells) in all.columns.iter_mut().zip(part.cells) {
-                column.push(cells);
-            }
-        }
-        Some(all)
+            .collect()
     }
 }
 
@@ -380,13 +375,13 @@ pub struct Wanted<'a> {
     pub nulls: &'a [String],
 }
 
-/// The cells of wanted columns: for each column its parts, in order.
+/// Some whole records of a delimited text.
 #[derive(Debug)]
-pub struct Cut {
-    /// Records.
-    pub records: u64,
-    /// By column, then part.
-    pub columns: Vec<Vec<Utf8ViewArray>>,
+pub struct Part {
+    /// How many.
+    pub records: usize,
+    /// The cells of the wanted columns.
+    pub cells: Vec<Utf8ViewArray>,
 }
 
 /// Where the parts begin, and the end.
@@ -424,11 +419,6 @@ fn bounds(bytes: &[u8], body: usize, quoted: bool) -> Vec<usize> {
     }
     bounds.push(bytes.len());
     bounds
-}
-
-struct Part {
-    records: u64,
-    cells: Vec<Utf8ViewArray>,
 }
 
 fn part(text: &str, mut walker: Walker<'_>, wanted: &Wanted<'_>) -> Option<Part> {
@@ -532,12 +522,13 @@ mod tests {
     ) -> Option<(u64, Vec<Vec<Option<String>>>)> {
         let text = Delimited::open(text, b',', quoted).ok()?;
         let wanted = Wanted { columns: (0..text.header.len()).map(Some).collect(), nulls };
-        let cut = text.cut(&wanted)?;
-        let columns = cut.columns.iter().map(|parts| {
-            let cells = parts.iter().flat_map(|part| part.iter());
+        let parts = text.cut(&wanted, |part| part)?;
+        let columns = (0..text.header.len()).map(|column| {
+            let cells = parts.iter().flat_map(|part| part.cells[column].iter());
             cells.map(|cell| cell.map(str::to_owned)).collect()
         });
-        Some((cut.records, columns.collect()))
+        let records = parts.iter().map(|part| part.records as u64).sum();
+        Some((records, columns.collect()))
     }
 
     #[test]

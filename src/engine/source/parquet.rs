@@ -1,0 +1,57 @@
+//! Parquet, row group by row group: each is decoded by the thread that uses it.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use polars::prelude::*;
+use rayon::prelude::*;
+
+use super::{Raw, catalog, damaged};
+use crate::diagnostics::Outcome;
+use crate::plan::catalog::Column as PlanColumn;
+
+/// Reads the columns of every row group, several groups at once, and gives what `make` makes of
+/// each, in their order. A file without rows is one group of none.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn visit<T: Send>(
+    columns: &[&PlanColumn],
+    file: &Path,
+    make: impl Fn(Raw) -> T + Sync,
+) -> Outcome<Vec<T>> {
+    let open = || File::open(file).map_err(|error| catalog::unreadable(file, &error));
+    let fault = |error| damaged(file, error);
+    let mut reader = ParquetReader::new(open()?);
+    let mut whole = (**reader.get_metadata().map_err(fault)?).clone();
+    let mut groups = std::mem::take(&mut whole.row_groups);
+    groups.retain(|group| group.num_rows() > 0);
+    let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+    let read = |metadata| -> Outcome<T> {
+        let mut reader = ParquetReader::new(open()?);
+        reader.set_metadata(Arc::new(metadata));
+        let frame = reader
+            .with_columns(Some(names.clone()))
+            .read_parallel(ParallelStrategy::None)
+            .finish()
+            .map_err(fault)?;
+        let series: PolarsResult<Vec<Series>> = names
+            .iter()
+            .map(|name| frame.column(name).map(|column| column.as_materialized_series().rechunk()))
+            .collect();
+        Ok(make((series.map_err(fault)?, frame.height())))
+    };
+    if groups.is_empty() {
+        return Ok(vec![read(whole)?]);
+    }
+    groups
+        .into_par_iter()
+        .map(|group| {
+            let mut metadata = whole.clone();
+            metadata.num_rows = group.num_rows();
+            metadata.row_groups = vec![group];
+            read(metadata)
+        })
+        .collect()
+}
