@@ -55,9 +55,9 @@ pub fn conflicts(
     let mut in_conflict: Vec<u32> = states.conflicts.concat();
     in_conflict.sort_unstable();
     in_conflict.dedup();
-    clusters.names.sort(plan, records, &mut in_conflict);
+    let in_conflict = clusters.names.sorted(plan, records, &in_conflict);
     let mut found: Vec<Conflict> = Vec::new();
-    for profile in in_conflict {
+    for (profile, _) in in_conflict {
         for (purpose, profiles) in states.conflicts.iter().enumerate() {
             if profiles.binary_search(&profile).is_err() {
                 continue;

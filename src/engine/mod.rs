@@ -106,7 +106,7 @@ impl ExportTable {
         audience: Audience,
         columns: &ProfileColumns<'_>,
     ) -> Outcome<Self> {
-        let frame = columns.frame_of(&declared.columns, audience.profiles())?;
+        let frame = columns.frame_of(&declared.columns, audience.profiles(), Some(audience.ids()))?;
         Ok(Self { export, audience, frame })
     }
 
@@ -171,7 +171,13 @@ pub fn execute(plan: &Plan, setting: &Setting) -> Outcome<Results> {
     let later = tables::read_later(plan);
     let mut loaded = load(plan, &fields, &later)?;
     let earlier = load_earlier(plan)?;
-    guard::rows(plan, setting, &loaded, |source| !later.contains(&source), &mut warnings)?;
+    let now = |source| !later.contains(&source);
+    if let Err(faults) = guard::rows(plan, setting, &loaded, now, &mut warnings) {
+        // The run has failed; what is wrong with the other sources is told with it.
+        let all = load(plan, &fields, &BTreeSet::new())?;
+        guard::rows(plan, setting, &all, |_| true, &mut warnings)?;
+        return Err(faults);
+    }
     stages.end("read");
     let mut records = Records::new(plan, &loaded, &fields)?;
     if records.len >= u32::MAX as usize {
@@ -230,7 +236,7 @@ pub fn execute(plan: &Plan, setting: &Setting) -> Outcome<Results> {
             continue;
         }
         let frame = match name {
-            "profiles" => columns.frame_of(&profile_columns(plan), in_order())?,
+            "profiles" => columns.frame_of(&profile_columns(plan), in_order(), None)?,
             "identity" => tables::identity(plan, &records, &clusters, &survivors)?,
             "quarantine" => tables::quarantine(plan, &records, &clusters, &survivors)?,
             "segments" => tables::segments(plan, &columns, &verdicts, in_order())?,

@@ -1,6 +1,5 @@
 //! Profiles: one row a customer, with the values that survive.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use polars::prelude::*;
@@ -10,7 +9,7 @@ use super::consent::state::States;
 use super::digest::Digest;
 use super::engine_fault;
 use super::groupings::Groups;
-use super::identity::Clusters;
+use super::identity::{Clusters, CustomerId};
 use super::keys::Keys;
 use super::records::{Record, Records};
 use super::survivorship::{NOBODY, Survivors};
@@ -86,55 +85,88 @@ impl<'a> ProfileColumns<'a> {
         Self { plan, records, clusters, survivors, shown, states, groupings }
     }
 
-    /// A frame of several columns, a row for each of the given profiles.
+    /// A frame of several columns, a row for each of the given profiles. `ids` are theirs, where
+    /// they are known.
     ///
     /// # Errors
     /// Faults of the engine.
-    pub fn frame_of(&self, wanted: &[OutColumn], profiles: &[u32]) -> Outcome<DataFrame> {
-        let columns: Outcome<Vec<Column>> = wanted
-            .iter()
-            .map(|wanted| self.column_of(*wanted, profiles).map(Column::from))
-            .collect();
-        DataFrame::new(profiles.len(), columns?)
-            .map_err(|e| engine_fault("making profiles", &e).into())
+    pub fn frame_of(
+        &self,
+        wanted: &[OutColumn],
+        profiles: &[u32],
+        ids: Option<&[CustomerId]>,
+    ) -> Outcome<DataFrame> {
+        /// So many rows are made by one thread in one go.
+        const ROWS: usize = 1 << 16;
+        let fault = |e: PolarsError| engine_fault("making profiles", &e);
+        let fields = wanted.iter().map(|wanted| match wanted {
+            OutColumn::Field(field) => whole(self.plan, self.records, *field).map(Some),
+            _ => Ok(None),
+        });
+        let fields: Vec<Option<Series>> = fields.collect::<Outcome<_>>()?;
+        let piece = |(at, profiles): (usize, &[u32])| -> Outcome<DataFrame> {
+            let ids = ids.map(|ids| &ids[at * ROWS..at * ROWS + profiles.len()]);
+            let columns: Outcome<Vec<Column>> = wanted
+                .iter()
+                .zip(&fields)
+                .map(|(wanted, field)| {
+                    let series = self.column_of(*wanted, field.as_ref(), profiles, ids)?;
+                    Ok(series.with_name(self.plan.column_name(*wanted).into()).into())
+                })
+                .collect();
+            Ok(DataFrame::new(profiles.len(), columns?).map_err(fault)?)
+        };
+        if profiles.len() <= ROWS {
+            return piece((0, profiles));
+        }
+        let pieces: Outcome<Vec<DataFrame>> =
+            profiles.par_chunks(ROWS).enumerate().map(piece).collect();
+        let mut pieces = pieces?.into_iter();
+        let mut frame = pieces.next().unwrap_or_default();
+        for piece in pieces {
+            frame.vstack_mut(&piece).map_err(fault)?;
+        }
+        Ok(frame)
     }
 
-    /// One column, a row for each of the given profiles.
-    ///
-    /// # Errors
-    /// Faults of the engine.
-    pub fn column_of(&self, wanted: OutColumn, profiles: &[u32]) -> Outcome<Series> {
+    /// One column, a row for each of the given profiles. `whole` is all values of a field.
+    fn column_of(
+        &self,
+        wanted: OutColumn,
+        whole: Option<&Series>,
+        profiles: &[u32],
+        ids: Option<&[CustomerId]>,
+    ) -> Outcome<Series> {
         let clusters = self.clusters;
-        let profiles = profiles.iter().map(|profile| *profile as usize);
-        let series = match wanted {
-            OutColumn::CustomerId => {
-                let id = |p: usize| clusters.names.id(self.plan, self.records, p);
-                texts(profiles.map(|p| Some(hex(&id(p)))))
-            }
-            OutColumn::PreviousIds => texts(profiles.map(|p| previous_ids(clusters, p))),
+        let each = || profiles.iter().map(|profile| *profile as usize);
+        Ok(match wanted {
+            OutColumn::CustomerId => match ids {
+                Some(ids) => texts(ids.iter().map(|id| Some(hex(id)))),
+                None => {
+                    let id = |p: usize| clusters.names.id(self.plan, self.records, p);
+                    texts(each().map(|p| Some(hex(&id(p)))))
+                }
+            },
+            OutColumn::PreviousIds => texts(each().map(|p| previous_ids(clusters, p))),
             OutColumn::Grouping(grouping) => {
                 let groups = &self.groupings[grouping.0];
-                texts(profiles.map(|p| Some(groups.id(p))))
+                texts(each().map(|p| Some(groups.id(p))))
             }
             OutColumn::Consent(purpose) => {
                 let states = &self.states.of[purpose.0];
-                texts(profiles.map(|p| Some(states[p].name())))
+                texts(each().map(|p| Some(states[p].name())))
             }
             OutColumn::Field(field) => {
-                let winners = self.winners(field);
-                let winner = |p: usize| (winners[p] != NOBODY).then_some(winners[p]);
-                gather(self.plan, self.records, field, profiles.map(winner))?
+                let known = self.shown.winners(field);
+                let winner = |p: usize| match known {
+                    [] => self.survivors.winner(clusters, p, field),
+                    known => known[p],
+                };
+                let some = |record| (record != NOBODY).then_some(record);
+                let whole = whole.cloned().unwrap_or_default();
+                take(&whole, each().map(|p| some(winner(p))))?
             }
-        };
-        Ok(series.with_name(self.plan.column_name(wanted).into()))
-    }
-
-    /// For each profile the record whose value of a field it shows.
-    fn winners(&self, field: FieldId) -> Cow<'_, [Record]> {
-        match self.shown.winners(field) {
-            [] => Cow::Owned(self.survivors.winners(self.clusters, field)),
-            known => Cow::Borrowed(known),
-        }
+        })
     }
 }
 
@@ -149,16 +181,11 @@ fn previous_ids(clusters: &Clusters, profile: usize) -> Option<String> {
     (!ids.is_empty()).then(|| ids.join(" "))
 }
 
-/// A field's values of the given records; none where there is none.
+/// A field's values of all records, in as many chunks as there are tables.
 ///
 /// # Errors
 /// Faults of the engine.
-pub fn gather(
-    plan: &Plan,
-    records: &Records,
-    field: FieldId,
-    wanted: impl ExactSizeIterator<Item = Option<Record>>,
-) -> Outcome<Series> {
+pub fn whole(plan: &Plan, records: &Records, field: FieldId) -> Outcome<Series> {
     let dtype = dtype(plan.fields[field.0].ty);
     let mut whole = Series::new_empty("".into(), &dtype);
     let fault = |e: PolarsError| engine_fault("gathering a field", &e);
@@ -169,10 +196,19 @@ pub fn gather(
         };
         whole.append(&part).map_err(fault)?;
     }
+    Ok(whole)
+}
+
+/// The values of the given records; none where there is none.
+///
+/// # Errors
+/// Faults of the engine.
+pub fn take(
+    whole: &Series,
+    wanted: impl ExactSizeIterator<Item = Option<Record>>,
+) -> Outcome<Series> {
     let index = IdxCa::from_iter_options("".into(), wanted);
-    // A few values are fetched from where they are; for many it pays to bring all together first.
-    let whole = if index.len() < whole.len() / 4 { whole } else { whole.rechunk() };
-    Ok(whole.take(&index).map_err(fault)?)
+    Ok(whole.take(&index).map_err(|e| engine_fault("gathering a field", &e))?)
 }
 
 /// The engine's type of a field.

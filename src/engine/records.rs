@@ -15,7 +15,7 @@ use super::digest::{Digest, digest, digest_in};
 use super::partition::{Held, Parts, Scattered, chunk_rows, equal, scatter};
 use super::source::Loaded;
 use crate::diagnostics::Outcome;
-use crate::normalize::{FORMS, Forms, Loose, Region};
+use crate::normalize::{FORMS, Forms, Loose, PLAIN_ROOM, Region};
 use crate::plan::{FieldId, Key, Match, Plan, RegionFrom, Table, TableId, Type};
 
 /// A record's number.
@@ -388,9 +388,19 @@ impl<'a> KeyReader<'a> {
         self.cells.is_null(row)
     }
 
+    /// The digest of the key where the cell holds a plain mail address.
+    fn plain_mail(&self, row: usize) -> Option<Digest> {
+        let Cells::Text(cells) = &self.cells else { return None };
+        let mut room = [0; PLAIN_ROOM];
+        self.key.chain.plain_mail(cells.get(row)?, &mut room).map(digest)
+    }
+
     /// The digest of the key; 0 if there is none.
     #[must_use]
     pub fn key(&self, row: usize) -> Digest {
+        if let Some(key) = self.plain_mail(row) {
+            return key;
+        }
         let Some(text) = self.cells.text(row) else { return 0 };
         self.key.chain.apply(&text, self.region(row)).map_or(0, |key| digest(key.as_bytes()))
     }
@@ -431,6 +441,9 @@ impl<'a> KeyReader<'a> {
         row: usize,
         forms: impl for<'l, 't> Fn(&'l Loose<'t>) -> &'l Forms<'t>,
     ) -> Option<KeyForms> {
+        if let Some(key) = self.plain_mail(row) {
+            return Some(KeyForms { key, own: true, others: [0; FORMS] });
+        }
         let text = self.cells.text(row)?;
         let loose = self.key.chain.apply_loose(&text, self.region(row))?;
         let others = forms(&loose)

@@ -13,7 +13,7 @@ use super::consent::suppress::Suppressed;
 use super::digest::{Digest, DigestSet};
 use super::engine_fault;
 use super::expr::lower;
-use super::identity::Clusters;
+use super::identity::{Clusters, CustomerId};
 use super::keys::Keys;
 use super::profile::{ProfileColumns, Shown};
 use super::records::Records;
@@ -76,6 +76,8 @@ pub struct Verdicts {
 pub struct Audience {
     /// In profile order.
     profiles: Vec<u32>,
+    /// Their `customer_id`s.
+    ids: Vec<CustomerId>,
     account: ExportAccount,
 }
 
@@ -84,6 +86,12 @@ impl Audience {
     #[must_use]
     pub fn profiles(&self) -> &[u32] {
         &self.profiles
+    }
+
+    /// Their `customer_id`s.
+    #[must_use]
+    pub fn ids(&self) -> &[CustomerId] {
+        &self.ids
     }
 
     /// How many are in the segment, and how many of them leave.
@@ -213,7 +221,7 @@ impl Court<'_> {
         let fault = |e: PolarsError| engine_fault("evaluating a rule", &e);
         let (fields, purposes) = expr.names();
         let wanted: Vec<OutColumn> = fields.into_iter().map(OutColumn::Field).collect();
-        let mut frame = columns.frame_of(&wanted, profiles)?;
+        let mut frame = columns.frame_of(&wanted, profiles, None)?;
         // No field's name holds a control character, so these columns collide with none.
         let consent_name = |purpose: PurposeId| format!("\u{1}consent {}", purpose.0);
         for purpose in purposes {
@@ -285,25 +293,29 @@ impl Court<'_> {
         let contacts: Vec<&[Digest]> =
             export.contacts.iter().map(|field| self.shown.keys(*field)).collect();
         let mut left: Vec<DigestSet> = vec![DigestSet::default(); contacts.len()];
-        let mut profiles: Vec<u32> = (0_u32..)
+        let profiles: Vec<u32> = (0_u32..)
             .zip(&verdicts.of[export.segment.0])
             .filter(|(_, verdict)| **verdict == Verdict::InSegment)
             .map(|(profile, _)| profile)
             .collect();
-        self.clusters.names.sort(self.plan, self.records, &mut profiles);
         let in_segment = profiles.len() as u64;
-        profiles.retain(|profile| {
-            let keys = || contacts.iter().map(|keys| keys[*profile as usize]);
-            if keys().zip(&left).any(|(key, left)| key != 0 && left.contains(&key)) {
-                return false;
-            }
-            for (key, left) in keys().zip(&mut left) {
-                if key != 0 {
-                    left.insert(key);
+        let mut named = self.clusters.names.sorted(self.plan, self.records, &profiles);
+        // Who shares no contact point is not asked for one.
+        if !export.contacts.iter().all(|field| self.clusters.tell_apart(self.plan, *field)) {
+            named.retain(|(profile, _)| {
+                let keys = || contacts.iter().map(|keys| keys[*profile as usize]);
+                if keys().zip(&left).any(|(key, left)| key != 0 && left.contains(&key)) {
+                    return false;
                 }
-            }
-            true
-        });
+                for (key, left) in keys().zip(&mut left) {
+                    if key != 0 {
+                        left.insert(key);
+                    }
+                }
+                true
+            });
+        }
+        let (profiles, ids): (Vec<u32>, Vec<CustomerId>) = named.into_iter().unzip();
         let written = profiles.len() as u64;
         let account = ExportAccount {
             segment: self.plan.segments[export.segment.0].name.clone(),
@@ -311,6 +323,6 @@ impl Court<'_> {
             written,
             shared_contact_point: in_segment - written,
         };
-        Audience { profiles, account }
+        Audience { profiles, ids, account }
     }
 }

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::digest::{Digest, DigestSet};
 use super::identity::Clusters;
 use super::keys::Keys;
-use super::records::{KeyReader, Record, RecordTable, Records};
+use super::records::{KeyReader, Record, Records};
 use crate::plan::{FieldId, Keep, Plan};
 
 /// No record has a usable value.
@@ -19,10 +19,7 @@ pub const NOBODY: Record = Record::MAX;
 /// The result: clusters in record order, and what was set aside.
 pub struct Survivors<'a> {
     plan: &'a Plan,
-    records: &'a Records,
-    usable: Usable,
-    /// How the policies of fields and groups rank each record, where they are not the profile's.
-    preferences: Vec<(Keep, Vec<u64>)>,
+    values: Values<'a>,
     /// Records set aside as `duplicate id`, true for each.
     pub duplicate: Vec<bool>,
 }
@@ -32,20 +29,22 @@ pub struct Survivors<'a> {
 pub fn survive<'a>(
     plan: &'a Plan,
     records: &'a Records,
-    keys: &Keys,
+    keys: &'a Keys,
     clusters: &mut Clusters,
 ) -> Survivors<'a> {
-    let usable = Usable::new(plan, records, keys);
-    let own = preference(plan.survivorship.keep, records, &usable);
+    let values = Values::new(plan, records, keys);
     let mut duplicate = vec![false; records.len];
-    let ranking = Ranking { records, preference: &own, usable: &usable, fields: plan.fields.len() };
     let sorted: Vec<(usize, Vec<Record>, Vec<Record>)> = (0..clusters.len())
         .into_par_iter()
         .with_min_len(1024)
         .filter(|cluster| clusters.members(*cluster).len() > 1)
         .map(|cluster| {
-            let mut members = clusters.members(cluster).to_vec();
-            members.sort_unstable_by(|a, b| ranking.compare(*a, *b));
+            let rank = |record: &Record| values.rank(plan.survivorship.keep, *record);
+            let members = clusters.members(cluster);
+            let mut ranked: Vec<(Rank, Record)> =
+                members.iter().map(|record| (rank(record), *record)).collect();
+            ranked.sort_unstable_by(|a, b| values.compare(*a, *b));
+            let members: Vec<Record> = ranked.into_iter().map(|(_, record)| record).collect();
             let again = repeated(&members, &clusters.id_digests);
             (cluster, members, again)
         })
@@ -57,14 +56,7 @@ pub fn survive<'a>(
             duplicate[record as usize] = true;
         }
     }
-    let mut preferences: Vec<(Keep, Vec<u64>)> = Vec::new();
-    let policies = plan.survivorship.fields.iter().map(|(_, keep)| *keep);
-    for keep in policies.chain(plan.survivorship.groups.iter().map(|group| group.keep)) {
-        if keep != plan.survivorship.keep && preferences.iter().all(|(known, _)| *known != keep) {
-            preferences.push((keep, preference(keep, records, &usable)));
-        }
-    }
-    Survivors { plan, records, usable, preferences, duplicate }
+    Survivors { plan, values, duplicate }
 }
 
 /// The records whose id an earlier one has: in record order the first of equal ids is the one that
@@ -82,126 +74,112 @@ fn repeated(members: &[Record], id_digests: &[Digest]) -> Vec<Record> {
 }
 
 impl Survivors<'_> {
-    /// For each cluster the record whose value of the field the profile shows, or [`NOBODY`].
+    /// The record whose value of the field a cluster's profile shows, or [`NOBODY`].
+    #[must_use]
+    pub fn winner(&self, clusters: &Clusters, cluster: usize, field: FieldId) -> Record {
+        let (keep, unit) = self.plan.survivorship.of(field);
+        let mut filled = clusters.members(cluster).iter().copied().filter(|record| {
+            !self.duplicate[*record as usize]
+                && unit.iter().any(|field| self.values.usable(*record, *field))
+        });
+        // Members stand in the record order of the profile's own policy.
+        let winner = if keep == self.plan.survivorship.keep {
+            filled.next()
+        } else {
+            filled
+                .map(|record| (self.values.rank(keep, record), record))
+                .min_by(|a, b| self.values.compare(*a, *b))
+                .map(|(_, record)| record)
+        };
+        winner
+            .filter(|record| *unit == [field] || self.values.usable(*record, field))
+            .unwrap_or(NOBODY)
+    }
+
+    /// For each cluster the record whose value of the field its profile shows, or [`NOBODY`].
     #[must_use]
     pub fn winners(&self, clusters: &Clusters, field: FieldId) -> Vec<Record> {
-        let (keep, unit) = self.plan.survivorship.of(field);
-        let ranking =
-            self.preferences.iter().find(|(known, _)| *known == keep).map(|(_, preference)| {
-                Ranking {
-                    records: self.records,
-                    preference,
-                    usable: &self.usable,
-                    fields: self.plan.fields.len(),
-                }
-            });
         (0..clusters.len())
             .into_par_iter()
             .with_min_len(4096)
-            .map(|cluster| {
-                let mut filled = clusters.members(cluster).iter().copied().filter(|record| {
-                    !self.duplicate[*record as usize]
-                        && unit.iter().any(|field| self.usable.is(*record, field.0))
-                });
-                // Members stand in the record order of the profile's own policy.
-                let winner = match &ranking {
-                    None => filled.next(),
-                    Some(ranking) => filled.min_by(|a, b| ranking.compare(*a, *b)),
-                };
-                winner.filter(|record| self.usable.is(*record, field.0)).unwrap_or(NOBODY)
-            })
+            .map(|cluster| self.winner(clusters, cluster, field))
             .collect()
     }
 }
 
-/// One bit a record and field: is the value usable?
-struct Usable {
-    bits: Vec<u64>,
-    words: usize,
+/// How a policy ranks a record; smaller is better.
+type Rank = u64;
+
+/// What survivorship looks at: is a value usable, and which of two records is better.
+struct Values<'a> {
+    records: &'a Records,
+    /// By table, then field.
+    readers: Vec<Vec<KeyReader<'a>>>,
+    /// The digests of the fields of which there are any: 0 is not usable.
+    digests: Vec<Option<&'a [Digest]>>,
 }
 
-impl Usable {
-    fn is(&self, record: Record, field: usize) -> bool {
-        self.bits[record as usize * self.words + field / 64] >> (field % 64) & 1 == 1
-    }
-
-    fn new(plan: &Plan, records: &Records, keys: &Keys) -> Self {
-        let words = plan.fields.len().div_ceil(64).max(1);
-        let readers: Vec<Vec<KeyReader<'_>>> = records
+impl<'a> Values<'a> {
+    fn new(plan: &'a Plan, records: &'a Records, keys: &'a Keys) -> Self {
+        let fields = || (0..plan.fields.len()).map(FieldId);
+        let readers = records
             .tables
             .iter()
-            .map(|table: &RecordTable| {
-                (0..plan.fields.len())
-                    .map(|field| KeyReader::for_field(plan, table, FieldId(field)))
-                    .collect()
-            })
+            .map(|table| fields().map(|field| KeyReader::for_field(plan, table, field)).collect())
             .collect();
-        let digests: Vec<_> =
-            (0..plan.fields.len()).map(|field| keys.digests(FieldId(field))).collect();
-        let mut bits = vec![0_u64; records.len * words];
-        bits.par_chunks_mut(words).with_min_len(2048).enumerate().for_each(|(record, bits)| {
-            let (table, row) = records.place(u32::try_from(record).unwrap_or(u32::MAX));
-            for (field, reader) in readers[table.0].iter().enumerate() {
-                let usable = match digests[field] {
-                    Some(digests) => digests[record] != 0,
-                    None => reader.usable(row),
-                };
-                bits[field / 64] |= u64::from(usable) << (field % 64);
+        Self { records, readers, digests: fields().map(|field| keys.digests(field)).collect() }
+    }
+
+    fn usable(&self, record: Record, field: FieldId) -> bool {
+        match self.digests[field.0] {
+            Some(digests) => digests[record as usize] != 0,
+            None => {
+                let (table, row) = self.records.place(record);
+                self.readers[table.0][field.0].usable(row)
             }
-        });
-        Self { bits, words }
+        }
     }
-}
 
-/// For each record how a policy ranks it, smaller is better.
-fn preference(keep: Keep, records: &Records, usable: &Usable) -> Vec<u64> {
-    // Shifts the sign so that unsigned numbers sort as the signed ones do.
-    let ordered = |value: i64| value.cast_unsigned() ^ (1 << 63);
-    match keep {
-        Keep::Importance => vec![0; records.len],
-        Keep::MostFilled => usable
-            .bits
-            .par_chunks(usable.words)
-            .map(|bits| {
-                u64::MAX - bits.iter().map(|word| u64::from(word.count_ones())).sum::<u64>()
-            })
-            .collect(),
-        Keep::MostRecent(field) => records.map(|_, table, row| {
-            table.fields[field.0]
-                .ordinal(row)
-                .map_or(u64::MAX, |value| (!ordered(value)).min(u64::MAX - 1))
-        }),
-        Keep::LeastRecent(field) => records.map(|_, table, row| {
-            table.fields[field.0]
-                .ordinal(row)
-                .map_or(u64::MAX, |value| ordered(value).min(u64::MAX - 1))
-        }),
+    fn rank(&self, keep: Keep, record: Record) -> Rank {
+        // Shifts the sign so that unsigned numbers sort as the signed ones do.
+        let ordered = |value: i64| value.cast_unsigned() ^ (1 << 63);
+        let value = |field| {
+            let (cells, row) = self.records.cell(record, field);
+            cells.ordinal(row)
+        };
+        match keep {
+            Keep::Importance => 0,
+            Keep::MostFilled => {
+                let fields = (0..self.digests.len()).map(FieldId);
+                Rank::MAX - fields.filter(|field| self.usable(record, *field)).count() as u64
+            }
+            Keep::MostRecent(field) => {
+                value(field).map_or(Rank::MAX, |value| (!ordered(value)).min(Rank::MAX - 1))
+            }
+            Keep::LeastRecent(field) => {
+                value(field).map_or(Rank::MAX, |value| ordered(value).min(Rank::MAX - 1))
+            }
+        }
     }
-}
 
-struct Ranking<'a> {
-    records: &'a Records,
-    preference: &'a [u64],
-    usable: &'a Usable,
-    fields: usize,
-}
-
-impl Ranking<'_> {
-    /// Record order: `keep`, table, greatest id, values.
-    fn compare(&self, a: Record, b: Record) -> Ordering {
-        let kept = self.preference[a as usize].cmp(&self.preference[b as usize]);
-        kept.then_with(|| self.records.place(a).0.cmp(&self.records.place(b).0))
-            .then_with(|| self.records.id(b).cmp(&self.records.id(a)))
+    /// Record order: rank, table, greatest id, values.
+    fn compare(&self, (rank_a, a): (Rank, Record), (rank_b, b): (Rank, Record)) -> Ordering {
+        let records = self.records;
+        rank_a
+            .cmp(&rank_b)
+            .then_with(|| records.place(a).0.cmp(&records.place(b).0))
+            .then_with(|| records.id(b).cmp(&records.id(a)))
             .then_with(|| self.compare_values(a, b))
-            .then_with(|| self.records.compare_cells(a, b, self.fields))
+            .then_with(|| records.compare_cells(a, b, self.digests.len()))
     }
 
     fn compare_values(&self, a: Record, b: Record) -> Ordering {
-        (0..self.fields)
-            .map(|field| match (self.usable.is(a, field), self.usable.is(b, field)) {
+        (0..self.digests.len())
+            .map(FieldId)
+            .map(|field| match (self.usable(a, field), self.usable(b, field)) {
                 (true, true) => {
-                    let (cells_a, row_a) = self.records.cell(a, FieldId(field));
-                    let (cells_b, row_b) = self.records.cell(b, FieldId(field));
+                    let (cells_a, row_a) = self.records.cell(a, field);
+                    let (cells_b, row_b) = self.records.cell(b, field);
                     cells_a.compare(row_a, cells_b, row_b)
                 }
                 (true, false) => Ordering::Less,

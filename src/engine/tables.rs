@@ -9,7 +9,7 @@ use super::consent::intake;
 use super::engine_fault;
 use super::identity::{Clusters, Fate, LinkedBy, shared_texts};
 use super::keys;
-use super::profile::{ProfileColumns, gather};
+use super::profile::{ProfileColumns, take, whole};
 use super::records::{Record, Records};
 use super::segments::Verdicts;
 use super::survivorship::{NOBODY, Survivors};
@@ -209,7 +209,8 @@ pub fn quarantine(
         text(&|record| records.id(record).map(std::borrow::Cow::into_owned)).with_name("id".into()),
     ];
     for (at, field) in plan.fields.iter().enumerate() {
-        let series = gather(plan, records, FieldId(at), aside.iter().map(|record| Some(*record)))?;
+        let whole = whole(plan, records, FieldId(at))?;
+        let series = take(&whole, aside.iter().map(|record| Some(*record)))?;
         // The table's own columns come first; a field of the same name is told apart.
         let mut name = field.name.clone();
         while columns.iter().any(|column: &Series| column.name().as_str() == name)
@@ -296,13 +297,19 @@ pub fn segments(
     verdicts: &Verdicts,
     in_order: &[u32],
 ) -> Outcome<DataFrame> {
-    let mut all = vec![columns.column_of(OutColumn::CustomerId, in_order)?];
-    for (segment, verdicts) in plan.segments.iter().zip(&verdicts.of) {
-        let names = in_order.iter().map(|profile| verdicts[*profile as usize].name());
-        all.push(
-            StringChunked::from_iter_values(segment.name.as_str().into(), names).into_series(),
-        );
-    }
+    let ids = columns.frame_of(&[OutColumn::CustomerId], in_order, None)?;
+    let mut all: Vec<Series> =
+        ids.columns().iter().map(|ids| ids.as_materialized_series().clone()).collect();
+    let verdicts: Vec<Series> = plan
+        .segments
+        .par_iter()
+        .zip(&verdicts.of)
+        .map(|(segment, verdicts)| {
+            let names = in_order.iter().map(|profile| verdicts[*profile as usize].name());
+            StringChunked::from_iter_values(segment.name.as_str().into(), names).into_series()
+        })
+        .collect();
+    all.extend(verdicts);
     frame(all)
 }
 

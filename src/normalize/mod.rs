@@ -30,7 +30,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 pub use alias::Alias;
-pub use email::EmailOptions;
+pub use email::{EmailOptions, PLAIN_ROOM};
 pub use phone::Region;
 
 /// What a key stands for. Mail and phone keys are contact points.
@@ -154,6 +154,16 @@ impl Chain {
     #[must_use]
     pub fn apply<'a>(&self, value: &'a str, region: Option<Region>) -> Option<Cow<'a, str>> {
         run(&self.steps, Cow::Borrowed(value), region)
+    }
+
+    /// The key of a plain mail address, if the chain is for such and the value is one: what
+    /// [`apply_loose`](Self::apply_loose) gives, which for it has no looser match than the key.
+    #[must_use]
+    pub fn plain_mail<'r>(&self, value: &str, room: &'r mut [u8; PLAIN_ROOM]) -> Option<&'r [u8]> {
+        match self.steps.as_slice() {
+            [Step::Email(_)] => email::plain(value, room),
+            _ => None,
+        }
     }
 
     /// True where the value has a key, often without making it.

@@ -13,7 +13,7 @@ mod rules;
 mod split;
 mod statistics;
 
-pub use names::{Earlier, Names, PreviousAccount, customer_id};
+pub use names::{CustomerId, Earlier, Names, PreviousAccount, customer_id};
 pub use pairs::PairAccount;
 pub use rules::RuleView;
 pub use split::Sets;
@@ -36,7 +36,7 @@ use split::Exceptions;
 
 /// Number of a cluster: profiles come first, then what is set aside whole, both in the order of
 /// their smallest records, so that what is done cluster by cluster goes through memory in one
-/// direction. The order in which profiles leave is another one ([`Names::sort`]).
+/// direction. The order in which profiles leave is another one ([`Names::sorted`]).
 pub type Cluster = u32;
 
 /// No cluster: the record has no id, or it was dropped and the rest of its cluster stays.

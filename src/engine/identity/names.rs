@@ -71,14 +71,19 @@ impl Names {
         self.order.get_or_init(|| {
             self.ids(plan, records);
             let profiles = u32::try_from(self.profiles).unwrap_or(u32::MAX);
-            let mut order: Vec<u32> = (0..profiles).collect();
-            self.sort(plan, records, &mut order);
-            order
+            let all: Vec<u32> = (0..profiles).collect();
+            self.sorted(plan, records, &all).into_iter().map(|(profile, _)| profile).collect()
         })
     }
 
-    /// Puts profiles into profile order: by the anchor's table, then by `customer_id`.
-    pub fn sort(&self, plan: &Plan, records: &Records, profiles: &mut [u32]) {
+    /// Profiles in profile order, by the anchor's table, then by `customer_id`, with their ids.
+    #[must_use]
+    pub fn sorted(
+        &self,
+        plan: &Plan,
+        records: &Records,
+        profiles: &[u32],
+    ) -> Vec<(u32, CustomerId)> {
         // Keys beside numbers: comparing them must not go through all of memory.
         let mut keyed: Vec<(TableId, CustomerId, u32)> = profiles
             .par_iter()
@@ -90,9 +95,7 @@ impl Names {
             })
             .collect();
         keyed.par_sort_unstable();
-        for (place, (_, _, profile)) in profiles.iter_mut().zip(keyed) {
-            *place = profile;
-        }
+        keyed.into_iter().map(|(_, id, profile)| (profile, id)).collect()
     }
 }
 
