@@ -106,7 +106,8 @@ impl ExportTable {
         audience: Audience,
         columns: &ProfileColumns<'_>,
     ) -> Outcome<Self> {
-        let frame = columns.frame_of(&declared.columns, audience.profiles(), Some(audience.ids()))?;
+        let frame =
+            columns.frame_of(&declared.columns, audience.profiles(), Some(audience.ids()))?;
         Ok(Self { export, audience, frame })
     }
 

@@ -15,7 +15,9 @@ const BITS: u32 = 10;
 /// Number of partitions.
 pub const PARTITIONS: usize = 1 << BITS;
 
-fn partition_of(digest: Digest) -> usize {
+/// The partition of a digest.
+#[must_use]
+pub fn partition_of(digest: Digest) -> usize {
     usize::try_from(digest >> (128 - BITS)).unwrap_or(0)
 }
 

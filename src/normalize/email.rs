@@ -340,7 +340,8 @@ mod tests {
             plain_gives_what_the_long_way_gives(value);
             assert!(plain(value, &mut [0; PLAIN_ROOM]).is_some(), "{value}");
         }
-        for value in ["a.b@gmail.com", "a+b@x.com", "a@googlemail.com", "a@x", " a@x.com", "a@x..y"] {
+        for value in ["a.b@gmail.com", "a+b@x.com", "a@googlemail.com", "a@x", " a@x.com", "a@x..y"]
+        {
             assert!(plain(value, &mut [0; PLAIN_ROOM]).is_none(), "{value}");
         }
     }

@@ -15,7 +15,10 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use super::Subject;
-use crate::engine::partition::{Entry, PARTITIONS, Parts, Scattered, Tag, clear, place};
+use crate::engine::digest::Digest;
+use crate::engine::partition::{
+    Entry, PARTITIONS, Parts, Scattered, Tag, clear, partition_of, place,
+};
 use crate::engine::records::{Index, KeyForms, Record};
 use crate::plan::{Conflict, Instant, Period};
 
@@ -262,23 +265,30 @@ impl PurposeDecisions {
         self.sets.iter().all(|(of, _)| *of != subject)
     }
 
-    /// Folds the decisions on one subject for all records.
+    /// Folds the decisions on one subject for all records, of which `keys` are the keys.
     #[must_use]
-    pub fn fold(&self, subject: Subject, index: &Index, records: usize) -> Folds {
+    pub fn fold(&self, subject: Subject, index: &Index, keys: &[Digest]) -> Folds {
         let sets: Vec<&DecisionSet> =
             self.sets.iter().filter(|(of, _)| *of == subject).map(|(_, set)| set).collect();
-        let far = denials_of_others(&sets, index, records);
+        let far = far_denials(&sets, index, keys);
         let expiry = Expiry::new(self.expires_after, self.as_of);
-        let folded: Vec<AtomicU8> =
-            (0..records).into_par_iter().with_min_len(1 << 16).map(|_| AtomicU8::new(0)).collect();
+        let folded: Vec<AtomicU8> = (0..keys.len())
+            .into_par_iter()
+            .with_min_len(1 << 16)
+            .map(|_| AtomicU8::new(0))
+            .collect();
         let used: Vec<AtomicU64> = sets.iter().map(|_| AtomicU64::new(0)).collect();
         let tables = || sets.iter().map(|_| Table::default()).collect::<Vec<_>>();
         (0..PARTITIONS).into_par_iter().for_each_init(tables, |tables, partition| {
             for ((table, set), used) in tables.iter_mut().zip(&sets).zip(&used) {
                 used.fetch_add(table.fill(set, partition, u32::MAX), Ordering::Relaxed);
             }
+            // Both come in the order of records.
+            let mut far = far[partition].as_slice();
             for held in index.held.part(partition) {
-                let far = far.of(held.record);
+                let here = far.iter().take_while(|(record, _, _)| *record == held.record).count();
+                let (far_here, rest) = far.split_at(here);
+                far = rest;
                 let mut all = (Newest::NONE, Newest::NONE);
                 let mut strictest = Folded::Unknown;
                 for (number, table) in tables.iter().enumerate() {
@@ -289,7 +299,7 @@ impl PurposeDecisions {
                             denials = slot.denials();
                         }
                     }
-                    for (_, _, denial) in far.iter().filter(|(_, set, _)| *set == number) {
+                    for (_, _, denial) in far_here.iter().filter(|(_, set, _)| *set == number) {
                         denials = denials.and(*denial);
                     }
                     match self.conflict {
@@ -333,30 +343,17 @@ pub fn hit_by(set: &DecisionSet, index: &Index, records: usize) -> (Vec<bool>, u
     (hit.into_iter().map(AtomicBool::into_inner).collect(), used.into_inner())
 }
 
-/// Denials that reach records under other forms than their keys: few, as a rule.
-struct Far {
-    /// Record, number of the set, denials; by record.
-    denials: Vec<(Record, usize, Newest)>,
-    /// Whether a record is among them; empty if none is.
-    any: Vec<bool>,
-}
+/// A denial that reaches a record under another form than its key: record, number of the set,
+/// denials.
+type Far = (Record, usize, Newest);
 
-impl Far {
-    fn of(&self, record: Record) -> &[(Record, usize, Newest)] {
-        if !self.any.get(record as usize).copied().unwrap_or(false) {
-            return &[];
-        }
-        let start = self.denials.partition_point(|(of, _, _)| *of < record);
-        let end = self.denials[start..].partition_point(|(of, _, _)| *of == record);
-        &self.denials[start..start + end]
-    }
-}
-
-fn denials_of_others(sets: &[&DecisionSet], index: &Index, records: usize) -> Far {
+/// Such denials, by the partition of the record's key, then record: few, as a rule.
+fn far_denials(sets: &[&DecisionSet], index: &Index, keys: &[Digest]) -> Vec<Vec<Far>> {
+    let mut all: Vec<Vec<Far>> = (0..PARTITIONS).map(|_| Vec::new()).collect();
     if index.others.is_empty() {
-        return Far { denials: Vec::new(), any: Vec::new() };
+        return all;
     }
-    let mut denials: Vec<(Record, usize, Newest)> = (0..PARTITIONS)
+    let found: Vec<Vec<Far>> = (0..PARTITIONS)
         .into_par_iter()
         .map_init(Table::default, |table, partition| {
             let mut found = Vec::new();
@@ -370,14 +367,12 @@ fn denials_of_others(sets: &[&DecisionSet], index: &Index, records: usize) -> Fa
             }
             found
         })
-        .flatten_iter()
         .collect();
-    denials.par_sort_unstable_by_key(|(record, number, _)| (*record, *number));
-    let mut any = vec![false; if denials.is_empty() { 0 } else { records }];
-    for (record, _, _) in &denials {
-        any[*record as usize] = true;
+    for far in found.into_iter().flatten() {
+        all[partition_of(keys[far.0 as usize])].push(far);
     }
-    Far { denials, any }
+    all.par_iter_mut().for_each(|far| far.sort_unstable_by_key(|(record, set, _)| (*record, *set)));
+    all
 }
 
 /// Whether a grant has ended, mostly without the calendar.

@@ -149,10 +149,9 @@ impl PurposeFolds {
     ) -> Self {
         let mut fields = contact_fields(plan);
         fields.insert(purpose.via);
-        let records = clusters.of.len();
-        let mut fold = |subject, index: Option<&Index>| {
+        let mut fold = |subject, index: Option<&Index>, keys: &[Digest]| {
             let index = index.filter(|_| !of_purpose.is_silent_on(subject))?;
-            let folds = of_purpose.fold(subject, index, records);
+            let folds = of_purpose.fold(subject, index, keys);
             for (table, used, counted) in folds.used {
                 let account = &mut decisions.accounts[table];
                 account.used += used;
@@ -162,9 +161,13 @@ impl PurposeFolds {
         };
         let contacts = fields
             .into_iter()
-            .filter_map(|field| Some((field, fold(Subject::Field(field), keys.index(field))?)))
+            .filter_map(|field| {
+                let (digests, _) = keys.field(field);
+                Some((field, fold(Subject::Field(field), keys.index(field), digests)?))
+            })
             .collect();
-        Self { contacts, records: fold(Subject::Record, clusters.id_index.as_ref()) }
+        let records = fold(Subject::Record, clusters.id_index.as_ref(), &clusters.id_digests);
+        Self { contacts, records }
     }
 
     /// The fold of a record itself.

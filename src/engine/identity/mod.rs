@@ -26,6 +26,7 @@ use rayon::prelude::*;
 use super::digest::Digest;
 use super::keys::Keys;
 use super::records::{Ids, Index, Record, Records};
+use super::similar::Alike;
 use super::source::Loaded;
 use crate::diagnostics::Outcome;
 use crate::plan::{FieldId, Instant, Plan};
@@ -104,7 +105,7 @@ pub struct Clusters {
     pub shadows: Vec<(Cluster, Record)>,
     /// The anchor and the `customer_id` of each.
     pub names: Names,
-    /// What linked each record.
+    /// What linked each record; empty if the plan does not ask for the table that says so.
     pub linked_by: Vec<LinkedBy>,
     /// The digest of each record's table and id; 0 without an id.
     pub id_digests: Vec<Digest>,
@@ -205,29 +206,34 @@ pub fn clusters(
         None => (PairList::default(), PairList::default()),
     };
 
-    let has_id = |record: Record| id_digests[record as usize] != 0;
-    let mut closure = Closure::new(records.len);
-    closure.add(LinkedBy::SameId, same_ids.into_iter());
-    closure.add(LinkedBy::Always, always.pairs.iter().map(|(one, other, _)| (*one, *other)));
     let mut views: Vec<RuleView<'_>> =
         identity.rules.iter().map(|rule| RuleView::new(plan, records, keys, rule)).collect();
     let complete = id_digests.par_iter().all(|digest| *digest != 0);
     let mut of_rules: Vec<RuleLinks> = Vec::new();
-    for (number, view) in views.iter_mut().enumerate() {
-        let links = view.links(&id_digests, complete, identity.max_shared)?;
-        closure.add(LinkedBy::rule(number), links.pairs.iter().copied());
-        closure.add(
-            LinkedBy::rule(number),
-            links
-                .alike
-                .iter()
-                .filter(|alike| has_id(alike.one) && has_id(alike.other))
-                .map(|alike| (alike.one, alike.other)),
-        );
-        of_rules.push(links);
+    for view in &mut views {
+        of_rules.push(view.links(&id_digests, complete, identity.max_shared)?);
     }
-
-    let mut roots = closure.roots();
+    let has_id = |record: Record| id_digests[record as usize] != 0;
+    let joined = |alike: &Alike| has_id(alike.one) && has_id(alike.other);
+    let of_pairs = always.pairs.iter().map(|(one, other, _)| (LinkedBy::Always, *one, *other));
+    let of_rule = |(number, links): (usize, &RuleLinks)| {
+        let alike = links.alike.iter().filter(|alike| joined(alike));
+        let all = links.pairs.iter().copied().chain(alike.map(|alike| (alike.one, alike.other)));
+        all.map(|(one, other)| (LinkedBy::rule(number), one, other)).collect::<Vec<_>>()
+    };
+    let sole = sole_rule(&same_ids, &always, &of_rules).filter(|_| !identity.has_exceptions());
+    let wanted = plan.outputs.identity.is_some();
+    let mut closure = match sole {
+        Some(rule) => Closure::of_stars(records.len, LinkedBy::rule(rule), &of_rules[rule], wanted),
+        None => Closure::of(
+            records.len,
+            same_ids
+                .iter()
+                .map(|(one, other)| (LinkedBy::SameId, *one, *other))
+                .chain(of_pairs)
+                .chain(of_rules.iter().enumerate().flat_map(of_rule)),
+        ),
+    };
     let mut pair_accounts = always.accounts.clone();
     if identity.has_exceptions() {
         let exceptions = Exceptions {
@@ -237,17 +243,24 @@ pub fn clusters(
             rules: &views,
             unless_different: &identity.unless_different,
         };
-        let refused =
-            split_closures(&exceptions, &mut roots, &mut closure.links, &always.pairs, &never)?;
+        let refused = split_closures(&exceptions, &mut closure, &always.pairs, &never)?;
         for account in refused {
             pair_accounts[account].refused += 1;
         }
     }
     pair_accounts.extend(never.accounts);
 
-    let linked_by = linked_by(&closure.links, &id_digests);
-    let alone = statistics::alone(&closure.links, &roots, identity.rules.len());
-    drop(closure);
+    let Closure { roots, links } = closure;
+    let linked_by = if wanted { linked_by(&links, &id_digests) } else { Vec::new() };
+    let alone = match sole {
+        Some(rule) => {
+            let mut alone = vec![0; identity.rules.len()];
+            alone[rule] = of_rules[rule].pairs.len() as u64;
+            alone
+        }
+        None => statistics::alone(&links, &roots, identity.rules.len()),
+    };
+    drop(links);
     let shadow_links = shadow_links(&views, &of_rules, &id_digests, &roots);
     let (rules, guards, shared) =
         statistics::statistics(plan, &views, &of_rules, &id_digests, &alone);
@@ -280,38 +293,59 @@ pub fn clusters(
 
 /// The transitive closure of links.
 struct Closure {
-    forest: Forest,
+    /// The smallest record of each record's closure.
+    roots: Vec<Record>,
     links: Vec<Link>,
 }
 
 impl Closure {
-    fn new(records: usize) -> Self {
-        Self { forest: Forest::new(records), links: Vec::new() }
+    /// Of any links.
+    fn of(records: usize, links: impl Iterator<Item = (LinkedBy, Record, Record)>) -> Self {
+        let mut forest = Forest::new(records);
+        let links = links.map(|(by, one, other)| {
+            forest.union(one, other);
+            Link { one, other, by }
+        });
+        let links = links.collect();
+        let records = Record::try_from(records).unwrap_or(Record::MAX);
+        Self { roots: (0..records).map(|record| forest.find(record)).collect(), links }
     }
 
-    fn add(&mut self, by: LinkedBy, pairs: impl Iterator<Item = (Record, Record)>) {
-        for (one, other) in pairs {
-            self.forest.union(one, other);
-            self.links.push(Link { one, other, by });
+    /// Of one rule's links alone, each of which goes from the first of its set: there is nothing
+    /// to find. The links themselves are kept if they are `wanted`.
+    fn of_stars(records: usize, by: LinkedBy, of_rule: &RuleLinks, wanted: bool) -> Self {
+        let mut roots: Vec<Record> =
+            (0..Record::try_from(records).unwrap_or(Record::MAX)).collect();
+        for (one, other) in &of_rule.pairs {
+            roots[*other as usize] = *one;
         }
-    }
-
-    /// The smallest record of each record's closure.
-    fn roots(&mut self) -> Vec<Record> {
-        let records = Record::try_from(self.forest.parent.len()).unwrap_or(Record::MAX);
-        (0..records).map(|record| self.forest.find(record)).collect()
+        let link = |(one, other): &(Record, Record)| Link { one: *one, other: *other, by };
+        let links = if wanted { of_rule.pairs.iter().map(link).collect() } else { Vec::new() };
+        Self { roots, links }
     }
 }
 
-/// Splits the closures that hold records which may not be one customer, in `roots` and `links`.
+/// The rule that made all links there are, if it is a single one without a similarity.
+fn sole_rule(
+    same_ids: &[(Record, Record)],
+    always: &PairList,
+    of_rules: &[RuleLinks],
+) -> Option<usize> {
+    let none_else = same_ids.is_empty() && always.pairs.is_empty();
+    let mut linking = of_rules.iter().enumerate().filter(|(_, links)| !links.pairs.is_empty());
+    let (rule, _) = linking.next().filter(|_| linking.next().is_none())?;
+    (none_else && of_rules.iter().all(|links| links.alike.is_empty())).then_some(rule)
+}
+
+/// Splits the closures that hold records which may not be one customer.
 /// Gives the accounts of `always` pairs that were left out, one entry a pair.
 fn split_closures(
     exceptions: &Exceptions<'_>,
-    roots: &mut [Record],
-    links: &mut Vec<Link>,
+    closure: &mut Closure,
     always: &[(Record, Record, usize)],
     never: &PairList,
 ) -> Outcome<Vec<usize>> {
+    let Closure { roots, links } = closure;
     let broken = broken_closures(exceptions, roots, never);
     let is_broken = |root: Record| broken[root as usize];
     let mut of_broken: Vec<(Record, Record)> = (0..)
