@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use jiff::Timestamp;
 use polars::prelude::*;
-use polars_arrow::array::{BooleanArray, Int32Array, Int64Array, PrimitiveArray, Utf8ViewArray};
+use polars_arrow::array::{Array as _, BooleanArray, Int32Array, Int64Array, PrimitiveArray, Utf8ViewArray};
 
 use super::engine_fault;
 use crate::diagnostics::Outcome;
@@ -81,6 +81,20 @@ impl Cells {
             Self::Decimal(cells) => cells.get(row).is_none(),
             Self::Date(cells) => cells.get(row).is_none(),
             Self::Absent => true,
+        }
+    }
+
+    /// How many of the `rows` cells are null.
+    #[must_use]
+    pub fn nulls(&self, rows: usize) -> usize {
+        match self {
+            Self::Text(cells) => cells.null_count(),
+            Self::Bool(cells) => cells.null_count(),
+            Self::Int(cells) | Self::Datetime(cells) => cells.null_count(),
+            Self::Float(cells) => cells.null_count(),
+            Self::Decimal(cells) => cells.null_count(),
+            Self::Date(cells) => cells.null_count(),
+            Self::Absent => rows,
         }
     }
 

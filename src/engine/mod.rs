@@ -273,6 +273,7 @@ pub fn execute(plan: &Plan, setting: &Setting) -> Outcome<Results> {
         exports: exports.iter().map(|export| export.audience.account().clone()).collect(),
     };
     account.close()?;
+    stages.end("account");
     let sources = source_records(plan, &loaded, earlier.as_ref());
     Ok(Results { account, tables, exports, sources, stages: stages.done, warnings })
 }
@@ -443,11 +444,7 @@ fn key_accounts(plan: &Plan, records: &Records, keys: &Keys) -> Vec<KeyAccount> 
             let values: u64 = records
                 .tables
                 .iter()
-                .map(|table| {
-                    let cells = &table.fields[field.0];
-                    (0..table.rows).into_par_iter().filter(|row| !cells.is_null(*row)).count()
-                        as u64
-                })
+                .map(|table| (table.rows - table.fields[field.0].nulls(table.rows)) as u64)
                 .sum();
             let usable = digests.par_iter().filter(|digest| **digest != 0).count() as u64;
             let never = if never.is_empty() {
@@ -466,11 +463,23 @@ fn key_accounts(plan: &Plan, records: &Records, keys: &Keys) -> Vec<KeyAccount> 
 }
 
 fn cluster_sizes(clusters: &Clusters) -> Vec<ClusterSize> {
-    let mut sizes: BTreeMap<u64, u64> = BTreeMap::new();
-    for cluster in 0..clusters.profiles {
-        *sizes.entry(clusters.members(cluster).len() as u64).or_default() += 1;
+    /// Sizes below are counted in an array, which is where nearly all are.
+    const SMALL: usize = 64;
+    let mut small = [0_u64; SMALL];
+    let mut large: BTreeMap<u64, u64> = BTreeMap::new();
+    for pair in clusters.starts[..=clusters.profiles].windows(2) {
+        let size = (pair[1] - pair[0]) as usize;
+        match small.get_mut(size) {
+            Some(count) => *count += 1,
+            None => *large.entry(size as u64).or_default() += 1,
+        }
     }
-    sizes.into_iter().map(|(records, clusters)| ClusterSize { records, clusters }).collect()
+    (0..)
+        .zip(small)
+        .filter(|(_, clusters)| *clusters > 0)
+        .chain(large)
+        .map(|(records, clusters)| ClusterSize { records, clusters })
+        .collect()
 }
 
 /// Runs a lazy frame on the streaming engine.

@@ -18,14 +18,38 @@ use crate::plan::{FieldId, OutColumn, Plan, Type, hex};
 
 /// The contact points that profiles show.
 #[derive(Debug)]
-pub struct Shown {
-    fields: Vec<(FieldId, Vec<Record>, Vec<Digest>)>,
+pub struct Shown<'a> {
+    fields: Vec<(FieldId, Vec<Record>, &'a [Digest])>,
 }
 
-impl Shown {
+/// What all clusters show in one field.
+#[derive(Clone, Copy)]
+pub struct ShownField<'a> {
+    /// For each cluster the record whose value it shows, or [`NOBODY`].
+    pub winners: &'a [Record],
+    digests: &'a [Digest],
+}
+
+impl ShownField<'_> {
+    /// The key of the value that a cluster shows; 0 for none.
+    #[must_use]
+    pub fn key(&self, cluster: usize) -> Digest {
+        match self.winners.get(cluster) {
+            None | Some(&NOBODY) => 0,
+            Some(record) => self.digests[*record as usize],
+        }
+    }
+}
+
+impl<'a> Shown<'a> {
     /// Finds what every profile shows in each field that consent, channels or exports speak of.
     #[must_use]
-    pub fn new(plan: &Plan, clusters: &Clusters, survivors: &Survivors<'_>, keys: &Keys) -> Self {
+    pub fn new(
+        plan: &Plan,
+        clusters: &Clusters,
+        survivors: &Survivors<'_>,
+        keys: &'a Keys,
+    ) -> Self {
         let mut wanted: BTreeSet<FieldId> = plan.consent.purposes.iter().map(|p| p.via).collect();
         wanted.extend(plan.segments.iter().flat_map(|segment| segment.channels.iter().copied()));
         wanted.extend(plan.exports.iter().flat_map(|export| export.contacts.iter().copied()));
@@ -33,29 +57,18 @@ impl Shown {
         wanted.extend(groupings.flat_map(crate::plan::LinkRule::fields));
         let fields = wanted
             .into_iter()
-            .map(|field| {
-                let winners = survivors.winners(clusters, field);
-                let (digests, _) = keys.field(field);
-                let shown = winners
-                    .par_iter()
-                    .map(|record| if *record == NOBODY { 0 } else { digests[*record as usize] })
-                    .collect();
-                (field, winners, shown)
-            })
+            .map(|field| (field, survivors.winners(clusters, field), keys.field(field).0))
             .collect();
         Self { fields }
     }
 
-    /// For each profile the record whose value it shows.
+    /// What is shown in a field; nothing if nobody was to ask.
     #[must_use]
-    pub fn winners(&self, field: FieldId) -> &[Record] {
-        self.fields.iter().find(|(id, _, _)| *id == field).map_or(&[], |(_, winners, _)| winners)
-    }
-
-    /// For each profile the key of the value it shows; 0 for none.
-    #[must_use]
-    pub fn keys(&self, field: FieldId) -> &[Digest] {
-        self.fields.iter().find(|(id, _, _)| *id == field).map_or(&[], |(_, _, keys)| keys)
+    pub fn field(&self, field: FieldId) -> ShownField<'_> {
+        let known = self.fields.iter().find(|(id, _, _)| *id == field);
+        known.map_or(ShownField { winners: &[], digests: &[] }, |(_, winners, digests)| {
+            ShownField { winners, digests }
+        })
     }
 }
 
@@ -65,7 +78,7 @@ pub struct ProfileColumns<'a> {
     records: &'a Records,
     clusters: &'a Clusters,
     survivors: &'a Survivors<'a>,
-    shown: &'a Shown,
+    shown: &'a Shown<'a>,
     states: &'a States,
     groupings: &'a [Groups],
 }
@@ -78,7 +91,7 @@ impl<'a> ProfileColumns<'a> {
         records: &'a Records,
         clusters: &'a Clusters,
         survivors: &'a Survivors<'a>,
-        shown: &'a Shown,
+        shown: &'a Shown<'a>,
         states: &'a States,
         groupings: &'a [Groups],
     ) -> Self {
@@ -96,37 +109,50 @@ impl<'a> ProfileColumns<'a> {
         profiles: &[u32],
         ids: Option<&[CustomerId]>,
     ) -> Outcome<DataFrame> {
-        /// So many rows are made by one thread in one go.
+        let mut pieces = self.pieces(wanted, profiles, ids, |_, frame| Ok(frame))?.into_iter();
+        let mut frame = pieces.next().unwrap_or_default();
+        for piece in pieces {
+            frame.vstack_mut(&piece).map_err(|e| engine_fault("making profiles", &e))?;
+        }
+        Ok(frame)
+    }
+
+    /// As [`frame_of`](Self::frame_of) piece by piece, several at once: what `make` makes of each
+    /// piece's profiles and rows, in their order. There is at least one piece.
+    ///
+    /// # Errors
+    /// Faults of the engine, and those of `make`.
+    pub fn pieces<T: Send>(
+        &self,
+        wanted: &[OutColumn],
+        profiles: &[u32],
+        ids: Option<&[CustomerId]>,
+        make: impl Fn(&[u32], DataFrame) -> Outcome<T> + Sync,
+    ) -> Outcome<Vec<T>> {
         const ROWS: usize = 1 << 16;
-        let fault = |e: PolarsError| engine_fault("making profiles", &e);
         let fields = wanted.iter().map(|wanted| match wanted {
             OutColumn::Field(field) => whole(self.plan, self.records, *field).map(Some),
             _ => Ok(None),
         });
         let fields: Vec<Option<Series>> = fields.collect::<Outcome<_>>()?;
-        let piece = |(at, profiles): (usize, &[u32])| -> Outcome<DataFrame> {
-            let ids = ids.map(|ids| &ids[at * ROWS..at * ROWS + profiles.len()]);
-            let columns: Outcome<Vec<Column>> = wanted
-                .iter()
-                .zip(&fields)
-                .map(|(wanted, field)| {
-                    let series = self.column_of(*wanted, field.as_ref(), profiles, ids)?;
-                    Ok(series.with_name(self.plan.column_name(*wanted).into()).into())
-                })
-                .collect();
-            Ok(DataFrame::new(profiles.len(), columns?).map_err(fault)?)
-        };
-        if profiles.len() <= ROWS {
-            return piece((0, profiles));
-        }
-        let pieces: Outcome<Vec<DataFrame>> =
-            profiles.par_chunks(ROWS).enumerate().map(piece).collect();
-        let mut pieces = pieces?.into_iter();
-        let mut frame = pieces.next().unwrap_or_default();
-        for piece in pieces {
-            frame.vstack_mut(&piece).map_err(fault)?;
-        }
-        Ok(frame)
+        (0..profiles.len().div_ceil(ROWS).max(1))
+            .into_par_iter()
+            .map(|at| {
+                let range = at * ROWS..profiles.len().min((at + 1) * ROWS);
+                let (profiles, ids) = (&profiles[range.clone()], ids.map(|ids| &ids[range]));
+                let columns: Outcome<Vec<Column>> = wanted
+                    .iter()
+                    .zip(&fields)
+                    .map(|(wanted, field)| {
+                        let series = self.column_of(*wanted, field.as_ref(), profiles, ids)?;
+                        Ok(series.with_name(self.plan.column_name(*wanted).into()).into())
+                    })
+                    .collect();
+                let frame = DataFrame::new(profiles.len(), columns?)
+                    .map_err(|e| engine_fault("making profiles", &e))?;
+                make(profiles, frame)
+            })
+            .collect()
     }
 
     /// One column, a row for each of the given profiles. `whole` is all values of a field.
@@ -157,7 +183,7 @@ impl<'a> ProfileColumns<'a> {
                 texts(each().map(|p| Some(states[p].name())))
             }
             OutColumn::Field(field) => {
-                let known = self.shown.winners(field);
+                let known = self.shown.field(field).winners;
                 let winner = |p: usize| match known {
                     [] => self.survivors.winner(clusters, p, field),
                     known => known[p],

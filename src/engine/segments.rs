@@ -10,12 +10,12 @@ use super::account::{ExportAccount, SegmentAccount};
 use super::consent::State;
 use super::consent::state::States;
 use super::consent::suppress::Suppressed;
-use super::digest::{Digest, DigestSet};
+use super::digest::DigestSet;
 use super::engine_fault;
 use super::expr::lower;
 use super::identity::{Clusters, CustomerId};
 use super::keys::Keys;
-use super::profile::{ProfileColumns, Shown};
+use super::profile::{ProfileColumns, Shown, ShownField};
 use super::records::Records;
 use crate::diagnostics::Outcome;
 use crate::plan::{DAY, Export, Expr, Gate, Instant, Model, OutColumn, Plan, PurposeId, Segment};
@@ -110,7 +110,7 @@ pub struct Court<'a> {
     /// Who is suppressed.
     pub suppressed: &'a Suppressed,
     /// What profiles show.
-    pub shown: &'a Shown,
+    pub shown: &'a Shown<'a>,
     /// The records.
     pub records: &'a Records,
     /// The clusters.
@@ -164,7 +164,7 @@ impl Court<'_> {
                     .filter(|profile| open(verdicts[*profile as usize]))
                     .collect();
                 let rule = self.evaluate(&rule.expr, columns, &candidates)?;
-                for (profile, holds) in candidates.iter().zip(rule.iter()) {
+                for (profile, holds) in candidates.iter().zip(rule) {
                     match holds {
                         Some(true) => {}
                         Some(false) => verdicts[*profile as usize] = Verdict::RuleFalse,
@@ -211,38 +211,41 @@ impl Court<'_> {
         first
     }
 
-    /// The rule's value for each of the given profiles.
+    /// The rule's value for each of the given profiles; none where it is unknown.
     fn evaluate(
         &self,
         expr: &Expr,
         columns: &ProfileColumns<'_>,
         profiles: &[u32],
-    ) -> Outcome<BooleanChunked> {
+    ) -> Outcome<Vec<Option<bool>>> {
         let fault = |e: PolarsError| engine_fault("evaluating a rule", &e);
         let (fields, purposes) = expr.names();
         let wanted: Vec<OutColumn> = fields.into_iter().map(OutColumn::Field).collect();
-        let mut frame = columns.frame_of(&wanted, profiles, None)?;
         // No field's name holds a control character, so these columns collide with none.
         let consent_name = |purpose: PurposeId| format!("\u{1}consent {}", purpose.0);
-        for purpose in purposes {
-            let passes = self.passes(purpose);
-            let passes = profiles.iter().map(|profile| Some(passes[*profile as usize]));
-            let name = consent_name(purpose).into();
-            let column = BooleanChunked::from_iter_options(name, passes).into_series();
-            frame.with_column(column.into()).map_err(fault)?;
-        }
-        if frame.width() == 0 {
-            let ones = BooleanChunked::full("\u{1}".into(), true, profiles.len()).into_series();
-            frame = DataFrame::new(profiles.len(), vec![ones.into()]).map_err(fault)?;
-        }
+        let passes: Vec<(String, Vec<bool>)> =
+            purposes.into_iter().map(|p| (consent_name(p), self.passes(p))).collect();
         let field_name =
             |field: crate::plan::FieldId| self.plan.column_name(OutColumn::Field(field));
         let today = i32::try_from(self.as_of.0.div_euclid(DAY)).unwrap_or(i32::MAX);
         let result = "\u{1}rule";
         let rule = lower(expr, &field_name, &consent_name, today).alias(result);
-        let out = super::collect(frame.lazy().with_column(rule)).map_err(fault)?;
-        let rule = out.column(result).map_err(fault)?.as_materialized_series().rechunk();
-        Ok(rule.bool().map_err(fault)?.clone())
+        let pieces = columns.pieces(&wanted, profiles, None, |profiles, mut frame| {
+            for (name, passes) in &passes {
+                let passes = profiles.iter().map(|profile| Some(passes[*profile as usize]));
+                let column = BooleanChunked::from_iter_options(name.as_str().into(), passes);
+                frame.with_column(column.into_series().into()).map_err(fault)?;
+            }
+            if frame.width() == 0 {
+                let ones = BooleanChunked::full("\u{1}".into(), true, profiles.len());
+                frame = DataFrame::new(profiles.len(), vec![ones.into_series().into()])
+                    .map_err(fault)?;
+            }
+            let out = frame.lazy().with_column(rule.clone()).collect().map_err(fault)?;
+            let rule = out.column(result).map_err(fault)?.as_materialized_series();
+            Ok(rule.bool().map_err(fault)?.iter().collect::<Vec<Option<bool>>>())
+        })?;
+        Ok(pieces.concat())
     }
 
     /// For each profile whether it would pass a purpose's gate: state, and no suppression.
@@ -290,8 +293,8 @@ impl Court<'_> {
     /// Who leaves through an export: in profile order, each contact point once.
     #[must_use]
     pub fn audience(&self, export: &Export, verdicts: &Verdicts) -> Audience {
-        let contacts: Vec<&[Digest]> =
-            export.contacts.iter().map(|field| self.shown.keys(*field)).collect();
+        let contacts: Vec<ShownField<'_>> =
+            export.contacts.iter().map(|field| self.shown.field(*field)).collect();
         let mut left: Vec<DigestSet> = vec![DigestSet::default(); contacts.len()];
         let profiles: Vec<u32> = (0_u32..)
             .zip(&verdicts.of[export.segment.0])
@@ -303,7 +306,7 @@ impl Court<'_> {
         // Who shares no contact point is not asked for one.
         if !export.contacts.iter().all(|field| self.clusters.tell_apart(self.plan, *field)) {
             named.retain(|(profile, _)| {
-                let keys = || contacts.iter().map(|keys| keys[*profile as usize]);
+                let keys = || contacts.iter().map(|shown| shown.key(*profile as usize));
                 if keys().zip(&left).any(|(key, left)| key != 0 && left.contains(&key)) {
                     return false;
                 }

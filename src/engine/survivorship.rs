@@ -33,44 +33,67 @@ pub fn survive<'a>(
     clusters: &mut Clusters,
 ) -> Survivors<'a> {
     let values = Values::new(plan, records, keys);
-    let mut duplicate = vec![false; records.len];
-    let sorted: Vec<(usize, Vec<Record>, Vec<Record>)> = (0..clusters.len())
+    let keep = plan.survivorship.keep;
+    let id_digests = &clusters.id_digests;
+    let again: Vec<Record> = blocks(&clusters.starts, &mut clusters.members)
         .into_par_iter()
-        .with_min_len(1024)
-        .filter(|cluster| clusters.members(*cluster).len() > 1)
-        .map(|cluster| {
-            let rank = |record: &Record| values.rank(plan.survivorship.keep, *record);
-            let members = clusters.members(cluster);
-            let mut ranked: Vec<(Rank, Record)> =
-                members.iter().map(|record| (rank(record), *record)).collect();
-            ranked.sort_unstable_by(|a, b| values.compare(*a, *b));
-            let members: Vec<Record> = ranked.into_iter().map(|(_, record)| record).collect();
-            let again = repeated(&members, &clusters.id_digests);
-            (cluster, members, again)
+        .flat_map_iter(|(sizes, mut members)| {
+            let mut again = Vec::new();
+            let mut ranked: Vec<(Rank, Record)> = Vec::new();
+            for size in sizes {
+                let (cluster, rest) = std::mem::take(&mut members).split_at_mut(size as usize);
+                members = rest;
+                if size > 1 {
+                    ranked.clear();
+                    ranked.extend(cluster.iter().map(|record| (values.rank(keep, *record), *record)));
+                    ranked.sort_unstable_by(|a, b| values.compare(*a, *b));
+                    for (place, (_, record)) in cluster.iter_mut().zip(&ranked) {
+                        *place = *record;
+                    }
+                    repeated(cluster, id_digests, &mut again);
+                }
+            }
+            again
         })
         .collect();
-    for (cluster, members, again) in sorted {
-        let start = clusters.starts[cluster] as usize;
-        clusters.members[start..start + members.len()].copy_from_slice(&members);
-        for record in again {
-            duplicate[record as usize] = true;
-        }
+    let mut duplicate = vec![false; records.len];
+    for record in again {
+        duplicate[record as usize] = true;
     }
     Survivors { plan, values, duplicate }
 }
 
+/// Sizes of some clusters, and their members behind each other.
+type Block<'a> = (Vec<u32>, &'a mut [Record]);
+
+/// The clusters in blocks that threads can take.
+fn blocks<'a>(starts: &[u32], mut members: &'a mut [Record]) -> Vec<Block<'a>> {
+    const CLUSTERS: usize = 1 << 14;
+    let sizes: Vec<u32> = starts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    sizes
+        .chunks(CLUSTERS)
+        .map(|sizes| {
+            let records = sizes.iter().map(|size| *size as usize).sum();
+            let (block, rest) = std::mem::take(&mut members).split_at_mut(records);
+            members = rest;
+            (sizes.to_vec(), block)
+        })
+        .collect()
+}
+
 /// The records whose id an earlier one has: in record order the first of equal ids is the one that
 /// stays.
-fn repeated(members: &[Record], id_digests: &[Digest]) -> Vec<Record> {
+fn repeated(members: &[Record], id_digests: &[Digest], again: &mut Vec<Record>) {
     /// So few are compared with each other faster than they are put into a set.
     const FEW: usize = 16;
     let id = |record: &Record| id_digests[*record as usize];
     if members.len() <= FEW {
         let is_again = |at: usize| members[..at].iter().any(|first| id(first) == id(&members[at]));
-        return (1..members.len()).filter(|at| is_again(*at)).map(|at| members[at]).collect();
+        again.extend((1..members.len()).filter(|at| is_again(*at)).map(|at| members[at]));
+        return;
     }
     let mut seen = DigestSet::default();
-    members.iter().filter(|record| !seen.insert(id(record))).copied().collect()
+    again.extend(members.iter().filter(|record| !seen.insert(id(record))));
 }
 
 impl Survivors<'_> {

@@ -9,8 +9,9 @@ use crate::engine::account::PurposeAccount;
 use crate::engine::digest::{Digest, DigestSet};
 use crate::engine::identity::Clusters;
 use crate::engine::keys::{Keys, contact_fields};
-use crate::engine::profile::Shown;
+use crate::engine::profile::{Shown, ShownField};
 use crate::engine::records::{Index, Record};
+use crate::engine::survivorship::NOBODY;
 use crate::plan::{Denial, FieldId, Plan, Purpose, PurposeId};
 
 /// The states of all profiles.
@@ -33,7 +34,7 @@ pub fn states(
     decisions: &mut Decisions,
     clusters: &Clusters,
     keys: &Keys,
-    shown: &Shown,
+    shown: &Shown<'_>,
 ) -> States {
     let mut all =
         States { of: Vec::new(), conflicts: Vec::new(), accounts: Vec::new(), folds: Vec::new() };
@@ -47,12 +48,11 @@ pub fn states(
             folds: &folds,
             person: plan.consent.denial == Denial::Person,
         };
-        let shown_keys = shown.keys(purpose.via);
-        let winners = shown.winners(purpose.via);
+        let shown = shown.field(purpose.via);
         let judged: Vec<(State, bool)> = (0..clusters.len())
             .into_par_iter()
             .with_min_len(1024)
-            .map(|cluster| judge.state(cluster, shown_keys[cluster], winners[cluster]))
+            .map(|cluster| judge.state(cluster, shown.winners[cluster]))
             .collect();
         let mut of_purpose: Vec<State> = judged.par_iter().map(|(state, _)| *state).collect();
         let in_conflict: Vec<u32> = (0..u32::try_from(clusters.profiles).unwrap_or(u32::MAX))
@@ -63,7 +63,7 @@ pub fn states(
             .map(|(profile, _)| profile)
             .collect();
         if !clusters.tell_apart(plan, purpose.via) {
-            deny_shared(&mut of_purpose, shown_keys, aside_keys(purpose.via, clusters, keys));
+            deny_shared(&mut of_purpose, shown, aside_keys(purpose.via, clusters, keys));
         }
         of_purpose.truncate(clusters.profiles);
         all.accounts.push(account(purpose, &of_purpose, in_conflict.len() as u64));
@@ -78,14 +78,14 @@ pub fn states(
 /// Clusters that are set aside show all their contact points.
 fn deny_shared<'a>(
     states: &mut [State],
-    shown: &[Digest],
+    shown: ShownField<'_>,
     aside: impl Iterator<Item = (usize, impl Iterator<Item = Digest> + 'a)>,
 ) {
-    let mut denied: DigestSet = states
-        .iter()
-        .zip(shown)
-        .filter(|(state, key)| **state == State::Denied && **key != 0)
-        .map(|(_, key)| *key)
+    let mut denied: DigestSet = (0..)
+        .zip(&*states)
+        .filter(|(_, state)| **state == State::Denied)
+        .map(|(cluster, _)| shown.key(cluster))
+        .filter(|key| *key != 0)
         .collect();
     for (cluster, keys) in aside {
         if states[cluster] == State::Denied {
@@ -95,8 +95,9 @@ fn deny_shared<'a>(
     if denied.is_empty() {
         return;
     }
-    states.par_iter_mut().zip(shown).for_each(|(state, key)| {
-        if *key != 0 && denied.contains(key) {
+    states.par_iter_mut().enumerate().with_min_len(4096).for_each(|(cluster, state)| {
+        let key = shown.key(cluster);
+        if key != 0 && denied.contains(&key) {
             *state = State::Denied;
         }
     });
@@ -218,7 +219,7 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     /// The state, and whether grants and denials stand on different contact points.
-    fn state(&self, cluster: usize, shown: Digest, winner: Record) -> (State, bool) {
+    fn state(&self, cluster: usize, winner: Record) -> (State, bool) {
         let via = self.purpose.via;
         let (mut granted, mut expired, mut own_denied) = (false, false, false);
         let mut own = |folded: Folded| match folded {
@@ -227,7 +228,7 @@ impl Judge<'_> {
             Folded::Denied => own_denied = true,
             Folded::Unknown => {}
         };
-        if shown != 0 {
+        if winner != NOBODY {
             own(self.folds.contact(via, winner));
         }
         if self.folds.records.is_some() {
@@ -258,7 +259,7 @@ impl Judge<'_> {
         let conflicting = (granted || other_granted) && (own_denied || other_denied);
         let state = if own_denied || (self.person && other_denied) {
             State::Denied
-        } else if shown == 0 {
+        } else if winner == NOBODY {
             if expired && !granted { State::Expired } else { State::NoContactPoint }
         } else if granted {
             State::Granted

@@ -171,7 +171,7 @@ impl Suppressed {
         &self,
         plan: &Plan,
         channels: &[FieldId],
-        shown: &Shown,
+        shown: &Shown<'_>,
         clusters: &Clusters,
         keys: &Keys,
     ) -> Vec<bool> {
@@ -190,12 +190,12 @@ impl Suppressed {
             if clusters.tell_apart(plan, channel) {
                 continue;
             }
-            let shown_keys = shown.keys(channel);
-            let mut shared: DigestSet = shown_keys
-                .iter()
+            let shown = shown.field(channel);
+            let mut shared: DigestSet = (0..)
                 .zip(&direct)
-                .filter(|(key, hit)| **hit && **key != 0)
-                .map(|(key, _)| *key)
+                .filter(|(_, hit)| **hit)
+                .map(|(cluster, _)| shown.key(cluster))
+                .filter(|key| *key != 0)
                 .collect();
             for (cluster, keys) in aside_keys(channel, clusters, keys) {
                 if direct[cluster] {
@@ -203,8 +203,9 @@ impl Suppressed {
                 }
             }
             if !shared.is_empty() {
-                all.par_iter_mut().zip(shown_keys).for_each(|(all, key)| {
-                    *all |= *key != 0 && shared.contains(key);
+                all.par_iter_mut().enumerate().with_min_len(4096).for_each(|(cluster, all)| {
+                    let key = shown.key(cluster);
+                    *all |= key != 0 && shared.contains(&key);
                 });
             }
         }

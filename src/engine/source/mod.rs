@@ -87,6 +87,18 @@ impl Loaded {
         Self { rows, columns: Vec::new(), files }
     }
 
+    /// Texts in buffers of their own, without what decoding left beside them.
+    fn compact(mut self) -> Self {
+        for (_, column) in &mut self.columns {
+            if let Ok(text) = column.series.str() {
+                let chunks = text.downcast_iter().map(|chunk| chunk.clone().gc());
+                let name = text.name().clone();
+                column.series = StringChunked::from_chunk_iter(name, chunks).into_series();
+            }
+        }
+        self
+    }
+
     /// True if the column was asked for.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
@@ -119,7 +131,7 @@ impl Loaded {
 /// What the files' own checks find, values that do not read as their declared type, faults of the
 /// engine.
 pub fn load(source: &Source, wanted: &[&str]) -> Outcome<Loaded> {
-    let (files, parts) = visit(source, wanted, Ok)?;
+    let (files, parts) = visit(source, wanted, |part| Ok(part.compact()))?;
     let rows = parts.iter().map(|part| part.rows).sum();
     let mut by_column: Vec<Vec<LoadedColumn>> = Vec::new();
     for part in parts {
