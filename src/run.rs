@@ -169,8 +169,7 @@ pub fn run_file(path: &Path, options: &RunOptions) -> Result<RunRecord, Failure>
         warnings: loaded.warnings,
     };
     unbroken(|| {
-        execute(&loaded.plan, &setting)
-            .and_then(|results| publish(&loaded.plan, &setting, &origin, results))
+        execute(&loaded.plan, &setting, |results| publish(&loaded.plan, &setting, &origin, results))
     })
     .map_err(|Faults(faults)| Failure {
         faults,

@@ -5,7 +5,9 @@ use std::cmp::Ordering;
 
 use jiff::Timestamp;
 use polars::prelude::*;
-use polars_arrow::array::{Array as _, BooleanArray, Int32Array, Int64Array, PrimitiveArray, Utf8ViewArray};
+use polars_arrow::array::{
+    Array as _, BooleanArray, Int32Array, Int64Array, PrimitiveArray, Utf8ViewArray,
+};
 
 use super::engine_fault;
 use crate::diagnostics::Outcome;

@@ -39,11 +39,12 @@ use serde::Serialize;
 use tracing::info;
 
 use crate::diagnostics::{Code, Diagnostic, Outcome};
-use crate::plan::{AsOf, Export, FieldId, Instant, OutColumn, Plan, Previous, SourceId};
+use crate::plan::{AsOf, FieldId, Instant, OutColumn, Plan, Previous, SourceId};
 use account::{Account, ClusterSize, CustomerAccount, KeyAccount};
 use consent::{intake, state, suppress};
 use identity::Clusters;
 use keys::Keys;
+pub use profile::Rows;
 use profile::{ProfileColumns, Shown};
 use records::{Ids, Record, Records};
 use segments::Court;
@@ -82,39 +83,32 @@ pub struct Stage {
 }
 
 /// An internal table to write.
-#[derive(Debug)]
-pub struct InternalTable {
+pub struct InternalTable<'a> {
     /// Which output.
     pub name: &'static str,
     /// The rows.
-    pub frame: DataFrame,
+    pub rows: Rows<'a>,
 }
 
 /// A gated export to write. Its rows can come only from an [`Audience`].
-#[derive(Debug)]
-pub struct ExportTable {
+pub struct ExportTable<'a> {
     /// Index into the plan's exports.
     pub export: usize,
     audience: Audience,
-    frame: DataFrame,
+    wanted: &'a [OutColumn],
+    columns: &'a ProfileColumns<'a>,
 }
 
-impl ExportTable {
-    fn new(
-        export: usize,
-        declared: &Export,
-        audience: Audience,
-        columns: &ProfileColumns<'_>,
-    ) -> Outcome<Self> {
-        let frame =
-            columns.frame_of(&declared.columns, audience.profiles(), Some(audience.ids()))?;
-        Ok(Self { export, audience, frame })
-    }
-
+impl ExportTable<'_> {
     /// The rows.
     #[must_use]
-    pub fn frame(&self) -> &DataFrame {
-        &self.frame
+    pub fn rows(&self) -> Rows<'_> {
+        Rows::Profiles {
+            columns: self.columns,
+            wanted: self.wanted.into(),
+            profiles: self.audience.profiles(),
+            ids: Some(self.audience.ids()),
+        }
     }
 
     /// The audience whose rows these are.
@@ -125,14 +119,13 @@ impl ExportTable {
 }
 
 /// What a run comes to, before anything is written.
-#[derive(Debug)]
-pub struct Results {
+pub struct Results<'a> {
     /// The account; its sums are checked.
     pub account: Account,
     /// Internal tables that the plan asks for.
-    pub tables: Vec<InternalTable>,
+    pub tables: Vec<InternalTable<'a>>,
     /// The exports; none under `--replay`.
-    pub exports: Vec<ExportTable>,
+    pub exports: Vec<ExportTable<'a>>,
     /// What was read.
     pub sources: Vec<SourceRecord>,
     /// Where the time went.
@@ -160,12 +153,17 @@ impl Stages {
     }
 }
 
-/// Runs a plan up to, not including, writing.
+/// Runs a plan up to, not including, writing: that is for `publish`, to which it gives the results
+/// while all is still in memory that rows are made from.
 ///
 /// # Errors
-/// Faults of the sources, of consent that cannot be honoured, of the engine, and an account that
-/// does not close.
-pub fn execute(plan: &Plan, setting: &Setting) -> Outcome<Results> {
+/// Faults of the sources, of consent that cannot be honoured, of the engine, an account that does
+/// not close, and those of `publish`.
+pub fn execute<T>(
+    plan: &Plan,
+    setting: &Setting,
+    publish: impl FnOnce(Results<'_>) -> Outcome<T>,
+) -> Outcome<T> {
     let mut stages = Stages::new();
     let mut warnings = Vec::new();
     let fields = tables::needed_fields(plan);
@@ -237,7 +235,14 @@ pub fn execute(plan: &Plan, setting: &Setting) -> Outcome<Results> {
             continue;
         }
         let frame = match name {
-            "profiles" => columns.frame_of(&profile_columns(plan), in_order(), None)?,
+            "profiles" => {
+                let wanted = profile_columns(plan).into();
+                let profiles = in_order();
+                let ids = None;
+                let rows = Rows::Profiles { columns: &columns, wanted, profiles, ids };
+                tables.push(InternalTable { name, rows });
+                continue;
+            }
             "identity" => tables::identity(plan, &records, &clusters, &survivors)?,
             "quarantine" => tables::quarantine(plan, &records, &clusters, &survivors)?,
             "segments" => tables::segments(plan, &columns, &verdicts, in_order())?,
@@ -245,16 +250,16 @@ pub fn execute(plan: &Plan, setting: &Setting) -> Outcome<Results> {
             "shared_keys" => tables::shared_keys(plan, &records, &clusters)?,
             _ => conflicts::conflicts(plan, &records, &clusters, &keys, &states)?,
         };
-        tables.push(InternalTable { name, frame });
+        tables.push(InternalTable { name, rows: Rows::Frame(frame) });
     }
     let mut exports = Vec::new();
     if !setting.as_of.replay {
         for (at, export) in plan.exports.iter().enumerate() {
             let audience = court.audience(export, &verdicts);
-            exports.push(ExportTable::new(at, export, audience, &columns)?);
+            let (wanted, columns) = (&export.columns, &columns);
+            exports.push(ExportTable { export: at, audience, wanted, columns });
         }
     }
-    stages.end("profiles");
 
     let account = Account {
         profiles: clusters.profiles as u64,
@@ -273,9 +278,9 @@ pub fn execute(plan: &Plan, setting: &Setting) -> Outcome<Results> {
         exports: exports.iter().map(|export| export.audience.account().clone()).collect(),
     };
     account.close()?;
-    stages.end("account");
+    stages.end("profiles");
     let sources = source_records(plan, &loaded, earlier.as_ref());
-    Ok(Results { account, tables, exports, sources, stages: stages.done, warnings })
+    publish(Results { account, tables, exports, sources, stages: stages.done, warnings })
 }
 
 /// The columns of the profiles table.
@@ -413,7 +418,12 @@ fn customer_accounts(
                         identity::Fate::NoId => 2,
                         identity::Fate::TooLarge => 4,
                         identity::Fate::Dropped => 5,
-                        identity::Fate::Profile(_) if survivors.duplicate[record] => 3,
+                        identity::Fate::Profile(_) if survivors.is_duplicate(number) => 3,
+                        identity::Fate::Profile(cluster)
+                            if clusters.names.anchors[cluster as usize] == number =>
+                        {
+                            0
+                        }
                         identity::Fate::Profile(cluster) => {
                             // The anchor itself may be the duplicate that was set aside; its id
                             // is not.

@@ -1,10 +1,14 @@
 //! Profiles: one row a customer, with the values that survive.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use polars::prelude::*;
+use polars_arrow::array::MutableBinaryViewArray;
 use rayon::prelude::*;
 
+use super::cells::Cells;
 use super::consent::state::States;
 use super::digest::Digest;
 use super::engine_fault;
@@ -98,81 +102,67 @@ impl<'a> ProfileColumns<'a> {
         Self { plan, records, clusters, survivors, shown, states, groupings }
     }
 
-    /// A frame of several columns, a row for each of the given profiles. `ids` are theirs, where
-    /// they are known.
+    /// Columns of some profiles, a row for each. `ids` are theirs, where they are known.
+    ///
+    /// Values are fetched in the order of profiles, which is that of records: in any other order each
+    /// of them is another wait for memory. Then they are put into the order that is asked for.
     ///
     /// # Errors
     /// Faults of the engine.
-    pub fn frame_of(
+    pub fn frame(
         &self,
         wanted: &[OutColumn],
         profiles: &[u32],
         ids: Option<&[CustomerId]>,
     ) -> Outcome<DataFrame> {
-        let mut pieces = self.pieces(wanted, profiles, ids, |_, frame| Ok(frame))?.into_iter();
-        let mut frame = pieces.next().unwrap_or_default();
-        for piece in pieces {
-            frame.vstack_mut(&piece).map_err(|e| engine_fault("making profiles", &e))?;
+        let fault = |e: PolarsError| engine_fault("making profiles", &e);
+        let ascending = profiles.is_sorted();
+        let mut fetched = Cow::Borrowed(profiles);
+        let mut places = None;
+        if !ascending {
+            let mut order: Vec<(u32, IdxSize)> = profiles.iter().copied().zip(0..).collect();
+            order.par_sort_unstable();
+            let mut place: Vec<IdxSize> = vec![0; order.len()];
+            for (at, (_, from)) in (0..).zip(&order) {
+                place[*from as usize] = at;
+            }
+            fetched = order.into_iter().map(|(profile, _)| profile).collect();
+            places = Some(IdxCa::from_vec(PlSmallStr::EMPTY, place));
         }
-        Ok(frame)
-    }
-
-    /// As [`frame_of`](Self::frame_of) piece by piece, several at once: what `make` makes of each
-    /// piece's profiles and rows, in their order. There is at least one piece.
-    ///
-    /// # Errors
-    /// Faults of the engine, and those of `make`.
-    pub fn pieces<T: Send>(
-        &self,
-        wanted: &[OutColumn],
-        profiles: &[u32],
-        ids: Option<&[CustomerId]>,
-        make: impl Fn(&[u32], DataFrame) -> Outcome<T> + Sync,
-    ) -> Outcome<Vec<T>> {
-        const ROWS: usize = 1 << 16;
-        let fields = wanted.iter().map(|wanted| match wanted {
-            OutColumn::Field(field) => whole(self.plan, self.records, *field).map(Some),
-            _ => Ok(None),
-        });
-        let fields: Vec<Option<Series>> = fields.collect::<Outcome<_>>()?;
-        (0..profiles.len().div_ceil(ROWS).max(1))
-            .into_par_iter()
-            .map(|at| {
-                let range = at * ROWS..profiles.len().min((at + 1) * ROWS);
-                let (profiles, ids) = (&profiles[range.clone()], ids.map(|ids| &ids[range]));
-                let columns: Outcome<Vec<Column>> = wanted
-                    .iter()
-                    .zip(&fields)
-                    .map(|(wanted, field)| {
-                        let series = self.column_of(*wanted, field.as_ref(), profiles, ids)?;
-                        Ok(series.with_name(self.plan.column_name(*wanted).into()).into())
-                    })
-                    .collect();
-                let frame = DataFrame::new(profiles.len(), columns?)
-                    .map_err(|e| engine_fault("making profiles", &e))?;
-                make(profiles, frame)
+        // What all columns ask for is fetched once.
+        let mut members = Members::default();
+        if wanted.iter().any(|wanted| matches!(wanted, OutColumn::Field(_))) {
+            for profile in &*fetched {
+                members.members.extend_from_slice(self.clusters.members(*profile as usize));
+                members.ends.push(members.members.len());
+            }
+        }
+        let columns: Outcome<Vec<Column>> = wanted
+            .par_iter()
+            .map(|wanted| {
+                let name = self.plan.column_name(*wanted).into();
+                if let (OutColumn::CustomerId, Some(ids)) = (wanted, ids) {
+                    return Ok(texts(ids.iter().map(|id| Some(hex(id)))).with_name(name).into());
+                }
+                let series = self.column(*wanted, &fetched, &members);
+                let series = match &places {
+                    Some(places) => series.take(places).map_err(fault)?,
+                    None => series,
+                };
+                Ok(series.with_name(name).into())
             })
-            .collect()
+            .collect();
+        Ok(DataFrame::new(profiles.len(), columns?).map_err(fault)?)
     }
 
-    /// One column, a row for each of the given profiles. `whole` is all values of a field.
-    fn column_of(
-        &self,
-        wanted: OutColumn,
-        whole: Option<&Series>,
-        profiles: &[u32],
-        ids: Option<&[CustomerId]>,
-    ) -> Outcome<Series> {
+    fn column(&self, wanted: OutColumn, profiles: &[u32], members: &Members) -> Series {
         let clusters = self.clusters;
         let each = || profiles.iter().map(|profile| *profile as usize);
-        Ok(match wanted {
-            OutColumn::CustomerId => match ids {
-                Some(ids) => texts(ids.iter().map(|id| Some(hex(id)))),
-                None => {
-                    let id = |p: usize| clusters.names.id(self.plan, self.records, p);
-                    texts(each().map(|p| Some(hex(&id(p)))))
-                }
-            },
+        match wanted {
+            OutColumn::CustomerId => {
+                let id = |p: usize| clusters.names.id(self.plan, self.records, p);
+                texts(each().map(|p| Some(hex(&id(p)))))
+            }
             OutColumn::PreviousIds => texts(each().map(|p| previous_ids(clusters, p))),
             OutColumn::Grouping(grouping) => {
                 let groups = &self.groupings[grouping.0];
@@ -183,16 +173,104 @@ impl<'a> ProfileColumns<'a> {
                 texts(each().map(|p| Some(states[p].name())))
             }
             OutColumn::Field(field) => {
-                let known = self.shown.field(field).winners;
-                let winner = |p: usize| match known {
-                    [] => self.survivors.winner(clusters, p, field),
-                    known => known[p],
+                let contest = self.survivors.contest(field);
+                let winners: Vec<Record> = match self.shown.field(field).winners {
+                    [] => members.each().map(|of| self.survivors.winner(of, &contest)).collect(),
+                    known => each().map(|p| known[p]).collect(),
                 };
-                let some = |record| (record != NOBODY).then_some(record);
-                let whole = whole.cloned().unwrap_or_default();
-                take(&whole, each().map(|p| some(winner(p))))?
+                gather(self.plan, self.records, field, &winners)
+            }
+        }
+    }
+}
+
+/// The members of some profiles, behind each other.
+#[derive(Default)]
+struct Members {
+    members: Vec<Record>,
+    ends: Vec<usize>,
+}
+
+impl Members {
+    fn each(&self) -> impl Iterator<Item = &[Record]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, end)| &self.members[start..*end])
+    }
+}
+
+/// Rows that may be written: a table in memory, or profiles of which the rows are made piece by
+/// piece, so that never all of them are in memory.
+pub enum Rows<'a> {
+    /// A table in memory.
+    Frame(DataFrame),
+    /// Some profiles.
+    Profiles {
+        /// What columns are made from.
+        columns: &'a ProfileColumns<'a>,
+        /// Which columns.
+        wanted: Cow<'a, [OutColumn]>,
+        /// Of which profiles, in their order.
+        profiles: &'a [u32],
+        /// The ids of these, where they are known.
+        ids: Option<&'a [CustomerId]>,
+    },
+}
+
+impl Rows<'_> {
+    /// Rows of a piece; the last may have fewer.
+    pub const PIECE: usize = 1 << 17;
+
+    /// Number of rows.
+    #[must_use]
+    pub fn height(&self) -> usize {
+        match self {
+            Self::Frame(frame) => frame.height(),
+            Self::Profiles { profiles, .. } => profiles.len(),
+        }
+    }
+
+    /// Names and types of the columns.
+    ///
+    /// # Errors
+    /// Faults of the engine.
+    pub fn schema(&self) -> Outcome<SchemaRef> {
+        Ok(match self {
+            Self::Frame(frame) => frame.schema().clone(),
+            Self::Profiles { columns, wanted, .. } => {
+                columns.frame(wanted, &[], None)?.schema().clone()
             }
         })
+    }
+
+    /// Number of pieces, at least one.
+    #[must_use]
+    pub fn pieces(&self) -> usize {
+        self.height().div_ceil(Self::PIECE).max(1)
+    }
+
+    /// Some of the pieces, each column in one chunk. Several are made faster at once than one by
+    /// one.
+    ///
+    /// # Errors
+    /// Faults of the engine.
+    pub fn some(&self, pieces: Range<usize>) -> Outcome<Vec<DataFrame>> {
+        let start = pieces.start * Self::PIECE;
+        let end = self.height().min(pieces.end * Self::PIECE);
+        let (frame, offset) = match self {
+            Self::Frame(frame) => (Cow::Borrowed(frame), start),
+            Self::Profiles { columns, wanted, profiles, ids } => {
+                let ids = ids.map(|ids| &ids[start..end]);
+                (Cow::Owned(columns.frame(wanted, &profiles[start..end], ids)?), 0)
+            }
+        };
+        let piece = |at: usize| {
+            let from = offset + at * Self::PIECE;
+            let mut piece =
+                frame.slice(i64::try_from(from).unwrap_or(i64::MAX), Self::PIECE.min(end - start));
+            piece.rechunk_mut();
+            piece
+        };
+        Ok((0..pieces.len()).map(piece).collect())
     }
 }
 
@@ -207,46 +285,72 @@ fn previous_ids(clusters: &Clusters, profile: usize) -> Option<String> {
     (!ids.is_empty()).then(|| ids.join(" "))
 }
 
-/// A field's values of all records, in as many chunks as there are tables.
-///
-/// # Errors
-/// Faults of the engine.
-pub fn whole(plan: &Plan, records: &Records, field: FieldId) -> Outcome<Series> {
-    let dtype = dtype(plan.fields[field.0].ty);
-    let mut whole = Series::new_empty("".into(), &dtype);
-    let fault = |e: PolarsError| engine_fault("gathering a field", &e);
-    for table in &records.tables {
-        let part = match &table.series[field.0] {
-            Some(series) => series.cast(&dtype).map_err(fault)?,
-            None => Series::full_null("".into(), table.rows, &dtype),
-        };
-        whole.append(&part).map_err(fault)?;
-    }
-    Ok(whole)
-}
-
-/// The values of the given records; none where there is none.
-///
-/// # Errors
-/// Faults of the engine.
-pub fn take(
-    whole: &Series,
-    wanted: impl ExactSizeIterator<Item = Option<Record>>,
-) -> Outcome<Series> {
-    let index = IdxCa::from_iter_options("".into(), wanted);
-    Ok(whole.take(&index).map_err(|e| engine_fault("gathering a field", &e))?)
-}
-
-/// The engine's type of a field.
+/// A field's values of the given records; none for [`NOBODY`].
 #[must_use]
-pub fn dtype(ty: Type) -> DataType {
-    match ty {
-        Type::Text => DataType::String,
-        Type::Bool => DataType::Boolean,
-        Type::Int => DataType::Int64,
-        Type::Float => DataType::Float64,
-        Type::Decimal(scale) => DataType::Decimal(38, usize::from(scale)),
-        Type::Date => DataType::Date,
-        Type::Datetime => DataType::Datetime(TimeUnit::Microseconds, None),
+pub fn gather(plan: &Plan, records: &Records, field: FieldId, wanted: &[Record]) -> Series {
+    /// The cells of wanted records, by a function that knows their type.
+    fn cells<'a, T>(
+        records: &'a Records,
+        field: FieldId,
+        wanted: &'a [Record],
+        get: impl Fn(&'a Cells, usize) -> Option<T> + 'a,
+    ) -> impl ExactSizeIterator<Item = Option<T>> + 'a {
+        wanted.iter().map(move |record| {
+            if *record == NOBODY {
+                return None;
+            }
+            let (cells, row) = records.cell(*record, field);
+            get(cells, row)
+        })
+    }
+    let name = PlSmallStr::EMPTY;
+    match plan.fields[field.0].ty {
+        Type::Text => {
+            let mut texts = MutableBinaryViewArray::<str>::with_capacity(wanted.len());
+            for text in cells(records, field, wanted, Cells::text) {
+                texts.push(text);
+            }
+            StringChunked::with_chunk(name, texts.into()).into_series()
+        }
+        Type::Bool => {
+            let bools = cells(records, field, wanted, |cells, row| match cells {
+                Cells::Bool(cells) => cells.get(row),
+                _ => None,
+            });
+            BooleanChunked::from_iter_options(name, bools).into_series()
+        }
+        Type::Int => {
+            let ints = cells(records, field, wanted, Cells::ordinal);
+            Int64Chunked::from_iter_options(name, ints).into_series()
+        }
+        Type::Float => {
+            let floats = cells(records, field, wanted, |cells, row| match cells {
+                Cells::Float(cells) => cells.get(row),
+                _ => None,
+            });
+            Float64Chunked::from_iter_options(name, floats).into_series()
+        }
+        Type::Decimal(scale) => {
+            let decimals = cells(records, field, wanted, |cells, row| match cells {
+                Cells::Decimal(cells) => cells.get(row),
+                _ => None,
+            });
+            Int128Chunked::from_iter_options(name, decimals)
+                .into_decimal_unchecked(38, usize::from(scale))
+                .into_series()
+        }
+        Type::Date => {
+            let days = cells(records, field, wanted, |cells, row| match cells {
+                Cells::Date(cells) => cells.get(row),
+                _ => None,
+            });
+            Int32Chunked::from_iter_options(name, days).into_date().into_series()
+        }
+        Type::Datetime => {
+            let micros = cells(records, field, wanted, Cells::ordinal);
+            Int64Chunked::from_iter_options(name, micros)
+                .into_datetime(TimeUnit::Microseconds, None)
+                .into_series()
+        }
     }
 }

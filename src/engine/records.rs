@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashSet};
 
 use polars::prelude::*;
+use polars_arrow::array::{Array as _, Utf8ViewArray};
 use rayon::prelude::*;
 
 use super::cells::Cells;
@@ -32,8 +33,6 @@ pub struct RecordTable {
     pub ids: Cells,
     /// Its cells, one entry a unified field.
     pub fields: Vec<Cells>,
-    /// The columns behind `fields`; none where the table does not map the field.
-    pub series: Vec<Option<Series>>,
 }
 
 /// All records.
@@ -60,13 +59,12 @@ impl Records {
         let mut start = 0;
         for table in &plan.tables {
             let Some(source) = &loaded[table.source.0] else { continue };
-            let (fields, series) = field_columns(plan, table, source, needed)?;
+            let fields = field_columns(plan, table, source, needed)?;
             tables.push(RecordTable {
                 start,
                 rows: source.rows,
                 ids: Cells::of(&source.column(&table.id)?.series)?,
                 fields,
-                series,
             });
             start += source.rows;
         }
@@ -258,6 +256,14 @@ pub fn id_text(ids: &Cells, row: usize) -> Option<Cow<'_, str>> {
     ids.text(row).filter(|id| !id.trim().is_empty())
 }
 
+/// True if a text is there and begins with a printable ASCII character that is no blank.
+fn starts_plainly(cells: &Utf8ViewArray, row: usize) -> bool {
+    let view = &cells.views()[row];
+    let [first, ..] = view.prefix.to_le_bytes();
+    // A view of a null is of no use, so it is asked last.
+    view.length > 0 && first.is_ascii_graphic() && cells.is_valid(row)
+}
+
 /// Digests of a key and of its loose forms: of a contact point, or of a record's table and id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyForms {
@@ -316,15 +322,13 @@ fn field_columns(
     table: &Table,
     source: &Loaded,
     needed: &BTreeSet<FieldId>,
-) -> Outcome<(Vec<Cells>, Vec<Option<Series>>)> {
+) -> Outcome<Vec<Cells>> {
     let mut cells = Vec::new();
-    let mut all = Vec::new();
     for (at, field) in plan.fields.iter().enumerate() {
         let mut mapping = table.mapping.iter().filter(|(field, _)| needed.contains(field));
         let mapped = mapping.find(|(id, _)| id.0 == at);
         let Some((_, column)) = mapped else {
             cells.push(Cells::Absent);
-            all.push(None);
             continue;
         };
         let mut series = source.column(column)?.series.clone();
@@ -334,9 +338,8 @@ fn field_columns(
                 .map_err(|error| super::engine_fault("widening a field", &error))?;
         }
         cells.push(Cells::of(&series)?);
-        all.push(Some(series));
     }
-    Ok((cells, all))
+    Ok(cells)
 }
 
 /// How the values of one column become keys of one field.
@@ -416,6 +419,8 @@ impl<'a> KeyReader<'a> {
     #[must_use]
     pub fn usable(&self, row: usize) -> bool {
         match &self.cells {
+            // The first byte stands in the view: long texts need not be looked at.
+            Cells::Text(cells) if self.key.chain.is_trim() && starts_plainly(cells, row) => true,
             Cells::Text(_) | Cells::Int(_) => self
                 .cells
                 .text(row)

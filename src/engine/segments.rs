@@ -15,7 +15,7 @@ use super::engine_fault;
 use super::expr::lower;
 use super::identity::{Clusters, CustomerId};
 use super::keys::Keys;
-use super::profile::{ProfileColumns, Shown, ShownField};
+use super::profile::{ProfileColumns, Rows, Shown, ShownField};
 use super::records::Records;
 use crate::diagnostics::Outcome;
 use crate::plan::{DAY, Export, Expr, Gate, Instant, Model, OutColumn, Plan, PurposeId, Segment};
@@ -230,7 +230,8 @@ impl Court<'_> {
         let today = i32::try_from(self.as_of.0.div_euclid(DAY)).unwrap_or(i32::MAX);
         let result = "\u{1}rule";
         let rule = lower(expr, &field_name, &consent_name, today).alias(result);
-        let pieces = columns.pieces(&wanted, profiles, None, |profiles, mut frame| {
+        let piece = |profiles: &[u32]| -> Outcome<Vec<Option<bool>>> {
+            let mut frame = columns.frame(&wanted, profiles, None)?;
             for (name, passes) in &passes {
                 let passes = profiles.iter().map(|profile| Some(passes[*profile as usize]));
                 let column = BooleanChunked::from_iter_options(name.as_str().into(), passes);
@@ -243,9 +244,10 @@ impl Court<'_> {
             }
             let out = frame.lazy().with_column(rule.clone()).collect().map_err(fault)?;
             let rule = out.column(result).map_err(fault)?.as_materialized_series();
-            Ok(rule.bool().map_err(fault)?.iter().collect::<Vec<Option<bool>>>())
-        })?;
-        Ok(pieces.concat())
+            Ok(rule.bool().map_err(fault)?.iter().collect())
+        };
+        let pieces: Outcome<Vec<_>> = profiles.par_chunks(Rows::PIECE).map(piece).collect();
+        Ok(pieces?.concat())
     }
 
     /// For each profile whether it would pass a purpose's gate: state, and no suppression.

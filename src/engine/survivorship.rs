@@ -20,8 +20,8 @@ pub const NOBODY: Record = Record::MAX;
 pub struct Survivors<'a> {
     plan: &'a Plan,
     values: Values<'a>,
-    /// Records set aside as `duplicate id`, true for each.
-    pub duplicate: Vec<bool>,
+    /// Records set aside as `duplicate id`, true for each; empty if there is none.
+    duplicate: Vec<bool>,
 }
 
 /// Puts the members of every cluster in record order and sets duplicates aside.
@@ -45,7 +45,8 @@ pub fn survive<'a>(
                 members = rest;
                 if size > 1 {
                     ranked.clear();
-                    ranked.extend(cluster.iter().map(|record| (values.rank(keep, *record), *record)));
+                    ranked
+                        .extend(cluster.iter().map(|record| (values.rank(keep, *record), *record)));
                     ranked.sort_unstable_by(|a, b| values.compare(*a, *b));
                     for (place, (_, record)) in cluster.iter_mut().zip(&ranked) {
                         *place = *record;
@@ -56,7 +57,7 @@ pub fn survive<'a>(
             again
         })
         .collect();
-    let mut duplicate = vec![false; records.len];
+    let mut duplicate = vec![false; if again.is_empty() { 0 } else { records.len }];
     for record in again {
         duplicate[record as usize] = true;
     }
@@ -96,36 +97,58 @@ fn repeated(members: &[Record], id_digests: &[Digest], again: &mut Vec<Record>) 
     again.extend(members.iter().filter(|record| !seen.insert(id(record))));
 }
 
+/// By which policy a field is won.
+pub struct Contest {
+    field: FieldId,
+    keep: Keep,
+    /// The fields that are won together with it, itself among them.
+    unit: Vec<FieldId>,
+}
+
 impl Survivors<'_> {
-    /// The record whose value of the field a cluster's profile shows, or [`NOBODY`].
+    /// How a field is won.
     #[must_use]
-    pub fn winner(&self, clusters: &Clusters, cluster: usize, field: FieldId) -> Record {
+    pub fn contest(&self, field: FieldId) -> Contest {
         let (keep, unit) = self.plan.survivorship.of(field);
-        let mut filled = clusters.members(cluster).iter().copied().filter(|record| {
-            !self.duplicate[*record as usize]
-                && unit.iter().any(|field| self.values.usable(*record, *field))
+        Contest { field, keep, unit }
+    }
+
+    /// True if the record was set aside as `duplicate id`.
+    #[must_use]
+    pub fn is_duplicate(&self, record: Record) -> bool {
+        !self.duplicate.is_empty() && self.duplicate[record as usize]
+    }
+
+    /// Of a cluster's members the record whose value its profile shows, or [`NOBODY`].
+    #[must_use]
+    pub fn winner(&self, members: &[Record], contest: &Contest) -> Record {
+        let mut filled = members.iter().copied().filter(|record| {
+            contest.unit.iter().any(|field| self.values.usable(*record, *field))
+                && !self.is_duplicate(*record)
         });
         // Members stand in the record order of the profile's own policy.
-        let winner = if keep == self.plan.survivorship.keep {
+        let winner = if contest.keep == self.plan.survivorship.keep {
             filled.next()
         } else {
             filled
-                .map(|record| (self.values.rank(keep, record), record))
+                .map(|record| (self.values.rank(contest.keep, record), record))
                 .min_by(|a, b| self.values.compare(*a, *b))
                 .map(|(_, record)| record)
         };
+        let alone = contest.unit.len() == 1;
         winner
-            .filter(|record| *unit == [field] || self.values.usable(*record, field))
+            .filter(|record| alone || self.values.usable(*record, contest.field))
             .unwrap_or(NOBODY)
     }
 
     /// For each cluster the record whose value of the field its profile shows, or [`NOBODY`].
     #[must_use]
     pub fn winners(&self, clusters: &Clusters, field: FieldId) -> Vec<Record> {
+        let contest = self.contest(field);
         (0..clusters.len())
             .into_par_iter()
             .with_min_len(4096)
-            .map(|cluster| self.winner(clusters, cluster, field))
+            .map(|cluster| self.winner(clusters.members(cluster), &contest))
             .collect()
     }
 }

@@ -9,7 +9,7 @@ use super::consent::intake;
 use super::engine_fault;
 use super::identity::{Clusters, Fate, LinkedBy, shared_texts};
 use super::keys;
-use super::profile::{ProfileColumns, take, whole};
+use super::profile::{ProfileColumns, gather};
 use super::records::{Record, Records};
 use super::segments::Verdicts;
 use super::survivorship::{NOBODY, Survivors};
@@ -130,7 +130,7 @@ pub fn identity(
     for cluster in clusters.names.in_order(plan, records) {
         let start = members.len();
         let of_cluster = clusters.members(*cluster as usize).iter().copied();
-        members.extend(of_cluster.filter(|record| !survivors.duplicate[*record as usize]));
+        members.extend(of_cluster.filter(|record| !survivors.is_duplicate(*record)));
         members[start..].sort_unstable_by(|a, b| {
             table(*a).cmp(&table(*b)).then_with(|| records.id(*a).cmp(&records.id(*b)))
         });
@@ -182,7 +182,7 @@ pub fn quarantine(
     let reason = |record: Record| match clusters.fate(record) {
         Fate::NoId => Some("no id"),
         Fate::TooLarge => Some("cluster too large"),
-        Fate::Profile(_) => survivors.duplicate[record as usize].then_some("duplicate id"),
+        Fate::Profile(_) => survivors.is_duplicate(record).then_some("duplicate id"),
         Fate::Dropped => None,
     };
     let mut aside: Vec<Record> = (0..u32::try_from(records.len).unwrap_or(u32::MAX))
@@ -209,8 +209,7 @@ pub fn quarantine(
         text(&|record| records.id(record).map(std::borrow::Cow::into_owned)).with_name("id".into()),
     ];
     for (at, field) in plan.fields.iter().enumerate() {
-        let whole = whole(plan, records, FieldId(at))?;
-        let series = take(&whole, aside.iter().map(|record| Some(*record)))?;
+        let series = gather(plan, records, FieldId(at), &aside);
         // The table's own columns come first; a field of the same name is told apart.
         let mut name = field.name.clone();
         while columns.iter().any(|column: &Series| column.name().as_str() == name)
@@ -297,7 +296,7 @@ pub fn segments(
     verdicts: &Verdicts,
     in_order: &[u32],
 ) -> Outcome<DataFrame> {
-    let ids = columns.frame_of(&[OutColumn::CustomerId], in_order, None)?;
+    let ids = columns.frame(&[OutColumn::CustomerId], in_order, None)?;
     let mut all: Vec<Series> =
         ids.columns().iter().map(|ids| ids.as_materialized_series().clone()).collect();
     let verdicts: Vec<Series> = plan

@@ -166,6 +166,12 @@ impl Chain {
         }
     }
 
+    /// True if the chain only trims: every text that is not blank is usable.
+    #[must_use]
+    pub fn is_trim(&self) -> bool {
+        matches!(self.steps.as_slice(), [Step::Trim])
+    }
+
     /// True where the value has a key, often without making it.
     #[must_use]
     pub fn has_key(&self, value: &str, region: Option<Region>) -> bool {

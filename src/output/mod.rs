@@ -14,6 +14,7 @@ use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::engine::{InternalTable, Results, Setting};
 use crate::normalize::Kind;
 use crate::plan::{Export, Instant, OutColumn, Plan, Target, TargetFormat};
+use format::Meant;
 use record::Warning;
 use stage::Staging;
 
@@ -39,21 +40,22 @@ pub fn publish(
     plan: &Plan,
     setting: &Setting,
     origin: &Origin,
-    results: Results,
+    results: Results<'_>,
 ) -> Outcome<RunRecord> {
     let since = std::time::Instant::now();
     let mut staging = Staging::new(plan, &origin.pipeline);
     let mut outputs = Vec::new();
     for table in &results.tables {
         let Some(target) = target_of(plan, table) else { continue };
-        outputs.push(staging.add(table.name, target, &table.frame, table.name == "identity")?);
+        let rows = Meant { rows: &table.rows, guard: None };
+        outputs.push(staging.add(table.name, target, &rows, table.name == "identity")?);
     }
     let mut exports = Vec::new();
     for table in &results.exports {
         let export = &plan.exports[table.export];
-        let frame = guarded(plan, export, table.frame())?;
         let name = &plan.segments[export.segment.0].name;
-        let file = staging.add(name, &export.target, &frame, false)?;
+        let rows = Meant { rows: &table.rows(), guard: guard(plan, export) };
+        let file = staging.add(name, &export.target, &rows, false)?;
         if file.rows != table.audience().account().written {
             return Err(Diagnostic::error(
                 Code::AccountFault,
@@ -99,24 +101,18 @@ pub fn publish(
     Ok(record)
 }
 
-fn target_of<'a>(plan: &'a Plan, table: &InternalTable) -> Option<&'a Target> {
+fn target_of<'a>(plan: &'a Plan, table: &InternalTable<'_>) -> Option<&'a Target> {
     plan.outputs.named().into_iter().find(|(name, _)| *name == table.name)?.1
 }
 
-fn guarded(
-    plan: &Plan,
-    export: &Export,
-    frame: &polars::prelude::DataFrame,
-) -> Outcome<polars::prelude::DataFrame> {
+/// What the columns of an export hold, if formulas in them are to be guarded.
+fn guard(plan: &Plan, export: &Export) -> Option<Vec<Kind>> {
     let text = matches!(export.target.format, TargetFormat::Csv | TargetFormat::Tsv);
-    if !text || !export.guard_formulas {
-        return Ok(frame.clone());
-    }
-    let kind = |at: usize| match export.columns.get(at) {
-        Some(OutColumn::Field(field)) => plan.fields[field.0].key.kind(),
-        _ => Kind::Text,
-    };
-    format::guard_formulas(frame, &kind).map_err(|_| {
-        Diagnostic::error(Code::EngineFault, "the engine failed while guarding formulas").into()
+    (text && export.guard_formulas).then(|| {
+        let kind = |column: &OutColumn| match column {
+            OutColumn::Field(field) => plan.fields[field.0].key.kind(),
+            _ => Kind::Text,
+        };
+        export.columns.iter().map(kind).collect()
     })
 }

@@ -5,10 +5,9 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use polars::prelude::DataFrame;
 use tempfile::NamedTempFile;
 
-use super::format;
+use super::format::{self, Meant, Stop};
 use super::record::{FILE, RunRecord, Written};
 use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
 use crate::plan::{Plan, Target};
@@ -51,14 +50,22 @@ impl Staging {
         &mut self,
         name: &str,
         target: &Target,
-        frame: &DataFrame,
+        meant: &Meant<'_>,
         renews: bool,
     ) -> Outcome<Written> {
         let path = &target.path;
         let temporary = self.temporary(path, renews)?;
-        format::write(temporary.as_file(), frame, target.format)
-            .map_err(|error| failed(path, &words(&error)))?;
-        format::verify(temporary.path(), frame, target.format).map_err(|difference| {
+        let proof =
+            format::write(temporary.as_file(), meant, target.format).map_err(
+                |stop| match stop {
+                    Stop::Rows(faults) => faults,
+                    Stop::File(why) => failed(path, &why).into(),
+                },
+            )?;
+        let file = temporary.path();
+        let (verified, digest) =
+            rayon::join(|| format::verify(file, &proof, target.format), || format::digest(file));
+        verified.map_err(|difference| {
             Diagnostic::error(
                 Code::VerifyFailed,
                 format!("what was written does not read back: {difference}"),
@@ -66,13 +73,12 @@ impl Staging {
             .in_file(site(path))
             .help("nothing was published; is the disk sound?")
         })?;
-        let (bytes, sha256) =
-            format::digest(temporary.path()).map_err(|error| failed(path, &error.to_string()))?;
+        let (bytes, sha256) = digest.map_err(|error| failed(path, &error.to_string()))?;
         self.staged.push((temporary, path.clone()));
         Ok(Written {
             name: name.to_owned(),
             path: path.clone(),
-            rows: frame.height() as u64,
+            rows: meant.rows.height() as u64,
             bytes,
             sha256,
         })
@@ -202,14 +208,6 @@ fn failed(path: &Path, why: &str) -> Diagnostic {
     Diagnostic::error(Code::WriteFailed, format!("the file cannot be written: {why}"))
         .in_file(site(path))
         .help("nothing was published; the old files are as they were")
-}
-
-/// An engine's error about writing, in words that cannot quote a cell.
-fn words(error: &polars::prelude::PolarsError) -> String {
-    match error {
-        polars::prelude::PolarsError::IO { error, .. } => error.kind().to_string(),
-        _ => "the engine could not encode it".to_owned(),
-    }
 }
 
 fn site(path: &Path) -> Site {

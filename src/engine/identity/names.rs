@@ -84,18 +84,28 @@ impl Names {
         records: &Records,
         profiles: &[u32],
     ) -> Vec<(u32, CustomerId)> {
-        // Keys beside numbers: comparing them must not go through all of memory.
-        let mut keyed: Vec<(TableId, CustomerId, u32)> = profiles
+        let named = |profile: &u32| (*profile, self.id(plan, records, *profile as usize));
+        let named: Vec<(u32, CustomerId)> =
+            profiles.par_iter().with_min_len(512).map(named).collect();
+        // Keys beside numbers: comparing them must not go through all of memory. Half of an id
+        // tells nearly always which is smaller.
+        let mut keyed: Vec<(u16, u64, u32)> = named
             .par_iter()
-            .with_min_len(512)
-            .map(|profile| {
-                let at = *profile as usize;
-                let table = records.place(self.anchors[at]).0;
-                (table, self.id(plan, records, at), *profile)
+            .zip(0..u32::try_from(named.len()).unwrap_or(u32::MAX))
+            .with_min_len(4096)
+            .map(|((profile, [half @ .., _, _, _, _, _, _, _, _]), at)| {
+                let table = records.place(self.anchors[*profile as usize]).0.0;
+                (u16::try_from(table).unwrap_or(u16::MAX), u64::from_be_bytes(*half), at)
             })
             .collect();
-        keyed.par_sort_unstable();
-        keyed.into_iter().map(|(_, id, profile)| (profile, id)).collect()
+        keyed.par_sort_unstable_by(|a, b| {
+            let rest = |at: u32| {
+                let (profile, id) = named[at as usize];
+                (id, profile)
+            };
+            (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| rest(a.2).cmp(&rest(b.2)))
+        });
+        keyed.into_iter().map(|(_, _, at)| named[at as usize]).collect()
     }
 }
 

@@ -8,7 +8,7 @@
 
 pub mod catalog;
 pub mod ndjson;
-mod parquet;
+pub mod parquet;
 pub mod text;
 mod typed;
 pub mod values;
@@ -140,7 +140,7 @@ pub fn load(source: &Source, wanted: &[&str]) -> Outcome<Loaded> {
             column.push(part);
         }
     }
-    let names = in_use(source, wanted).into_iter().map(|column| column.name.clone());
+    let names = names(&in_use(source, wanted)).into_iter();
     let joined: Outcome<Vec<LoadedColumn>> = by_column.into_par_iter().map(join).collect();
     Ok(Loaded { rows, columns: names.zip(joined?).collect(), files })
 }
@@ -148,6 +148,10 @@ pub fn load(source: &Source, wanted: &[&str]) -> Outcome<Loaded> {
 /// The columns of a source that are wanted, in its order.
 fn in_use<'a>(source: &'a Source, wanted: &[&str]) -> Vec<&'a PlanColumn> {
     source.columns.iter().filter(|column| wanted.contains(&column.name.as_str())).collect()
+}
+
+fn names(columns: &[&PlanColumn]) -> Vec<String> {
+    columns.iter().map(|column| column.name.clone()).collect()
 }
 
 /// Puts the parts of a column behind each other.
@@ -256,7 +260,7 @@ fn visit_file<T: Send>(
             let (digest, visited) = std::thread::scope(|scope| {
                 let digest = scope.spawn(|| digest_file(file));
                 let visited = if source.format == Format::Parquet {
-                    parquet::visit(columns, file, |raw| typing.part(raw))
+                    parquet::visit(&names(columns), file, |raw| typing.part(raw))
                 } else {
                     ipc(columns, file).map(|raw| vec![typing.part(raw)])
                 };
@@ -280,7 +284,7 @@ fn visit_file<T: Send>(
 }
 
 /// The columns of some rows as they were read, and the number of these rows.
-type Raw = (Vec<Series>, usize);
+pub type Raw = (Vec<Series>, usize);
 
 /// What became of a part: its rows, and what was made of it.
 type Visited<T> = (usize, Result<T, typed::Stop>);
@@ -296,7 +300,7 @@ impl<T, M: Fn(Loaded) -> Outcome<T>> Typing<'_, M> {
     fn part(&self, (series, rows): Raw) -> Visited<T> {
         let typed = typed::all(series, self.columns, self.zone);
         let made = typed.and_then(|columns| {
-            let names = self.columns.iter().map(|column| column.name.clone());
+            let names = names(self.columns).into_iter();
             let part = Loaded { rows, columns: names.zip(columns).collect(), files: Vec::new() };
             (self.make)(part).map_err(typed::Stop::Faults)
         });

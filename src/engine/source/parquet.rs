@@ -9,7 +9,6 @@ use rayon::prelude::*;
 
 use super::{Raw, catalog, damaged};
 use crate::diagnostics::Outcome;
-use crate::plan::catalog::Column as PlanColumn;
 
 /// Reads the columns of every row group, several groups at once, and gives what `make` makes of
 /// each, in their order. A file without rows is one group of none.
@@ -17,7 +16,7 @@ use crate::plan::catalog::Column as PlanColumn;
 /// # Errors
 /// A file that cannot be read.
 pub fn visit<T: Send>(
-    columns: &[&PlanColumn],
+    names: &[String],
     file: &Path,
     make: impl Fn(Raw) -> T + Sync,
 ) -> Outcome<Vec<T>> {
@@ -27,12 +26,11 @@ pub fn visit<T: Send>(
     let mut whole = (**reader.get_metadata().map_err(fault)?).clone();
     let mut groups = std::mem::take(&mut whole.row_groups);
     groups.retain(|group| group.num_rows() > 0);
-    let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
     let read = |metadata| -> Outcome<T> {
         let mut reader = ParquetReader::new(open()?);
         reader.set_metadata(Arc::new(metadata));
         let frame = reader
-            .with_columns(Some(names.clone()))
+            .with_columns(Some(names.to_vec()))
             .read_parallel(ParallelStrategy::None)
             .finish()
             .map_err(fault)?;
