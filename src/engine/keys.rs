@@ -10,6 +10,8 @@ use crate::plan::{FieldId, Match, Plan};
 #[derive(Debug)]
 struct FieldKeys {
     field: FieldId,
+    /// How many values there are.
+    values: u64,
     /// The key; 0 if there is none.
     keys: Vec<Digest>,
     /// Where keys and the forms under which denials look for them are found, if one may ever look.
@@ -39,7 +41,13 @@ impl Keys {
                 } else {
                     (records::keys(plan, records, field), None)
                 };
-                FieldKeys { field, keys, index, never: records::never(plan, records, field) }
+                let values = records
+                    .tables
+                    .iter()
+                    .map(|table| (table.rows - table.fields[field.0].nulls(table.rows)) as u64)
+                    .sum();
+                let never = records::never(plan, records, field);
+                FieldKeys { field, values, keys, index, never }
             })
             .collect();
         Self { fields, no_never: HashSet::new() }
@@ -53,6 +61,12 @@ impl Keys {
     #[must_use]
     pub fn field(&self, field: FieldId) -> (&[Digest], &HashSet<Digest>) {
         self.get(field).map_or((&[], &self.no_never), |keys| (&keys.keys, &keys.never))
+    }
+
+    /// How many values a field has, usable or not.
+    #[must_use]
+    pub fn values(&self, field: FieldId) -> u64 {
+        self.get(field).map_or(0, |keys| keys.values)
     }
 
     /// The digests of a field if it is in use.

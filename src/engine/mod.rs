@@ -18,6 +18,7 @@ mod groupings;
 mod guard;
 mod identity;
 mod keys;
+mod late;
 mod partition;
 mod profile;
 mod records;
@@ -44,6 +45,7 @@ use account::{Account, ClusterSize, CustomerAccount, KeyAccount};
 use consent::{intake, state, suppress};
 use identity::Clusters;
 use keys::Keys;
+use late::Schedule;
 pub use profile::Rows;
 use profile::{ProfileColumns, Shown};
 use records::{Ids, Record, Records};
@@ -167,8 +169,9 @@ pub fn execute<T>(
     let mut stages = Stages::new();
     let mut warnings = Vec::new();
     let fields = tables::needed_fields(plan);
+    let mut schedule = Schedule::new(plan, &fields);
     let later = tables::read_later(plan);
-    let mut loaded = load(plan, &fields, &later)?;
+    let mut loaded = load(plan, &schedule.first(&fields), &later)?;
     let earlier = load_earlier(plan)?;
     let now = |source| !later.contains(&source);
     if let Err(faults) = guard::rows(plan, setting, &loaded, now, &mut warnings) {
@@ -178,7 +181,7 @@ pub fn execute<T>(
         return Err(faults);
     }
     stages.end("read");
-    let mut records = Records::new(plan, &loaded, &fields)?;
+    let mut records = Records::new(plan, &loaded, &schedule.first(&fields))?;
     if records.len >= u32::MAX as usize {
         return Err(Diagnostic::error(
             Code::EngineFault,
@@ -189,14 +192,23 @@ pub fn execute<T>(
         )
         .into());
     }
-    let ids = Ids::new(&records, keys::names_records(plan));
-    if !ids.equal.is_empty() && fields.len() < plan.fields.len() {
-        // All values may decide which of two records of one id stays.
-        let all = (0..plan.fields.len()).map(FieldId).collect();
-        load_more(plan, &all, &mut loaded)?;
-        records = Records::new(plan, &loaded, &all)?;
+    let ids = Ids::new(&mut records, keys::names_records(plan));
+    if !ids.equal.is_empty() {
+        let read = schedule.first(&fields).len();
+        schedule = Schedule::default();
+        if read < plan.fields.len() {
+            // All values may decide which of two records of one id stays.
+            let all = (0..plan.fields.len()).map(FieldId).collect();
+            load_more(plan, &all, &mut loaded)?;
+            records = Records::new(plan, &loaded, &all)?;
+        }
     }
     let keys = Keys::new(plan, &records);
+    let reads_late = !schedule.late.is_empty();
+    if reads_late {
+        records.forget(&schedule.forgotten);
+        forget(plan, &mut loaded);
+    }
     stages.end("keys");
     let as_of = setting.as_of.at;
     let mut clusters =
@@ -225,7 +237,11 @@ pub fn execute<T>(
         keys: &keys,
         as_of,
     };
-    let verdicts = court.judge(&columns)?;
+    let gated = court.gate();
+    if reads_late {
+        late::read(plan, &loaded, &records, &clusters, &gated, &schedule.late)?;
+    }
+    let verdicts = court.judge(gated, &columns)?;
     stages.end("segments");
 
     let in_order = || clusters.names.in_order(plan, &records);
@@ -264,7 +280,7 @@ pub fn execute<T>(
     let account = Account {
         profiles: clusters.profiles as u64,
         customers: customer_accounts(plan, &records, &clusters, &survivors),
-        keys: key_accounts(plan, &records, &keys),
+        keys: key_accounts(plan, &keys),
         clusters: cluster_sizes(&clusters),
         rules: clusters.rules.clone(),
         pairs: clusters.pairs.clone(),
@@ -327,6 +343,15 @@ fn load(
         loaded.push(Some(one));
     }
     Ok(loaded)
+}
+
+/// Forgets the columns of customer tables: what is still needed of them stands in the records.
+fn forget(plan: &Plan, loaded: &mut [Option<Loaded>]) {
+    for table in &plan.tables {
+        if let Some(loaded) = &mut loaded[table.source.0] {
+            *loaded = Loaded::of_files(std::mem::take(&mut loaded.files), loaded.rows);
+        }
+    }
 }
 
 /// Reads the columns of the given fields that were not read yet.
@@ -447,15 +472,11 @@ fn customer_accounts(
     accounts
 }
 
-fn key_accounts(plan: &Plan, records: &Records, keys: &Keys) -> Vec<KeyAccount> {
+fn key_accounts(plan: &Plan, keys: &Keys) -> Vec<KeyAccount> {
     keys.fields()
         .map(|field| {
             let (digests, never) = keys.field(field);
-            let values: u64 = records
-                .tables
-                .iter()
-                .map(|table| (table.rows - table.fields[field.0].nulls(table.rows)) as u64)
-                .sum();
+            let values = keys.values(field);
             let usable = digests.par_iter().filter(|digest| **digest != 0).count() as u64;
             let never = if never.is_empty() {
                 0

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashSet};
+use std::sync::OnceLock;
 
 use polars::prelude::*;
 use polars_arrow::array::{Array as _, Utf8ViewArray};
@@ -13,6 +14,7 @@ use rayon::prelude::*;
 
 use super::cells::Cells;
 use super::digest::{Digest, digest, digest_in};
+use super::late::Late;
 use super::partition::{Held, Parts, Scattered, chunk_rows, equal, scatter};
 use super::source::Loaded;
 use crate::diagnostics::Outcome;
@@ -29,10 +31,32 @@ pub struct RecordTable {
     pub start: usize,
     /// Number of its records.
     pub rows: usize,
-    /// Its ids.
+    /// Its ids; absent once they are forgotten.
     pub ids: Cells,
-    /// Its cells, one entry a unified field.
+    /// True if each id is greater than the one before it, and none is missing.
+    pub ascends: bool,
+    /// True if the ids were forgotten: whoever leaves is asked for his own late.
+    pub ids_forgotten: bool,
+    /// Its cells, one entry a unified field; absent where no column is mapped, or it is read late.
     pub fields: Vec<Cells>,
+    /// What was read late.
+    pub late: OnceLock<Late>,
+}
+
+impl RecordTable {
+    /// The cells of a mapped column, of the field's type.
+    ///
+    /// # Errors
+    /// Faults of the engine.
+    pub fn cells(
+        &self,
+        plan: &Plan,
+        field: FieldId,
+        source: &Loaded,
+        column: &str,
+    ) -> Outcome<Cells> {
+        cells_of(plan, field, source, column)
+    }
 }
 
 /// All records.
@@ -64,7 +88,10 @@ impl Records {
                 start,
                 rows: source.rows,
                 ids: Cells::of(&source.column(&table.id)?.series)?,
+                ascends: false,
+                ids_forgotten: false,
                 fields,
+                late: OnceLock::new(),
             });
             start += source.rows;
         }
@@ -89,7 +116,35 @@ impl Records {
     #[must_use]
     pub fn cell(&self, record: Record, field: FieldId) -> (&Cells, usize) {
         let (table, row) = self.place(record);
-        (&self.tables[table.0].fields[field.0], row)
+        let table = &self.tables[table.0];
+        match (&table.fields[field.0], table.late.get()) {
+            (Cells::Absent, Some(late)) => match &late.fields[field.0] {
+                Some(cells) => (cells, late.mask.rank(row)),
+                None => (&Cells::Absent, row),
+            },
+            (cells, _) => (cells, row),
+        }
+    }
+
+    /// Forgets the texts of fields, and all ids if nothing but who leaves will be asked for them.
+    pub fn forget(&mut self, fields: &BTreeSet<FieldId>) {
+        let ascend = self.tables.iter().all(|table| table.ascends);
+        for table in &mut self.tables {
+            for field in fields {
+                table.fields[field.0] = Cells::Absent;
+            }
+            if ascend {
+                table.ids = Cells::Absent;
+                table.ids_forgotten = true;
+            }
+        }
+    }
+
+    /// Compares the ids of two records of one table as texts.
+    #[must_use]
+    pub fn compare_ids(&self, a: Record, b: Record) -> Ordering {
+        let (TableId(table), _) = self.place(a);
+        if self.tables[table].ascends { a.cmp(&b) } else { self.id(a).cmp(&self.id(b)) }
     }
 
     /// Compares two records by all their mapped cells: smaller first, null last.
@@ -109,7 +164,11 @@ impl Records {
     #[must_use]
     pub fn id(&self, record: Record) -> Option<Cow<'_, str>> {
         let (table, row) = self.place(record);
-        id_text(&self.tables[table.0].ids, row)
+        let table = &self.tables[table.0];
+        match table.late.get().and_then(|late| Some((late, late.ids.as_ref()?))) {
+            Some((late, ids)) => id_text(ids, late.mask.rank(row)),
+            None => id_text(&table.ids, row),
+        }
     }
 
     /// The text of a record's key of a field, if it has one.
@@ -150,7 +209,13 @@ pub struct Ids {
 impl Ids {
     /// Digests all ids. `named` says whether a source names records.
     #[must_use]
-    pub fn new(records: &Records, named: bool) -> Self {
+    pub fn new(records: &mut Records, named: bool) -> Self {
+        let ascend: Vec<bool> =
+            records.tables.iter().map(|table| ascends(&table.ids, table.rows)).collect();
+        for (table, ascends) in records.tables.iter_mut().zip(&ascend) {
+            table.ascends = *ascends;
+        }
+        let records = &*records;
         let key = |record: Record| {
             let (table, row) = records.place(record);
             let id = id_text(&records.tables[table.0].ids, row);
@@ -166,7 +231,7 @@ impl Ids {
             (records.map(digest), None)
         };
         // Most tables come in the order of their ids; who ascends does not repeat.
-        let equal = if records.tables.iter().all(|table| ascends(&table.ids, table.rows)) {
+        let equal = if ascend.iter().all(|ascends| *ascends) {
             Vec::new()
         } else {
             let held = scatter(records.len, |record| digests[record as usize]);
@@ -176,29 +241,19 @@ impl Ids {
     }
 }
 
-/// True if each id is greater than the one before it; those without an id do not count.
+/// True if each id is greater than the one before it, and none is missing.
 fn ascends(ids: &Cells, rows: usize) -> bool {
     const BLOCK: usize = 1 << 16;
-    let ascends_in = |from: usize, to: usize| {
+    // Blocks overlap by a row.
+    (0..rows.div_ceil(BLOCK)).into_par_iter().all(|block| {
         let mut before: Option<Cow<'_, str>> = None;
-        for row in from..to {
-            let Some(id) = id_text(ids, row) else { continue };
-            if before.is_some_and(|before| before >= id) {
-                return None;
-            }
+        (block * BLOCK..rows.min((block + 1) * BLOCK + 1)).all(|row| {
+            let Some(id) = id_text(ids, row) else { return false };
+            let greater = before.as_ref().is_none_or(|before| *before < id);
             before = Some(id);
-        }
-        let first = (from..to).find_map(|row| id_text(ids, row));
-        Some((first, before))
-    };
-    let blocks: Option<Vec<_>> = (0..rows.div_ceil(BLOCK))
-        .into_par_iter()
-        .map(|block| ascends_in(block * BLOCK, rows.min((block + 1) * BLOCK)))
-        .collect();
-    let Some(blocks) = blocks else { return false };
-    let filled: Vec<_> =
-        blocks.into_iter().filter_map(|(first, last)| Some((first?, last?))).collect();
-    filled.windows(2).all(|pair| pair[0].1 < pair[1].0)
+            greater
+        })
+    })
 }
 
 /// Where the digests of all records are looked for, by partition.
@@ -324,22 +379,27 @@ fn field_columns(
     needed: &BTreeSet<FieldId>,
 ) -> Outcome<Vec<Cells>> {
     let mut cells = Vec::new();
-    for (at, field) in plan.fields.iter().enumerate() {
+    for at in 0..plan.fields.len() {
         let mut mapping = table.mapping.iter().filter(|(field, _)| needed.contains(field));
         let mapped = mapping.find(|(id, _)| id.0 == at);
         let Some((_, column)) = mapped else {
             cells.push(Cells::Absent);
             continue;
         };
-        let mut series = source.column(column)?.series.clone();
-        if field.ty == Type::Float && *series.dtype() != DataType::Float64 {
-            series = series
-                .cast(&DataType::Float64)
-                .map_err(|error| super::engine_fault("widening a field", &error))?;
-        }
-        cells.push(Cells::of(&series)?);
+        cells.push(cells_of(plan, FieldId(at), source, column)?);
     }
     Ok(cells)
+}
+
+fn cells_of(plan: &Plan, field: FieldId, source: &Loaded, column: &str) -> Outcome<Cells> {
+    let series = &source.column(column)?.series;
+    if plan.fields[field.0].ty == Type::Float && *series.dtype() != DataType::Float64 {
+        let series = series
+            .cast(&DataType::Float64)
+            .map_err(|error| super::engine_fault("widening a field", &error))?;
+        return Cells::of(&series);
+    }
+    Cells::of(series)
 }
 
 /// How the values of one column become keys of one field.
@@ -415,18 +475,18 @@ impl<'a> KeyReader<'a> {
         self.key.chain.apply(&text, self.region(row)).map(Cow::into_owned)
     }
 
-    /// True if the value is usable: its key is not empty.
+    /// True if a value is usable, so that its key is not empty: cell `at` of `cells`, of the record
+    /// of this row.
     #[must_use]
-    pub fn usable(&self, row: usize) -> bool {
-        match &self.cells {
+    pub fn usable(&self, cells: &Cells, at: usize, row: usize) -> bool {
+        match cells {
             // The first byte stands in the view: long texts need not be looked at.
-            Cells::Text(cells) if self.key.chain.is_trim() && starts_plainly(cells, row) => true,
-            Cells::Text(_) | Cells::Int(_) => self
-                .cells
-                .text(row)
-                .is_some_and(|text| self.key.chain.has_key(&text, self.region(row))),
+            Cells::Text(cells) if self.key.chain.is_trim() && starts_plainly(cells, at) => true,
+            Cells::Text(_) | Cells::Int(_) => {
+                cells.text(at).is_some_and(|text| self.key.chain.has_key(&text, self.region(row)))
+            }
             // Other types are compared as they are; each value has a text that is not empty.
-            cells => !cells.is_null(row),
+            cells => !cells.is_null(at),
         }
     }
 

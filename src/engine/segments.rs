@@ -122,40 +122,56 @@ pub struct Court<'a> {
 }
 
 impl Court<'_> {
+    /// For each segment what stops each profile before the rule; `InSegment` where nothing does.
+    #[must_use]
+    pub fn gate(&self) -> Vec<Vec<Verdict>> {
+        let gate = |segment: &Segment| {
+            let suppressed = self.suppressed_through(&segment.channels);
+            let verdict = |profile: usize| {
+                if suppressed[profile] {
+                    return Verdict::Suppressed;
+                }
+                self.stopped_by_gate(segment, profile).unwrap_or(Verdict::InSegment)
+            };
+            (0..self.clusters.profiles).into_par_iter().with_min_len(4096).map(verdict).collect()
+        };
+        self.plan.segments.iter().map(gate).collect()
+    }
+
     /// Judges every profile in every segment. A rule is evaluated for those alone that the gate lets
     /// through: whom it stops, no rule brings in.
     ///
     /// # Errors
     /// Faults of the engine.
-    pub fn judge(&self, columns: &ProfileColumns<'_>) -> Outcome<Verdicts> {
+    pub fn judge(
+        &self,
+        mut of: Vec<Vec<Verdict>>,
+        columns: &ProfileColumns<'_>,
+    ) -> Outcome<Verdicts> {
         let profiles = self.clusters.profiles;
-        let mut of: Vec<Vec<Verdict>> = vec![Vec::new(); self.plan.segments.len()];
         for id in &self.plan.segment_order {
             let segment = &self.plan.segments[id.0];
-            let suppressed = self.suppressed_through(&segment.channels);
-            let is_in =
-                |member: &crate::plan::SegmentId, at: usize| of[member.0][at] == Verdict::InSegment;
-            // Before the rule: all that stops, and what the set operations say.
-            let mut verdicts: Vec<Verdict> = (0..profiles)
-                .into_par_iter()
-                .with_min_len(4096)
-                .map(|profile| {
-                    if suppressed[profile] {
-                        return Verdict::Suppressed;
-                    }
-                    if let Some(stopped) = self.stopped_by_gate(segment, profile) {
-                        return stopped;
-                    }
-                    let is_in = |member: &crate::plan::SegmentId| is_in(member, profile);
+            let mut verdicts = std::mem::take(&mut of[id.0]);
+            if !(segment.union.is_empty()
+                && segment.intersect.is_empty()
+                && segment.except.is_empty())
+            {
+                let is_out = |profile: usize| {
+                    let is_in = |member: &crate::plan::SegmentId| {
+                        of[member.0][profile] == Verdict::InSegment
+                    };
                     let union = segment.union.is_empty() || segment.union.iter().any(is_in);
                     let intersect = segment.intersect.iter().all(is_in);
-                    if union && intersect && !segment.except.iter().any(is_in) {
-                        Verdict::InSegment
-                    } else {
-                        Verdict::SetOperation
-                    }
-                })
-                .collect();
+                    !union || !intersect || segment.except.iter().any(is_in)
+                };
+                verdicts.par_iter_mut().enumerate().with_min_len(4096).for_each(
+                    |(profile, verdict)| {
+                        if *verdict == Verdict::InSegment && is_out(profile) {
+                            *verdict = Verdict::SetOperation;
+                        }
+                    },
+                );
+            }
             if let Some(rule) = &segment.rule {
                 let open = |verdict| matches!(verdict, Verdict::InSegment | Verdict::SetOperation);
                 let candidates: Vec<u32> = (0..u32::try_from(profiles).unwrap_or(u32::MAX))

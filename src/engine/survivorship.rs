@@ -181,7 +181,8 @@ impl<'a> Values<'a> {
             Some(digests) => digests[record as usize] != 0,
             None => {
                 let (table, row) = self.records.place(record);
-                self.readers[table.0][field.0].usable(row)
+                let (cells, at) = self.records.cell(record, field);
+                self.readers[table.0][field.0].usable(cells, at, row)
             }
         }
     }
@@ -214,7 +215,7 @@ impl<'a> Values<'a> {
         rank_a
             .cmp(&rank_b)
             .then_with(|| records.place(a).0.cmp(&records.place(b).0))
-            .then_with(|| records.id(b).cmp(&records.id(a)))
+            .then_with(|| records.compare_ids(b, a))
             .then_with(|| self.compare_values(a, b))
             .then_with(|| records.compare_cells(a, b, self.digests.len()))
     }

@@ -326,7 +326,7 @@ fn compare(piece: &Piece, rows: usize, prints: &[u64]) -> Result<(), String> {
 fn verify_groups(path: &Path, pieces: &[Piece]) -> Result<(), String> {
     let Some(first) = pieces.first() else { return Ok(()) };
     let names: Vec<String> = first.schema.iter_names().map(ToString::to_string).collect();
-    let groups = parquet::visit(&names, path, |(series, rows)| {
+    let groups = parquet::visit(&names, path, |_, (series, rows)| {
         let same = first.schema.iter_values().eq(series.iter().map(|series| series.dtype()));
         (same, rows, series.iter().map(print).collect::<Vec<_>>())
     })

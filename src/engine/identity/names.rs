@@ -165,7 +165,7 @@ fn anchor_of(records: &Records, members: &[Record]) -> Record {
         if records.place(record).0 != table {
             break;
         }
-        if records.id(record).as_deref() < records.id(best).as_deref() {
+        if records.compare_ids(record, best).is_lt() {
             best = record;
         }
     }

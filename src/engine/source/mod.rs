@@ -60,6 +60,8 @@ pub struct LoadedColumn {
 pub struct Loaded {
     /// Records.
     pub rows: usize,
+    /// Of a part of a Parquet source: how many records stand before it.
+    first: usize,
     columns: Vec<(String, LoadedColumn)>,
     /// The files.
     pub files: Vec<FileRecord>,
@@ -84,7 +86,7 @@ impl Loaded {
     /// Without columns: all rows were looked at already.
     #[must_use]
     pub fn of_files(files: Vec<FileRecord>, rows: usize) -> Self {
-        Self { rows, columns: Vec::new(), files }
+        Self { rows, first: 0, columns: Vec::new(), files }
     }
 
     /// Texts in buffers of their own, without what decoding left beside them.
@@ -132,6 +134,38 @@ impl Loaded {
 /// engine.
 pub fn load(source: &Source, wanted: &[&str]) -> Outcome<Loaded> {
     let (files, parts) = visit(source, wanted, |part| Ok(part.compact()))?;
+    whole(source, wanted, files, parts)
+}
+
+/// As [`load`] of Parquet files, those rows alone that `is_wanted` by their number in the source.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_some(
+    source: &Source,
+    wanted: &[&str],
+    is_wanted: impl Fn(usize) -> bool + Sync,
+) -> Outcome<Loaded> {
+    let (files, parts) = visit(source, wanted, |mut part| {
+        let rows = part.first..part.first + part.rows;
+        let mask: BooleanChunked = rows.map(|row| Some(is_wanted(row))).collect();
+        for (_, column) in &mut part.columns {
+            column.series =
+                column.series.filter(&mask).map_err(|e| engine_fault("choosing rows", &e))?;
+        }
+        part.rows = mask.sum().unwrap_or(0) as usize;
+        Ok(part.compact())
+    })?;
+    whole(source, wanted, files, parts)
+}
+
+/// All parts as one.
+fn whole(
+    source: &Source,
+    wanted: &[&str],
+    files: Vec<FileRecord>,
+    parts: Vec<Loaded>,
+) -> Outcome<Loaded> {
     let rows = parts.iter().map(|part| part.rows).sum();
     let mut by_column: Vec<Vec<LoadedColumn>> = Vec::new();
     for part in parts {
@@ -142,7 +176,7 @@ pub fn load(source: &Source, wanted: &[&str]) -> Outcome<Loaded> {
     }
     let names = names(&in_use(source, wanted)).into_iter();
     let joined: Outcome<Vec<LoadedColumn>> = by_column.into_par_iter().map(join).collect();
-    Ok(Loaded { rows, columns: names.zip(joined?).collect(), files })
+    Ok(Loaded { rows, first: 0, columns: names.zip(joined?).collect(), files })
 }
 
 /// The columns of a source that are wanted, in its order.
@@ -181,9 +215,12 @@ pub fn visit<T: Send>(
     make: impl Fn(Loaded) -> Outcome<T> + Sync,
 ) -> Outcome<(Vec<FileRecord>, Vec<T>)> {
     let columns = in_use(source, wanted);
-    let mut files = Vec::new();
+    let mut files: Vec<FileRecord> = Vec::new();
     let mut all = Vec::new();
     for file in &source.files {
+        let before = files.iter().map(|file| file.rows).sum::<u64>();
+        let before = usize::try_from(before).unwrap_or(usize::MAX);
+        let make = |part: Loaded| make(Loaded { first: before + part.first, ..part });
         let (record, parts) = visit_file(source, &columns, file, &make)?;
         files.push(record);
         all.extend(parts);
@@ -252,7 +289,7 @@ fn visit_file<T: Send>(
                 Format::Delimited { delimiter, quoted, .. } => {
                     delimited(source, &typing, file, text, delimiter, quoted)?
                 }
-                _ => vec![typing.part(lines(source, columns, file, &text)?)],
+                _ => vec![typing.part(0, lines(source, columns, file, &text)?)],
             };
             (visited, bytes, digest)
         }
@@ -260,9 +297,9 @@ fn visit_file<T: Send>(
             let (digest, visited) = std::thread::scope(|scope| {
                 let digest = scope.spawn(|| digest_file(file));
                 let visited = if source.format == Format::Parquet {
-                    parquet::visit(&names(columns), file, |raw| typing.part(raw))
+                    parquet::visit(&names(columns), file, |first, raw| typing.part(first, raw))
                 } else {
-                    ipc(columns, file).map(|raw| vec![typing.part(raw)])
+                    ipc(columns, file).map(|raw| vec![typing.part(0, raw)])
                 };
                 (digest.join(), visited)
             });
@@ -297,11 +334,13 @@ struct Typing<'a, M> {
 }
 
 impl<T, M: Fn(Loaded) -> Outcome<T>> Typing<'_, M> {
-    fn part(&self, (series, rows): Raw) -> Visited<T> {
+    /// `first` is how many rows of the file stand before the part, where this is known.
+    fn part(&self, first: usize, (series, rows): Raw) -> Visited<T> {
         let typed = typed::all(series, self.columns, self.zone);
         let made = typed.and_then(|columns| {
             let names = names(self.columns).into_iter();
-            let part = Loaded { rows, columns: names.zip(columns).collect(), files: Vec::new() };
+            let columns = names.zip(columns).collect();
+            let part = Loaded { rows, first, columns, files: Vec::new() };
             (self.make)(part).map_err(typed::Stop::Faults)
         });
         (rows, made)
@@ -374,7 +413,7 @@ fn delimited<T: Send, M: Fn(Loaded) -> Outcome<T> + Sync>(
         let series = part.cells.into_iter().zip(columns).map(|(cells, column)| {
             StringChunked::with_chunk(column.name.as_str().into(), cells).into_series()
         });
-        typing.part((series.collect(), part.records))
+        typing.part(0, (series.collect(), part.records))
     });
     let Some(visited) = visited else {
         // Record by record, to say which is wrong.

@@ -11,14 +11,15 @@ use super::{Raw, catalog, damaged};
 use crate::diagnostics::Outcome;
 
 /// Reads the columns of every row group, several groups at once, and gives what `make` makes of
-/// each, in their order. A file without rows is one group of none.
+/// the number of rows before it and of its columns, in their order. A file without rows is one
+/// group of none.
 ///
 /// # Errors
 /// A file that cannot be read.
 pub fn visit<T: Send>(
     names: &[String],
     file: &Path,
-    make: impl Fn(Raw) -> T + Sync,
+    make: impl Fn(usize, Raw) -> T + Sync,
 ) -> Outcome<Vec<T>> {
     let open = || File::open(file).map_err(|error| catalog::unreadable(file, &error));
     let fault = |error| damaged(file, error);
@@ -26,7 +27,7 @@ pub fn visit<T: Send>(
     let mut whole = (**reader.get_metadata().map_err(fault)?).clone();
     let mut groups = std::mem::take(&mut whole.row_groups);
     groups.retain(|group| group.num_rows() > 0);
-    let read = |metadata| -> Outcome<T> {
+    let read = |first, metadata| -> Outcome<T> {
         let mut reader = ParquetReader::new(open()?);
         reader.set_metadata(Arc::new(metadata));
         let frame = reader
@@ -38,18 +39,27 @@ pub fn visit<T: Send>(
             .iter()
             .map(|name| frame.column(name).map(|column| column.as_materialized_series().rechunk()))
             .collect();
-        Ok(make((series.map_err(fault)?, frame.height())))
+        Ok(make(first, (series.map_err(fault)?, frame.height())))
     };
     if groups.is_empty() {
-        return Ok(vec![read(whole)?]);
+        return Ok(vec![read(0, whole)?]);
     }
+    let firsts: Vec<usize> = groups
+        .iter()
+        .scan(0, |before, group| {
+            let first = *before;
+            *before += group.num_rows();
+            Some(first)
+        })
+        .collect();
     groups
         .into_par_iter()
-        .map(|group| {
+        .zip(firsts)
+        .map(|(group, first)| {
             let mut metadata = whole.clone();
             metadata.num_rows = group.num_rows();
             metadata.row_groups = vec![group];
-            read(metadata)
+            read(first, metadata)
         })
         .collect()
 }
