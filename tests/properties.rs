@@ -223,11 +223,28 @@ fn tables_that_nobody_asks_for_change_no_export() {
             let narrow = file.with_file_name("narrow.yaml");
             let lines: Vec<&str> = lines.collect();
             std::fs::write(&narrow, lines.join("\n")).expect("a file can be written");
-            let narrow = run(&narrow);
             let mut faults = Differences::default();
-            faults.equal("the account", &narrow.0, &whole.0);
-            if narrow.1 != whole.1 {
-                faults.0.push("an export differs".to_owned());
+            let mut compare = |what: &str, other: (serde_json::Value, Vec<Vec<u8>>)| {
+                faults.equal(&format!("the account {what}"), &other.0, &whole.0);
+                if other.1 != whole.1 {
+                    faults.0.push(format!("an export differs {what}"));
+                }
+            };
+            compare("without wide tables", run(&narrow));
+            // Without any table most values are read late, if at all.
+            if case.exports > 0 {
+                let mut inside = false;
+                let lines: Vec<&str> = text
+                    .lines()
+                    .filter(|line| {
+                        if !line.starts_with(' ') {
+                            inside = line.starts_with("outputs:");
+                        }
+                        !inside
+                    })
+                    .collect();
+                std::fs::write(&narrow, lines.join("\n")).expect("a file can be written");
+                compare("without tables", run(&narrow));
             }
             faults.0
         });

@@ -17,6 +17,7 @@ use super::keys;
 use super::records::Records;
 use super::segments::Verdict;
 use super::source::{self, Loaded};
+use super::tuning::reads_late;
 use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
 use crate::plan::{FieldId, Format, Keep, LinkRule, OutColumn, Plan, RegionFrom};
 
@@ -102,7 +103,8 @@ fn narrow(plan: &Plan) -> bool {
         && !keeps.into_iter().any(|keep| keep == Keep::MostFilled)
         && sources.len() == plan.tables.len()
         && sources.is_disjoint(&others)
-        && sources.iter().all(|source| plan.sources[source.0].format == Format::Parquet)
+        && (reads_late()
+            || sources.iter().all(|source| plan.sources[source.0].format == Format::Parquet))
 }
 
 /// Some rows of a table, and how many of them stand before each.

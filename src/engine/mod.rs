@@ -27,6 +27,7 @@ mod similar;
 pub mod source;
 mod survivorship;
 mod tables;
+mod tuning;
 
 pub use consent::State;
 pub use segments::{Audience, Verdict};

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::digest::Digest;
 use super::records::Record;
+use super::tuning::part;
 
 const BITS: u32 = 10;
 
@@ -160,7 +161,8 @@ impl<E> Scattered<E> {
 /// a chunk fills its partitions.
 #[must_use]
 pub fn chunk_rows(rows: usize) -> usize {
-    (rows / (rayon::current_num_threads() * 4)).max(1 << 14)
+    let least = part(1 << 14, 3);
+    (rows / (rayon::current_num_threads() * 4)).max(least)
 }
 
 /// Scatters the keys of records; 0 is none.

@@ -17,6 +17,7 @@ use super::identity::{Clusters, CustomerId};
 use super::keys::Keys;
 use super::records::{Record, Records};
 use super::survivorship::{NOBODY, Survivors};
+use super::tuning::part;
 use crate::diagnostics::Outcome;
 use crate::plan::{FieldId, OutColumn, Plan, Type, hex};
 
@@ -218,7 +219,10 @@ pub enum Rows<'a> {
 
 impl Rows<'_> {
     /// Rows of a piece; the last may have fewer.
-    pub const PIECE: usize = 1 << 17;
+    #[must_use]
+    pub fn piece_rows() -> usize {
+        part(1 << 17, 2)
+    }
 
     /// Number of rows.
     #[must_use]
@@ -245,7 +249,7 @@ impl Rows<'_> {
     /// Number of pieces, at least one.
     #[must_use]
     pub fn pieces(&self) -> usize {
-        self.height().div_ceil(Self::PIECE).max(1)
+        self.height().div_ceil(Self::piece_rows()).max(1)
     }
 
     /// Some of the pieces, each column in one chunk. Several are made faster at once than one by
@@ -254,8 +258,8 @@ impl Rows<'_> {
     /// # Errors
     /// Faults of the engine.
     pub fn some(&self, pieces: Range<usize>) -> Outcome<Vec<DataFrame>> {
-        let start = pieces.start * Self::PIECE;
-        let end = self.height().min(pieces.end * Self::PIECE);
+        let start = pieces.start * Self::piece_rows();
+        let end = self.height().min(pieces.end * Self::piece_rows());
         let (frame, offset) = match self {
             Self::Frame(frame) => (Cow::Borrowed(frame), start),
             Self::Profiles { columns, wanted, profiles, ids } => {
@@ -264,9 +268,11 @@ impl Rows<'_> {
             }
         };
         let piece = |at: usize| {
-            let from = offset + at * Self::PIECE;
-            let mut piece =
-                frame.slice(i64::try_from(from).unwrap_or(i64::MAX), Self::PIECE.min(end - start));
+            let from = offset + at * Self::piece_rows();
+            let mut piece = frame.slice(
+                i64::try_from(from).unwrap_or(i64::MAX),
+                Self::piece_rows().min(end - start),
+            );
             piece.rechunk_mut();
             piece
         };

@@ -262,7 +262,7 @@ impl Court<'_> {
             let rule = out.column(result).map_err(fault)?.as_materialized_series();
             Ok(rule.bool().map_err(fault)?.iter().collect())
         };
-        let pieces: Outcome<Vec<_>> = profiles.par_chunks(Rows::PIECE).map(piece).collect();
+        let pieces: Outcome<Vec<_>> = profiles.par_chunks(Rows::piece_rows()).map(piece).collect();
         Ok(pieces?.concat())
     }
 

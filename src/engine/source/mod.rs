@@ -89,6 +89,23 @@ impl Loaded {
         Self { rows, first: 0, columns: Vec::new(), files }
     }
 
+    /// Some of the rows.
+    fn only(mut self, is_wanted: impl Fn(usize) -> bool) -> Outcome<Self> {
+        let rows = self.first..self.first + self.rows;
+        let mask: BooleanChunked = rows.map(|row| Some(is_wanted(row))).collect();
+        for (_, column) in &mut self.columns {
+            // Which cells were a date alone is asked of consent tables only.
+            column.date_only = None;
+            column.series = column
+                .series
+                .filter(&mask)
+                .map_err(|e| engine_fault("choosing rows", &e))?
+                .rechunk();
+        }
+        self.rows = mask.sum().map_or(0, |rows| rows as usize);
+        Ok(self)
+    }
+
     /// Texts in buffers of their own, without what decoding left beside them.
     fn compact(mut self) -> Self {
         for (_, column) in &mut self.columns {
@@ -137,7 +154,8 @@ pub fn load(source: &Source, wanted: &[&str]) -> Outcome<Loaded> {
     whole(source, wanted, files, parts)
 }
 
-/// As [`load`] of Parquet files, those rows alone that `is_wanted` by their number in the source.
+/// As [`load`], those rows alone that `is_wanted` by their number in the source. Of files but
+/// Parquet all rows are in memory at first.
 ///
 /// # Errors
 /// As [`load`].
@@ -146,16 +164,10 @@ pub fn load_some(
     wanted: &[&str],
     is_wanted: impl Fn(usize) -> bool + Sync,
 ) -> Outcome<Loaded> {
-    let (files, parts) = visit(source, wanted, |mut part| {
-        let rows = part.first..part.first + part.rows;
-        let mask: BooleanChunked = rows.map(|row| Some(is_wanted(row))).collect();
-        for (_, column) in &mut part.columns {
-            column.series =
-                column.series.filter(&mask).map_err(|e| engine_fault("choosing rows", &e))?;
-        }
-        part.rows = mask.sum().unwrap_or(0) as usize;
-        Ok(part.compact())
-    })?;
+    if source.format != Format::Parquet {
+        return load(source, wanted)?.only(is_wanted);
+    }
+    let (files, parts) = visit(source, wanted, |part| Ok(part.only(&is_wanted)?.compact()))?;
     whole(source, wanted, files, parts)
 }
 

@@ -11,6 +11,7 @@ use polars_arrow::array::{MutableBinaryViewArray, Utf8ViewArray};
 use rayon::prelude::*;
 
 use crate::diagnostics::{Code, Diagnostic};
+use crate::engine::tuning;
 
 /// A fault in a text file: code, message, record (1 is the first after the header) and line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -388,12 +389,13 @@ pub struct Part {
 fn bounds(bytes: &[u8], body: usize, quoted: bool) -> Vec<usize> {
     /// Large enough to be worth a thread, small enough that threads end together.
     const PART: usize = 1 << 21;
-    let count = (bytes.len() - body).div_ceil(PART).max(1);
-    let starts: Vec<usize> = (0..count).map(|part| body + part * PART).collect();
+    let size = tuning::part(PART, 48);
+    let count = (bytes.len() - body).div_ceil(size).max(1);
+    let starts: Vec<usize> = (0..count).map(|part| body + part * size).collect();
     let quotes: Vec<usize> = starts
         .par_iter()
         .map(|start| {
-            let end = bytes.len().min(start + PART);
+            let end = bytes.len().min(start + size);
             if quoted { memchr::memchr_iter(b'"', &bytes[*start..end]).count() } else { 0 }
         })
         .collect();
