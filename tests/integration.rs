@@ -12,6 +12,7 @@ mod golden;
 mod harness;
 mod intake;
 mod known_answers;
+mod late;
 mod oracle;
 mod overlinking;
 mod properties;
