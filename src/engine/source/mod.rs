@@ -13,8 +13,10 @@ pub mod text;
 mod typed;
 pub mod values;
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::Read as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
@@ -150,7 +152,10 @@ impl Loaded {
 /// What the files' own checks find, values that do not read as their declared type, faults of the
 /// engine.
 pub fn load(source: &Source, wanted: &[&str]) -> Outcome<Loaded> {
-    let (files, parts) = visit(source, wanted, |part| Ok(part.compact()))?;
+    // Texts cut from a file stand in buffers of their own already.
+    let is_binary = matches!(source.format, Format::Parquet | Format::Ipc);
+    let (files, parts) =
+        visit(source, wanted, |part| Ok(if is_binary { part.compact() } else { part }))?;
     whole(source, wanted, files, parts)
 }
 
@@ -293,17 +298,22 @@ fn visit_file<T: Send>(
     let typing = Typing { columns, zone: &zone, make };
     let (visited, bytes, digest) = match source.format {
         Format::Delimited { compression, .. } | Format::Ndjson { compression } => {
-            let stored = fs::read(file).map_err(|error| catalog::unreadable(file, &error))?;
-            let bytes = stored.len() as u64;
-            let digest = xxh3_128(&stored);
-            let text = decompress(stored, compression, file)?;
-            let visited = match source.format {
-                Format::Delimited { delimiter, quoted, .. } => {
-                    delimited(source, &typing, file, text, delimiter, quoted)?
-                }
-                _ => vec![typing.part(0, lines(source, columns, file, &text)?)],
-            };
-            (visited, bytes, digest)
+            let stored = read(file).map_err(|error| catalog::unreadable(file, &error))?;
+            let (digest, visited) = rayon::join(
+                || xxh3_128(&stored),
+                || {
+                    let text = decompress(&stored, compression, file)?;
+                    match source.format {
+                        Format::Delimited { delimiter, quoted, .. } => {
+                            delimited(source, &typing, file, &text, delimiter, quoted)
+                        }
+                        _ => {
+                            lines(source, columns, file, &text).map(|raw| vec![typing.part(0, raw)])
+                        }
+                    }
+                },
+            );
+            (visited?, stored.len() as u64, digest)
         }
         Format::Parquet | Format::Ipc => {
             let (digest, visited) = std::thread::scope(|scope| {
@@ -374,15 +384,36 @@ fn settle<T>(
     Ok((rows, parts))
 }
 
-fn decompress(stored: Vec<u8>, compression: Compression, file: &Path) -> Outcome<Vec<u8>> {
+/// All bytes of a file, several stretches at once.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    const STRETCH: usize = 1 << 23;
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    let bytes = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
+    if !metadata.is_file() || bytes < STRETCH {
+        return fs::read(path);
+    }
+    let mut all = vec![0; bytes];
+    all.par_chunks_mut(STRETCH)
+        .zip((0..).step_by(STRETCH).take(bytes.div_ceil(STRETCH)).collect::<Vec<u64>>())
+        .try_for_each(|(stretch, offset)| file.read_exact_at(stretch, offset))?;
+    // One that grew meanwhile is read as it is now.
+    if file.metadata()?.len() == metadata.len() { Ok(all) } else { fs::read(path) }
+}
+
+fn decompress<'a>(
+    stored: &'a [u8],
+    compression: Compression,
+    file: &Path,
+) -> Outcome<Cow<'a, [u8]>> {
     if compression == Compression::None {
-        return Ok(stored);
+        return Ok(Cow::Borrowed(stored));
     }
     let mut text = Vec::new();
-    catalog::decompressed(stored.as_slice(), compression)
+    catalog::decompressed(stored, compression)
         .and_then(|mut reader| reader.read_to_end(&mut text))
         .map_err(|error| catalog::unreadable(file, &error))?;
-    Ok(text)
+    Ok(Cow::Owned(text))
 }
 
 fn digest_file(file: &Path) -> std::io::Result<u128> {
@@ -403,42 +434,56 @@ fn delimited<T: Send, M: Fn(Loaded) -> Outcome<T> + Sync>(
     source: &Source,
     typing: &Typing<'_, M>,
     file: &Path,
-    mut bytes: Vec<u8>,
+    mut bytes: &[u8],
     delimiter: u8,
     quoted: bool,
 ) -> Outcome<Vec<Visited<T>>> {
-    while bytes.starts_with(b"\xEF\xBB\xBF") {
-        bytes.drain(..3);
+    while let Some(rest) = bytes.strip_prefix(b"\xEF\xBB\xBF") {
+        bytes = rest;
     }
+    let is_known = |text: &text::Delimited<'_>| {
+        let known = source.columns.iter().map(|column| column.name.as_str());
+        known.eq(text.header.iter().map(String::as_str))
+    };
+    if let Some(text) = text::Delimited::unchecked(bytes, delimiter, quoted)
+        && is_known(&text)
+        && let Some(visited) = cut(source, typing, &text)
+    {
+        return Ok(visited);
+    }
+    // Byte by byte and record by record, to say what is wrong.
     let fault = |fault: text::Fault| fault.into_diagnostic(file);
-    let text = text::utf8(&bytes).map_err(fault)?;
+    let text = text::utf8(bytes).map_err(fault)?;
     let text = text::Delimited::open(text, delimiter, quoted).map_err(fault)?;
-    let known = source.columns.iter().map(|column| column.name.as_str());
-    if !known.eq(text.header.iter().map(String::as_str)) {
+    if !is_known(&text) {
         return Err(changed(file).into());
     }
+    let records = text.walk().map_err(fault)?;
+    Err(Diagnostic::error(
+        Code::AccountFault,
+        format!("the file has {records} records, but not all can be read"),
+    )
+    .in_file(Site { file: file.to_path_buf(), ..Site::default() })
+    .help("please report this: the two ways of reading must agree")
+    .into())
+}
+
+/// What becomes of the parts of a delimited text; none if it has a fault.
+fn cut<T: Send, M: Fn(Loaded) -> Outcome<T> + Sync>(
+    source: &Source,
+    typing: &Typing<'_, M>,
+    text: &text::Delimited<'_>,
+) -> Option<Vec<Visited<T>>> {
     let columns = typing.columns;
     let place = |name: &String| columns.iter().position(|column| column.name == *name);
     let columns_of_fields = text.header.iter().map(place).collect();
     let wanted = text::Wanted { columns: columns_of_fields, nulls: &source.nulls };
-    let visited = text.cut(&wanted, |part| {
+    text.cut(&wanted, |part| {
         let series = part.cells.into_iter().zip(columns).map(|(cells, column)| {
             StringChunked::with_chunk(column.name.as_str().into(), cells).into_series()
         });
         typing.part(0, (series.collect(), part.records))
-    });
-    let Some(visited) = visited else {
-        // Record by record, to say which is wrong.
-        let records = text.walk().map_err(fault)?;
-        return Err(Diagnostic::error(
-            Code::AccountFault,
-            format!("the file has {records} records, but not all can be read"),
-        )
-        .in_file(Site { file: file.to_path_buf(), ..Site::default() })
-        .help("please report this: the two ways of reading must agree")
-        .into());
-    };
-    Ok(visited)
+    })
 }
 
 fn changed(file: &Path) -> Diagnostic {

@@ -102,7 +102,6 @@ pub fn utf8(bytes: &[u8]) -> Result<&str, Fault> {
 pub struct Delimited<'a> {
     /// The header's fields, trimmed.
     pub header: Vec<String>,
-    text: &'a str,
     /// Stands behind the header.
     body: Walker<'a>,
 }
@@ -124,7 +123,15 @@ impl<'a> Delimited<'a> {
                 .help("convert the line ends, for example with `tr '\\r' '\\n'`"));
         }
         let mut body = Walker { bytes, delimiter, quoted, bare, at: 0, line: 1, record: 0 };
-        Ok(Self { header: header(&mut body)?, text, body })
+        Ok(Self { header: header(&mut body)?, body })
+    }
+
+    /// As [`open`](Self::open), of bytes that nobody has looked at yet: [`cut`](Self::cut) does so on
+    /// the way, part by part. `None` if the header has a fault.
+    #[must_use]
+    pub fn unchecked(bytes: &'a [u8], delimiter: u8, quoted: bool) -> Option<Self> {
+        let mut body = Walker { bytes, delimiter, quoted, bare: false, at: 0, line: 1, record: 0 };
+        Some(Self { header: header(&mut body).ok()?, body })
     }
 
     /// Walks all records one after the other and gives their number.
@@ -155,8 +162,8 @@ impl<'a> Delimited<'a> {
     }
 
     /// Walks all records in parallel and takes the wanted cells on the way, part by part; gives what
-    /// `make` makes of each, in their order. `None` if there is any fault: [`walk`](Self::walk)
-    /// then says which.
+    /// `make` makes of each, in their order. `None` if there is any fault, of the encoding too:
+    /// [`utf8`] and [`walk`](Self::walk) then say which.
     ///
     /// The text is divided at line feeds outside of quotes, which the number of quotes before them
     /// tells, if quotes stand only where they may. Each part must hold whole records and no fault;
@@ -170,8 +177,13 @@ impl<'a> Delimited<'a> {
         bounds(self.body.bytes, self.body.at, self.body.quoted)
             .par_windows(2)
             .map(|bounds| {
-                let text = &self.text[bounds[0]..bounds[1]];
-                let walker = Walker { bytes: text.as_bytes(), at: 0, ..self.body };
+                let bytes = &self.body.bytes[bounds[0]..bounds[1]];
+                let text = simdutf8::basic::from_utf8(bytes).ok()?;
+                if memchr(0, bytes).is_some() {
+                    return None;
+                }
+                let bare = has_bare_cr(bytes);
+                let walker = Walker { bytes, at: 0, bare, ..self.body };
                 part(text, walker, wanted).map(&make)
             })
             .collect()
