@@ -168,9 +168,9 @@ fn head(file: &Path, compression: Compression) -> Result<Vec<u8>, Diagnostic> {
 
 /// A reader of a file's text bytes.
 pub fn decompressed<'a>(
-    stored: impl io::Read + 'a,
+    stored: impl io::Read + Send + 'a,
     compression: Compression,
-) -> io::Result<Box<dyn io::Read + 'a>> {
+) -> io::Result<Box<dyn io::Read + Send + 'a>> {
     Ok(match compression {
         Compression::None => Box::new(stored),
         Compression::Gzip => {

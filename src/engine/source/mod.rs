@@ -9,14 +9,14 @@
 pub mod catalog;
 pub mod ndjson;
 pub mod parquet;
+mod stretches;
 pub mod text;
 mod typed;
 pub mod values;
 
 use std::borrow::Cow;
 use std::fs::{self, File};
-use std::io::Read as _;
-use std::os::unix::fs::FileExt as _;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
@@ -297,23 +297,24 @@ fn visit_file<T: Send>(
     let zone = TimeZone::get(&source.timezone).unwrap_or(TimeZone::UTC);
     let typing = Typing { columns, zone: &zone, make };
     let (visited, bytes, digest) = match source.format {
-        Format::Delimited { compression, .. } | Format::Ndjson { compression } => {
-            let stored = read(file).map_err(|error| catalog::unreadable(file, &error))?;
-            let (digest, visited) = rayon::join(
-                || xxh3_128(&stored),
-                || {
-                    let text = decompress(&stored, compression, file)?;
-                    match source.format {
-                        Format::Delimited { delimiter, quoted, .. } => {
-                            delimited(source, &typing, file, &text, delimiter, quoted)
-                        }
-                        _ => {
-                            lines(source, columns, file, &text).map(|raw| vec![typing.part(0, raw)])
-                        }
-                    }
-                },
-            );
-            (visited?, stored.len() as u64, digest)
+        Format::Delimited { compression, delimiter, quoted } => {
+            let unreadable = |error: std::io::Error| catalog::unreadable(file, &error);
+            let mut stored = Digested::open(file).map_err(unreadable)?;
+            let visited = catalog::decompressed(&mut stored, compression)
+                .and_then(|text| cut(source, &typing, text, (delimiter, quoted)))
+                .map_err(unreadable)?;
+            let (bytes, digest) = stored.finish().map_err(unreadable)?;
+            let visited = match visited {
+                Some(visited) => visited,
+                None => return Err(fault_of(source, file, compression, (delimiter, quoted))),
+            };
+            (visited, bytes, digest)
+        }
+        Format::Ndjson { compression } => {
+            let stored = fs::read(file).map_err(|error| catalog::unreadable(file, &error))?;
+            let text = decompress(&stored, compression, file)?;
+            let visited = vec![typing.part(0, lines(source, columns, file, &text)?)];
+            (visited, stored.len() as u64, xxh3_128(&stored))
         }
         Format::Parquet | Format::Ipc => {
             let (digest, visited) = std::thread::scope(|scope| {
@@ -384,21 +385,32 @@ fn settle<T>(
     Ok((rows, parts))
 }
 
-/// All bytes of a file, several stretches at once.
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    const STRETCH: usize = 1 << 23;
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    let bytes = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
-    if !metadata.is_file() || bytes < STRETCH {
-        return fs::read(path);
+/// A file that is digested as it is read.
+struct Digested {
+    file: File,
+    hasher: Xxh3,
+    bytes: u64,
+}
+
+impl Digested {
+    fn open(path: &Path) -> std::io::Result<Self> {
+        Ok(Self { file: File::open(path)?, hasher: Xxh3::new(), bytes: 0 })
     }
-    let mut all = vec![0; bytes];
-    all.par_chunks_mut(STRETCH)
-        .zip((0..).step_by(STRETCH).take(bytes.div_ceil(STRETCH)).collect::<Vec<u64>>())
-        .try_for_each(|(stretch, offset)| file.read_exact_at(stretch, offset))?;
-    // One that grew meanwhile is read as it is now.
-    if file.metadata()?.len() == metadata.len() { Ok(all) } else { fs::read(path) }
+
+    /// Size and digest of the whole file, what nobody has read among it.
+    fn finish(mut self) -> std::io::Result<(u64, u128)> {
+        std::io::copy(&mut self, &mut std::io::sink())?;
+        Ok((self.bytes, self.hasher.digest128()))
+    }
+}
+
+impl Read for Digested {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.hasher.update(&buffer[..read]);
+        self.bytes += read as u64;
+        Ok(read)
+    }
 }
 
 fn decompress<'a>(
@@ -429,61 +441,63 @@ fn digest_file(file: &Path) -> std::io::Result<u128> {
     }
 }
 
-/// Walks a delimited file and takes the cells of the columns in use on the way.
-fn delimited<T: Send, M: Fn(Loaded) -> Outcome<T> + Sync>(
-    source: &Source,
-    typing: &Typing<'_, M>,
-    file: &Path,
-    mut bytes: &[u8],
-    delimiter: u8,
-    quoted: bool,
-) -> Outcome<Vec<Visited<T>>> {
-    while let Some(rest) = bytes.strip_prefix(b"\xEF\xBB\xBF") {
-        bytes = rest;
-    }
-    let is_known = |text: &text::Delimited<'_>| {
-        let known = source.columns.iter().map(|column| column.name.as_str());
-        known.eq(text.header.iter().map(String::as_str))
-    };
-    if let Some(text) = text::Delimited::unchecked(bytes, delimiter, quoted)
-        && is_known(&text)
-        && let Some(visited) = cut(source, typing, &text)
-    {
-        return Ok(visited);
-    }
-    // Byte by byte and record by record, to say what is wrong.
-    let fault = |fault: text::Fault| fault.into_diagnostic(file);
-    let text = text::utf8(bytes).map_err(fault)?;
-    let text = text::Delimited::open(text, delimiter, quoted).map_err(fault)?;
-    if !is_known(&text) {
-        return Err(changed(file).into());
-    }
-    let records = text.walk().map_err(fault)?;
-    Err(Diagnostic::error(
-        Code::AccountFault,
-        format!("the file has {records} records, but not all can be read"),
-    )
-    .in_file(Site { file: file.to_path_buf(), ..Site::default() })
-    .help("please report this: the two ways of reading must agree")
-    .into())
-}
-
 /// What becomes of the parts of a delimited text; none if it has a fault.
 fn cut<T: Send, M: Fn(Loaded) -> Outcome<T> + Sync>(
     source: &Source,
     typing: &Typing<'_, M>,
-    text: &text::Delimited<'_>,
-) -> Option<Vec<Visited<T>>> {
+    text: impl Read + Send,
+    written: (u8, bool),
+) -> std::io::Result<Option<Vec<Visited<T>>>> {
     let columns = typing.columns;
-    let place = |name: &String| columns.iter().position(|column| column.name == *name);
-    let columns_of_fields = text.header.iter().map(place).collect();
-    let wanted = text::Wanted { columns: columns_of_fields, nulls: &source.nulls };
-    text.cut(&wanted, |part| {
+    let wanted = |header: &[String]| {
+        let known = source.columns.iter().map(|column| column.name.as_str());
+        known.eq(header.iter().map(String::as_str)).then(|| {
+            let place = |name: &String| columns.iter().position(|column| column.name == *name);
+            text::Wanted { columns: header.iter().map(place).collect(), nulls: &source.nulls }
+        })
+    };
+    stretches::visit(text, written, wanted, |part| {
         let series = part.cells.into_iter().zip(columns).map(|(cells, column)| {
             StringChunked::with_chunk(column.name.as_str().into(), cells).into_series()
         });
         typing.part(0, (series.collect(), part.records))
     })
+}
+
+/// Looks at a delimited file that cannot be cut, byte by byte and record by record, to say what is
+/// wrong.
+fn fault_of(
+    source: &Source,
+    file: &Path,
+    compression: Compression,
+    (delimiter, quoted): (u8, bool),
+) -> Faults {
+    let look = || -> Outcome<u64> {
+        let stored = fs::read(file).map_err(|error| catalog::unreadable(file, &error))?;
+        let text = decompress(&stored, compression, file)?;
+        let mut bytes = &*text;
+        while let Some(rest) = bytes.strip_prefix(b"\xEF\xBB\xBF") {
+            bytes = rest;
+        }
+        let fault = |fault: text::Fault| fault.into_diagnostic(file);
+        let text = text::utf8(bytes).map_err(fault)?;
+        let text = text::Delimited::open(text, delimiter, quoted).map_err(fault)?;
+        let known = source.columns.iter().map(|column| column.name.as_str());
+        if !known.eq(text.header.iter().map(String::as_str)) {
+            return Err(changed(file).into());
+        }
+        Ok(text.walk().map_err(fault)?)
+    };
+    match look() {
+        Err(faults) => faults,
+        Ok(records) => Diagnostic::error(
+            Code::AccountFault,
+            format!("the file has {records} records, but not all can be read"),
+        )
+        .in_file(Site { file: file.to_path_buf(), ..Site::default() })
+        .help("please report this: the two ways of reading must agree")
+        .into(),
+    }
 }
 
 fn changed(file: &Path) -> Diagnostic {

@@ -134,6 +134,13 @@ impl<'a> Delimited<'a> {
         Some(Self { header: header(&mut body).ok()?, body })
     }
 
+    /// As [`unchecked`](Self::unchecked), of records that stand somewhere behind this header.
+    #[must_use]
+    pub fn rest(header: Vec<String>, bytes: &'a [u8], delimiter: u8, quoted: bool) -> Self {
+        let body = Walker { bytes, delimiter, quoted, bare: false, at: 0, line: 1, record: 0 };
+        Self { header, body }
+    }
+
     /// Walks all records one after the other and gives their number.
     ///
     /// # Errors
@@ -174,7 +181,29 @@ impl<'a> Delimited<'a> {
         wanted: &Wanted<'_>,
         make: impl Fn(Part) -> T + Sync,
     ) -> Option<Vec<T>> {
-        bounds(self.body.bytes, self.body.at, self.body.quoted)
+        self.cut_at(&self.bounds(true), wanted, make)
+    }
+
+    /// Where parts begin and end that hold whole records; if the text does not end here, that is
+    /// not known of its last records, which are left out.
+    #[must_use]
+    pub fn bounds(&self, ends_here: bool) -> Vec<usize> {
+        let mut bounds = bounds(self.body.bytes, self.body.at, self.body.quoted);
+        if !ends_here {
+            bounds.pop();
+        }
+        bounds
+    }
+
+    /// As [`cut`](Self::cut), in these parts.
+    #[must_use]
+    pub fn cut_at<T: Send>(
+        &self,
+        bounds: &[usize],
+        wanted: &Wanted<'_>,
+        make: impl Fn(Part) -> T + Sync,
+    ) -> Option<Vec<T>> {
+        bounds
             .par_windows(2)
             .map(|bounds| {
                 let bytes = &self.body.bytes[bounds[0]..bounds[1]];
