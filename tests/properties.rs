@@ -225,7 +225,7 @@ fn tables_that_nobody_asks_for_change_no_export() {
             std::fs::write(&narrow, lines.join("\n")).expect("a file can be written");
             let mut faults = Differences::default();
             let mut compare = |what: &str, other: (serde_json::Value, Vec<Vec<u8>>)| {
-                faults.equal(&format!("the account {what}"), &other.0, &whole.0);
+                faults.equal(format!("the account {what}"), &other.0, &whole.0);
                 if other.1 != whole.1 {
                     faults.0.push(format!("an export differs {what}"));
                 }

@@ -55,6 +55,7 @@ fn group(
     keys: &Keys,
     shown: &Shown<'_>,
 ) -> Outcome<Groups> {
+    const NONE: u32 = u32::MAX;
     let mut forest = Forest::new(clusters.profiles);
     for rule in &grouping.rules {
         for (one, other) in links(plan, rule, records, clusters, keys, shown)? {
@@ -62,7 +63,6 @@ fn group(
         }
     }
     // A group is named after the first of it in profile order.
-    const NONE: u32 = u32::MAX;
     let mut first_of = vec![NONE; clusters.profiles];
     let mut first = vec![NONE; clusters.profiles];
     let mut sizes = vec![0_u64; clusters.profiles];

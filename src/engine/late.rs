@@ -14,7 +14,7 @@ use super::cells::Cells;
 use super::engine_fault;
 use super::identity::Clusters;
 use super::keys;
-use super::records::Records;
+use super::records::{Records, cells_of};
 use super::segments::Verdict;
 use super::source::{self, Loaded};
 use super::tuning::reads_late;
@@ -207,7 +207,7 @@ pub fn read(
             for (at, field) in all.fields.iter_mut().enumerate() {
                 let mapped = table.mapping.iter().find(|(id, _)| id.0 == at && late.contains(id));
                 if let Some((_, column)) = mapped {
-                    *field = Some(of_table.cells(plan, FieldId(at), &some, column)?);
+                    *field = Some(cells_of(plan, FieldId(at), &some, column)?);
                 }
             }
         }

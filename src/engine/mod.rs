@@ -33,7 +33,7 @@ pub use consent::State;
 pub use segments::{Audience, Verdict};
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant as Clock;
+use std::time::{Duration, Instant as Clock};
 
 use polars::prelude::*;
 use rayon::prelude::*;
@@ -83,6 +83,18 @@ pub struct Stage {
     pub stage: &'static str,
     /// Milliseconds.
     pub milliseconds: u64,
+    /// The same, as measured.
+    #[serde(skip)]
+    pub elapsed: Duration,
+}
+
+impl Stage {
+    /// A stage that took so long.
+    #[must_use]
+    pub fn new(stage: &'static str, elapsed: Duration) -> Self {
+        let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        Self { stage, milliseconds, elapsed }
+    }
 }
 
 /// An internal table to write.
@@ -149,9 +161,9 @@ impl Stages {
     }
 
     fn end(&mut self, stage: &'static str) {
-        let milliseconds = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        info!(stage, milliseconds, "stage done");
-        self.done.push(Stage { stage, milliseconds });
+        let stage = Stage::new(stage, self.since.elapsed());
+        info!(stage = stage.stage, milliseconds = stage.milliseconds, "stage done");
+        self.done.push(stage);
         self.since = Clock::now();
     }
 }
@@ -169,48 +181,9 @@ pub fn execute<T>(
 ) -> Outcome<T> {
     let mut stages = Stages::new();
     let mut warnings = Vec::new();
-    let fields = tables::needed_fields(plan);
-    let mut schedule = Schedule::new(plan, &fields);
     let later = tables::read_later(plan);
-    let mut loaded = load(plan, &schedule.first(&fields), &later)?;
-    let earlier = load_earlier(plan)?;
-    let now = |source| !later.contains(&source);
-    if let Err(faults) = guard::rows(plan, setting, &loaded, now, &mut warnings) {
-        // The run has failed; what is wrong with the other sources is told with it.
-        let all = load(plan, &fields, &BTreeSet::new())?;
-        guard::rows(plan, setting, &all, |_| true, &mut warnings)?;
-        return Err(faults);
-    }
-    stages.end("read");
-    let mut records = Records::new(plan, &loaded, &schedule.first(&fields))?;
-    if records.len >= u32::MAX as usize {
-        return Err(Diagnostic::error(
-            Code::EngineFault,
-            format!(
-                "{} customer records are more than this version takes (4,294,967,294)",
-                records.len
-            ),
-        )
-        .into());
-    }
-    let ids = Ids::new(&mut records, keys::names_records(plan));
-    if !ids.equal.is_empty() {
-        let read = schedule.first(&fields).len();
-        schedule = Schedule::default();
-        if read < plan.fields.len() {
-            // All values may decide which of two records of one id stays.
-            let all = (0..plan.fields.len()).map(FieldId).collect();
-            load_more(plan, &all, &mut loaded)?;
-            records = Records::new(plan, &loaded, &all)?;
-        }
-    }
-    let keys = Keys::new(plan, &records);
-    let reads_late = !schedule.late.is_empty();
-    if reads_late {
-        records.forget(&schedule.forgotten);
-        forget(plan, &mut loaded);
-    }
-    stages.end("keys");
+    let Taken { mut loaded, earlier, records, ids, keys, late } =
+        take_in(plan, setting, &later, &mut stages, &mut warnings)?;
     let as_of = setting.as_of.at;
     let mut clusters =
         identity::clusters(plan, &loaded, earlier.as_ref(), &records, ids, &keys, as_of)?;
@@ -239,8 +212,8 @@ pub fn execute<T>(
         as_of,
     };
     let gated = court.gate();
-    if reads_late {
-        late::read(plan, &loaded, &records, &clusters, &gated, &schedule.late)?;
+    if !late.is_empty() {
+        late::read(plan, &loaded, &records, &clusters, &gated, &late)?;
     }
     let verdicts = court.judge(gated, &columns)?;
     stages.end("segments");
@@ -298,6 +271,69 @@ pub fn execute<T>(
     stages.end("profiles");
     let sources = source_records(plan, &loaded, earlier.as_ref());
     publish(Results { account, tables, exports, sources, stages: stages.done, warnings })
+}
+
+/// What a run begins with.
+struct Taken {
+    loaded: Vec<Option<Loaded>>,
+    /// The identity table of an earlier run.
+    earlier: Option<Loaded>,
+    records: Records,
+    ids: Ids,
+    keys: Keys,
+    /// Fields that are read late.
+    late: BTreeSet<FieldId>,
+}
+
+/// Reads what is read first and makes keys of it.
+fn take_in(
+    plan: &Plan,
+    setting: &Setting,
+    later: &BTreeSet<SourceId>,
+    stages: &mut Stages,
+    warnings: &mut Vec<Diagnostic>,
+) -> Outcome<Taken> {
+    let fields = tables::needed_fields(plan);
+    let mut schedule = Schedule::new(plan, &fields);
+    let mut loaded = load(plan, &schedule.first(&fields), later)?;
+    let earlier = load_earlier(plan)?;
+    let now = |source| !later.contains(&source);
+    if let Err(faults) = guard::rows(plan, setting, &loaded, now, warnings) {
+        // The run has failed; what is wrong with the other sources is told with it.
+        let all = load(plan, &fields, &BTreeSet::new())?;
+        guard::rows(plan, setting, &all, |_| true, warnings)?;
+        return Err(faults);
+    }
+    stages.end("read");
+    let mut records = Records::new(plan, &loaded, &schedule.first(&fields))?;
+    if records.len >= u32::MAX as usize {
+        return Err(Diagnostic::error(
+            Code::EngineFault,
+            format!(
+                "{} customer records are more than this version takes (4,294,967,294)",
+                records.len
+            ),
+        )
+        .into());
+    }
+    let ids = Ids::new(&mut records, keys::names_records(plan));
+    if !ids.equal.is_empty() {
+        let read = schedule.first(&fields).len();
+        schedule = Schedule::default();
+        if read < plan.fields.len() {
+            // All values may decide which of two records of one id stays.
+            let all = (0..plan.fields.len()).map(FieldId).collect();
+            load_more(plan, &all, &mut loaded)?;
+            records = Records::new(plan, &loaded, &all)?;
+        }
+    }
+    let keys = Keys::new(plan, &records);
+    if !schedule.late.is_empty() {
+        records.forget(&schedule.forgotten);
+        forget(plan, &mut loaded);
+    }
+    stages.end("keys");
+    Ok(Taken { loaded, earlier, records, ids, keys, late: schedule.late })
 }
 
 /// The columns of the profiles table.

@@ -292,7 +292,6 @@ fn previous_ids(clusters: &Clusters, profile: usize) -> Option<String> {
 }
 
 /// A field's values of the given records; none for [`NOBODY`].
-#[must_use]
 pub fn gather(plan: &Plan, records: &Records, field: FieldId, wanted: &[Record]) -> Series {
     /// The cells of wanted records, by a function that knows their type.
     fn cells<'a, T>(

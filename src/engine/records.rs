@@ -43,22 +43,6 @@ pub struct RecordTable {
     pub late: OnceLock<Late>,
 }
 
-impl RecordTable {
-    /// The cells of a mapped column, of the field's type.
-    ///
-    /// # Errors
-    /// Faults of the engine.
-    pub fn cells(
-        &self,
-        plan: &Plan,
-        field: FieldId,
-        source: &Loaded,
-        column: &str,
-    ) -> Outcome<Cells> {
-        cells_of(plan, field, source, column)
-    }
-}
-
 /// All records.
 #[derive(Debug)]
 pub struct Records {
@@ -391,7 +375,11 @@ fn field_columns(
     Ok(cells)
 }
 
-fn cells_of(plan: &Plan, field: FieldId, source: &Loaded, column: &str) -> Outcome<Cells> {
+/// The cells of a mapped column, of the field's type.
+///
+/// # Errors
+/// Faults of the engine.
+pub fn cells_of(plan: &Plan, field: FieldId, source: &Loaded, column: &str) -> Outcome<Cells> {
     let series = &source.column(column)?.series;
     if plan.fields[field.0].ty == Type::Float && *series.dtype() != DataType::Float64 {
         let series = series

@@ -76,8 +76,7 @@ pub fn publish(
         });
     }
     let mut stages = results.stages;
-    let milliseconds = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-    stages.push(crate::engine::Stage { stage: "write", milliseconds });
+    stages.push(crate::engine::Stage::new("write", since.elapsed()));
     let warnings = origin.warnings.iter().chain(&results.warnings).map(Warning::from).collect();
     let record = RunRecord {
         optin: env!("CARGO_PKG_VERSION"),

@@ -41,7 +41,8 @@ pub fn states(
     // What is folded is not needed any more.
     let purposes = std::mem::take(&mut decisions.purposes);
     for (purpose, of_purpose) in plan.consent.purposes.iter().zip(purposes) {
-        let folds = PurposeFolds::new(plan, purpose, of_purpose, decisions, clusters, keys);
+        let folds = PurposeFolds::new(plan, purpose, &of_purpose, decisions, clusters, keys);
+        drop(of_purpose);
         let judge = Judge {
             purpose,
             clusters,
@@ -143,7 +144,7 @@ impl PurposeFolds {
     fn new(
         plan: &Plan,
         purpose: &Purpose,
-        of_purpose: PurposeDecisions,
+        of_purpose: &PurposeDecisions,
         decisions: &mut Decisions,
         clusters: &Clusters,
         keys: &Keys,

@@ -304,9 +304,8 @@ fn visit_file<T: Send>(
                 .and_then(|text| cut(source, &typing, text, (delimiter, quoted)))
                 .map_err(unreadable)?;
             let (bytes, digest) = stored.finish().map_err(unreadable)?;
-            let visited = match visited {
-                Some(visited) => visited,
-                None => return Err(fault_of(source, file, compression, (delimiter, quoted))),
+            let Some(visited) = visited else {
+                return Err(fault_of(source, file, compression, (delimiter, quoted)));
             };
             (visited, bytes, digest)
         }
