@@ -230,7 +230,7 @@ fn print(series: &Series) -> u64 {
     }
 }
 
-/// As [`print`], as far as delimited text keeps it: an empty text is null; of other types only
+/// As [`print()`], as far as delimited text keeps it: an empty text is null; of other types only
 /// which cells are null.
 fn print_as_text(series: &Series) -> u64 {
     match series.str() {
