@@ -18,7 +18,7 @@ use super::records::{Records, cells_of};
 use super::segments::Verdict;
 use super::source::{self, Loaded};
 use super::tuning::reads_late;
-use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
+use crate::diagnostics::Outcome;
 use crate::plan::{FieldId, Format, Keep, LinkRule, OutColumn, Plan, RegionFrom};
 
 /// Which fields are read when.
@@ -191,16 +191,7 @@ pub fn read(
         if !wanted.is_empty() {
             let source = &plan.sources[table.source.0];
             let some = source::load_some(source, &wanted, |row| all.mask.has(row))?;
-            let changed = before.files.iter().zip(&some.files).find(|(a, b)| a.xxh3 != b.xxh3);
-            if let Some((file, _)) = changed {
-                return Err(Diagnostic::error(
-                    Code::UnreadableFile,
-                    format!("source `{}` changed while it was read", source.name),
-                )
-                .in_file(Site { file: file.path.clone(), ..Site::default() })
-                .help("run again when nothing writes to it; nothing was published")
-                .into());
-            }
+            before.expect_unchanged(source, &some)?;
             if let Some(id) = ids {
                 all.ids = Some(Cells::of(&some.column(id)?.series)?);
             }

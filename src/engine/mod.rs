@@ -352,12 +352,21 @@ fn profile_columns(plan: &Plan) -> Vec<OutColumn> {
         .collect()
 }
 
-/// Only reads what a run would read first, and forgets it: the floor under every run.
+/// Only reads what a run reads, part by part, and forgets it: the floor under every run.
 ///
 /// # Errors
 /// Faults of the sources.
 pub fn read_columns_in_use(plan: &Plan) -> Outcome<()> {
-    load(plan, &tables::needed_fields(plan), &BTreeSet::new()).map(drop)
+    let needs = tables::needs(plan, &tables::needed_fields(plan));
+    for (source, wanted) in plan.sources.iter().zip(needs).filter(|(_, wanted)| !wanted.is_empty())
+    {
+        let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+        source::visit(source, &wanted, |part| {
+            drop(part);
+            Ok(())
+        })?;
+    }
+    Ok(())
 }
 
 /// Reads of every source the columns that some part of the plan needs, but of those that are read

@@ -126,21 +126,28 @@ impl Loaded {
         self.columns.iter().any(|(known, _)| known == name)
     }
 
+    /// That files read again are the same still.
+    ///
+    /// # Errors
+    /// One that is not.
+    pub fn expect_unchanged(&self, source: &Source, again: &Self) -> Outcome<()> {
+        let changed = self.files.iter().zip(&again.files).find(|(a, b)| a.xxh3 != b.xxh3);
+        let Some((file, _)) = changed else { return Ok(()) };
+        Err(Diagnostic::error(
+            Code::UnreadableFile,
+            format!("source `{}` changed while it was read", source.name),
+        )
+        .in_file(Site { file: file.path.clone(), ..Site::default() })
+        .help("run again when nothing writes to it; nothing was published")
+        .into())
+    }
+
     /// Adds columns of the same source that were read later.
     ///
     /// # Errors
     /// A file that is no longer the same.
     pub fn widen(&mut self, source: &Source, more: Self) -> Outcome<()> {
-        let changed = self.files.iter().zip(&more.files).find(|(a, b)| a.xxh3 != b.xxh3);
-        if let Some((file, _)) = changed {
-            return Err(Diagnostic::error(
-                Code::UnreadableFile,
-                format!("source `{}` changed while it was read", source.name),
-            )
-            .in_file(Site { file: file.path.clone(), ..Site::default() })
-            .help("run again when nothing writes to it; nothing was published")
-            .into());
-        }
+        self.expect_unchanged(source, &more)?;
         self.columns.extend(more.columns);
         Ok(())
     }
