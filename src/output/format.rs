@@ -150,13 +150,13 @@ fn in_pieces<T: Send>(
             .map(|(at, frame)| {
                 let prints = frame.columns().iter().map(|column| {
                     let series = column.as_materialized_series();
-                    if is_text { print_as_text(series) } else { print(series) }
+                    if is_text { Ok(print_as_text(series)) } else { print(series) }
                 });
                 let piece = Piece {
                     place: (0, 0),
                     rows: frame.height(),
                     schema: frame.schema().clone(),
-                    prints: prints.collect(),
+                    prints: prints.collect::<PolarsResult<_>>()?,
                 };
                 Ok((encode(start + at, &frame)?, piece))
             })
@@ -203,31 +203,29 @@ fn write_parquet(file: &File, meant: &Meant<'_>) -> Result<Proof, Stop> {
 }
 
 /// A fingerprint of a column's values and of which are null, in their order.
-fn print(series: &Series) -> u64 {
-    let physical = series.to_physical_repr();
-    let parts = |bytes: &mut dyn Iterator<Item = Option<u64>>| {
-        bytes.fold(0_u64, |all, value| mix(all, value.map_or(1, |value| value.wrapping_mul(2) ^ 3)))
-    };
-    match physical.dtype() {
-        DataType::String => physical.str().map_or(0, |texts| {
-            parts(&mut texts.iter().map(|text| text.map(|text| xxh3_64(text.as_bytes()))))
-        }),
-        DataType::Boolean => {
-            physical.bool().map_or(0, |bools| parts(&mut bools.iter().map(|b| b.map(u64::from))))
-        }
-        DataType::Int64 => physical
-            .i64()
-            .map_or(0, |ints| parts(&mut ints.iter().map(|int| int.map(i64::cast_unsigned)))),
-        DataType::Int32 => physical.i32().map_or(0, |ints| {
-            parts(&mut ints.iter().map(|int| int.map(|int| i64::from(int).cast_unsigned())))
-        }),
-        DataType::Float64 => physical
-            .f64()
-            .map_or(0, |floats| parts(&mut floats.iter().map(|float| float.map(f64::to_bits)))),
-        _ => physical.i128().map_or(0, |ints| {
-            parts(&mut ints.iter().map(|int| int.map(|int| xxh3_64(&int.to_le_bytes()))))
-        }),
+///
+/// # Errors
+/// A type that no column is written as.
+fn print(series: &Series) -> PolarsResult<u64> {
+    /// Whether there is a value, then the value: no bit of it is lost.
+    fn all(values: impl Iterator<Item = Option<u64>>) -> u64 {
+        values.fold(0, |all, value| {
+            mix(mix(all, u64::from(value.is_some())), value.unwrap_or_default())
+        })
     }
+    let physical = series.to_physical_repr();
+    Ok(match physical.dtype() {
+        DataType::String => {
+            all(physical.str()?.iter().map(|text| text.map(|text| xxh3_64(text.as_bytes()))))
+        }
+        DataType::Boolean => all(physical.bool()?.iter().map(|value| value.map(u64::from))),
+        DataType::Int64 => all(physical.i64()?.iter().map(|int| int.map(i64::cast_unsigned))),
+        DataType::Int32 => {
+            all(physical.i32()?.iter().map(|int| int.map(|int| i64::from(int).cast_unsigned())))
+        }
+        DataType::Float64 => all(physical.f64()?.iter().map(|float| float.map(f64::to_bits))),
+        _ => all(physical.i128()?.iter().map(|int| int.map(|int| xxh3_64(&int.to_le_bytes())))),
+    })
 }
 
 /// As [`print()`], as far as delimited text keeps it: an empty text is null; of other types only
@@ -311,7 +309,7 @@ fn unreadable<E>(error: E) -> String {
 
 /// Says of the first column that differs that it does.
 fn compare(piece: &Piece, rows: usize, prints: &[u64]) -> Result<(), String> {
-    if rows != piece.rows || prints.len() != piece.prints.len() {
+    if rows != piece.rows {
         return Err(format!("a piece has {rows} rows instead of {}", piece.rows));
     }
     let names = piece.schema.iter_names();
@@ -328,17 +326,17 @@ fn verify_groups(path: &Path, pieces: &[Piece]) -> Result<(), String> {
     let names: Vec<String> = first.schema.iter_names().map(ToString::to_string).collect();
     let groups = parquet::visit(&names, path, |_, (series, rows)| {
         let same = first.schema.iter_values().eq(series.iter().map(|series| series.dtype()));
-        (same, rows, series.iter().map(print).collect::<Vec<_>>())
+        (same, rows, series.iter().map(print).collect::<PolarsResult<Vec<_>>>())
     })
     .map_err(unreadable)?;
     if groups.len() != pieces.len() {
         return Err(format!("it has {} row groups instead of {}", groups.len(), pieces.len()));
     }
-    for ((same, rows, prints), piece) in groups.iter().zip(pieces) {
+    for ((same, rows, prints), piece) in groups.into_iter().zip(pieces) {
         if !same {
             return Err("it has columns of other types".to_owned());
         }
-        compare(piece, *rows, prints)?;
+        compare(piece, rows, &prints.map_err(unreadable)?)?;
     }
     Ok(())
 }
@@ -359,6 +357,9 @@ fn verify_text(path: &Path, pieces: &[Piece], delimiter: u8) -> Result<(), Strin
         file.read_exact_at(&mut bytes[start..], piece.place.0).map_err(unreadable)?;
         let text = text::utf8(&bytes).map_err(unreadable)?;
         let text = text::Delimited::open(text, delimiter, true).map_err(unreadable)?;
+        if text.header.len() != piece.schema.len() {
+            return Err(format!("it has {} columns", text.header.len()));
+        }
         let nulls = [String::new()];
         let columns = (0..text.header.len()).map(Some).collect();
         let parts = text
@@ -368,7 +369,6 @@ fn verify_text(path: &Path, pieces: &[Piece], delimiter: u8) -> Result<(), Strin
             .schema
             .iter_values()
             .enumerate()
-            .take(text.header.len())
             .map(|(column, dtype)| {
                 let cells = || parts.iter().flat_map(|part| part.cells[column].iter());
                 if *dtype == DataType::String {
@@ -479,7 +479,29 @@ fn guarded(text: &str, phone: bool, mail: bool) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use super::guarded;
+    use polars::prelude::*;
+
+    use super::{guarded, print};
+
+    #[test]
+    fn fingerprints_tell_every_bit_the_order_and_what_is_null() {
+        let floats = |values: &[Option<f64>]| {
+            print(&Float64Chunked::from_slice_options("".into(), values).into_series())
+                .expect("a type that is written")
+        };
+        let ints = |values: &[Option<i64>]| {
+            print(&Int64Chunked::from_slice_options("".into(), values).into_series())
+                .expect("a type that is written")
+        };
+        assert_ne!(floats(&[Some(1.5)]), floats(&[Some(-1.5)]));
+        assert_ne!(ints(&[Some(0)]), ints(&[Some(i64::MIN)]));
+        assert_ne!(ints(&[Some(0)]), ints(&[None]));
+        assert_ne!(ints(&[Some(1), Some(2)]), ints(&[Some(2), Some(1)]));
+        assert_ne!(ints(&[None, Some(0)]), ints(&[Some(0), None]));
+        assert_eq!(ints(&[None, Some(7)]), ints(&[None, Some(7)]));
+        let other = UInt8Chunked::from_slice("".into(), &[1]).into_series();
+        assert!(print(&other).is_err(), "a type without a fingerprint is no proof");
+    }
 
     #[test]
     fn formulas_are_guarded_and_phones_are_not() {
