@@ -94,6 +94,12 @@ fn consents(rng: &mut Rng) -> Data {
 
 fn pipeline(rng: &mut Rng) -> String {
     let keep = rng.word(&["most_recent: updated", "least_recent: updated", "most_recent: points"]);
+    // A group's own policy may rank by a field that is otherwise asked for at the end only.
+    let groups = match rng.below(3) {
+        0 => ", groups: [{ fields: [mail, country], keep: { most_recent: points } }]",
+        1 => ", groups: [{ fields: [mail, country], keep: importance }]",
+        _ => "",
+    };
     let model = rng.word(&["opt_in", "opt_out"]);
     let rule = rng.word(&["points >= 10", "country = 'US' OR points < 5", "mail IS NOT NULL"]);
     let other = rng.word(&["country IS NULL", "consent.news AND points > 3", "TRUE"]);
@@ -113,7 +119,7 @@ customers:
   - {{ source: shop, id: id, fields: {{ mail: mail, country: country, points: points, updated: updated }} }}
   - {{ source: club, id: id, fields: {{ mail: mail, points: points, updated: updated }} }}
 identity: {{ link_on: [[mail]] }}
-profile: {{ keep: {{ {keep} }} }}
+profile: {{ keep: {{ {keep} }}{groups} }}
 consent:
   purposes: [{{ name: news, via: mail, model: {model} }}]
   tables: [{{ source: consent, match: {{ mail: mail }}, values: {{ news: value }}, at: at }}]

@@ -143,6 +143,7 @@ mod tests {
             (0..200_000_u32).map(|n| (digest(&(n % 1000).to_le_bytes()), n)).collect();
         let map = DigestMap::build(&entries, |known, value| *known = (*known).max(value));
         assert_eq!(map.get(digest(&7_u32.to_le_bytes())), Some(199_007));
+        assert!((0..1000_u32).all(|n| map.get(digest(&n.to_le_bytes())).is_some()));
         assert_eq!(map.get(digest(b"none")), None);
     }
 

@@ -17,9 +17,10 @@ use super::keys;
 use super::records::{Records, cells_of};
 use super::segments::Verdict;
 use super::source::{self, Loaded};
+use super::tables::asked_at_the_end;
 use super::tuning::reads_late;
 use crate::diagnostics::Outcome;
-use crate::plan::{FieldId, Format, Keep, LinkRule, OutColumn, Plan, RegionFrom};
+use crate::plan::{FieldId, Format, Keep, LinkRule, Plan, RegionFrom};
 
 /// Which fields are read when.
 #[derive(Debug, Default)]
@@ -42,31 +43,14 @@ impl Schedule {
         let survivorship = &plan.survivorship;
         let mut early: BTreeSet<FieldId> =
             survivorship.groups.iter().flat_map(|group| group.fields.iter().copied()).collect();
-        let keeps = survivorship.fields.iter().map(|(_, keep)| *keep).chain([survivorship.keep]);
-        early.extend(keeps.filter_map(|keep| match keep {
-            Keep::MostRecent(field) | Keep::LeastRecent(field) => Some(field),
-            Keep::MostFilled | Keep::Importance => None,
-        }));
+        early.extend(survivorship.keeps().filter_map(Keep::field));
         early.extend(needed.iter().filter_map(|field| match plan.fields[field.0].key.region {
             RegionFrom::Of(region) => Some(region),
             _ => None,
         }));
-        let digested = keys::needed(plan);
-        let in_rules = plan
-            .segments
-            .iter()
-            .flat_map(|segment| &segment.rule)
-            .flat_map(|rule| rule.expr.names().0);
-        let in_exports = plan.exports.iter().flat_map(|export| &export.columns);
-        let asked: BTreeSet<FieldId> = in_rules
-            .chain(in_exports.filter_map(|column| match column {
-                OutColumn::Field(field) => Some(*field),
-                _ => None,
-            }))
-            .collect();
         Self {
-            late: asked.difference(&early).copied().collect(),
-            forgotten: digested.difference(&early).copied().collect(),
+            late: asked_at_the_end(plan).difference(&early).copied().collect(),
+            forgotten: keys::needed(plan).difference(&early).copied().collect(),
         }
     }
 
@@ -83,8 +67,6 @@ impl Schedule {
 /// nothing else reads.
 fn narrow(plan: &Plan) -> bool {
     let identity = &plan.identity;
-    let survivorship = &plan.survivorship;
-    let keeps = survivorship.fields.iter().map(|(_, keep)| *keep).chain([survivorship.keep]);
     let others: BTreeSet<_> = plan
         .consent
         .tables
@@ -100,7 +82,7 @@ fn narrow(plan: &Plan) -> bool {
         && identity.never.is_empty()
         && identity.previous.is_none()
         && !identity.has_exceptions()
-        && !keeps.into_iter().any(|keep| keep == Keep::MostFilled)
+        && plan.survivorship.keeps().all(|keep| keep != Keep::MostFilled)
         && sources.len() == plan.tables.len()
         && sources.is_disjoint(&others)
         && (reads_late()
@@ -184,7 +166,7 @@ pub fn read(
     for ((table, of_table), words) in plan.tables.iter().zip(&records.tables).zip(words) {
         let Some(before) = &loaded[table.source.0] else { continue };
         let mask = Mask::new(words);
-        let ids = of_table.ids_forgotten.then_some(table.id.as_str());
+        let ids = matches!(of_table.ids, Cells::Absent).then_some(table.id.as_str());
         let mapped = table.mapping.iter().filter(|(field, _)| late.contains(field));
         let wanted: Vec<&str> = mapped.map(|(_, column)| column.as_str()).chain(ids).collect();
         let mut all = Late { mask, ids: None, fields: vec![None; plan.fields.len()] };

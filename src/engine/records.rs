@@ -31,12 +31,10 @@ pub struct RecordTable {
     pub start: usize,
     /// Number of its records.
     pub rows: usize,
-    /// Its ids; absent once they are forgotten.
+    /// Its ids; absent once they are forgotten: whoever leaves is asked for his own late.
     pub ids: Cells,
     /// True if each id is greater than the one before it, and none is missing.
     pub ascends: bool,
-    /// True if the ids were forgotten: whoever leaves is asked for his own late.
-    pub ids_forgotten: bool,
     /// Its cells, one entry a unified field; absent where no column is mapped, or it is read late.
     pub fields: Vec<Cells>,
     /// What was read late.
@@ -73,7 +71,6 @@ impl Records {
                 rows: source.rows,
                 ids: Cells::of(&source.column(&table.id)?.series)?,
                 ascends: false,
-                ids_forgotten: false,
                 fields,
                 late: OnceLock::new(),
             });
@@ -110,16 +107,20 @@ impl Records {
         }
     }
 
+    /// True if no two records of a table can have one id, and all have one.
+    fn all_ascend(&self) -> bool {
+        self.tables.iter().all(|table| table.ascends)
+    }
+
     /// Forgets the texts of fields, and all ids if nothing but who leaves will be asked for them.
     pub fn forget(&mut self, fields: &BTreeSet<FieldId>) {
-        let ascend = self.tables.iter().all(|table| table.ascends);
+        let ascend = self.all_ascend();
         for table in &mut self.tables {
             for field in fields {
                 table.fields[field.0] = Cells::Absent;
             }
             if ascend {
                 table.ids = Cells::Absent;
-                table.ids_forgotten = true;
             }
         }
     }
@@ -194,10 +195,8 @@ impl Ids {
     /// Digests all ids. `named` says whether a source names records.
     #[must_use]
     pub fn new(records: &mut Records, named: bool) -> Self {
-        let ascend: Vec<bool> =
-            records.tables.iter().map(|table| ascends(&table.ids, table.rows)).collect();
-        for (table, ascends) in records.tables.iter_mut().zip(&ascend) {
-            table.ascends = *ascends;
+        for table in &mut records.tables {
+            table.ascends = ascends(&table.ids, table.rows);
         }
         let records = &*records;
         let key = |record: Record| {
@@ -215,7 +214,7 @@ impl Ids {
             (records.map(digest), None)
         };
         // Most tables come in the order of their ids; who ascends does not repeat.
-        let equal = if ascend.iter().all(|ascends| *ascends) {
+        let equal = if records.all_ascend() {
             Vec::new()
         } else {
             let held = scatter(records.len, |record| digests[record as usize]);

@@ -24,34 +24,17 @@ use crate::plan::{FieldId, Keep, Match, OutColumn, Plan, RegionFrom, SourceId, h
 #[must_use]
 pub fn needed_fields(plan: &Plan) -> BTreeSet<FieldId> {
     let survivorship = &plan.survivorship;
-    let keeps = survivorship
-        .fields
-        .iter()
-        .map(|(_, keep)| *keep)
-        .chain(survivorship.groups.iter().map(|group| group.keep))
-        .chain([survivorship.keep]);
     let outputs = &plan.outputs;
     let whole = outputs.profiles.is_some()
         || outputs.quarantine.is_some()
         || outputs.provenance.is_some()
-        || keeps.clone().any(|keep| keep == Keep::MostFilled);
+        || survivorship.keeps().any(|keep| keep == Keep::MostFilled);
     if whole {
         return (0..plan.fields.len()).map(FieldId).collect();
     }
     let mut fields = keys::needed(plan);
-    fields.extend(keeps.filter_map(|keep| match keep {
-        Keep::MostRecent(field) | Keep::LeastRecent(field) => Some(field),
-        Keep::MostFilled | Keep::Importance => None,
-    }));
-    for segment in &plan.segments {
-        fields.extend(segment.rule.iter().flat_map(|rule| rule.expr.names().0));
-    }
-    for export in &plan.exports {
-        fields.extend(export.columns.iter().filter_map(|column| match column {
-            OutColumn::Field(field) => Some(*field),
-            _ => None,
-        }));
-    }
+    fields.extend(survivorship.keeps().filter_map(Keep::field));
+    fields.extend(asked_at_the_end(plan));
     // The whole of a group decides from which record it comes.
     for group in &survivorship.groups {
         if group.fields.iter().any(|field| fields.contains(field)) {
@@ -67,6 +50,18 @@ pub fn needed_fields(plan: &Plan) -> BTreeSet<FieldId> {
         .collect();
     fields.extend(regions);
     fields
+}
+
+/// The fields that rules and exports speak of.
+#[must_use]
+pub fn asked_at_the_end(plan: &Plan) -> BTreeSet<FieldId> {
+    let rules = plan.segments.iter().flat_map(|segment| &segment.rule);
+    let columns = plan.exports.iter().flat_map(|export| &export.columns);
+    let in_exports = columns.filter_map(|column| match column {
+        OutColumn::Field(field) => Some(*field),
+        _ => None,
+    });
+    rules.flat_map(|rule| rule.expr.names().0).chain(in_exports).collect()
 }
 
 /// For each source the columns that some part of the plan needs, of customers those of the given

@@ -392,6 +392,12 @@ impl Survivorship {
         let own = self.fields.iter().find(|(id, _)| *id == field);
         (own.map_or(self.keep, |(_, keep)| *keep), vec![field])
     }
+
+    /// The policies of the profile, its groups and its fields.
+    pub fn keeps(&self) -> impl Iterator<Item = Keep> + '_ {
+        let fields = self.fields.iter().map(|(_, keep)| *keep);
+        fields.chain(self.groups.iter().map(|group| group.keep)).chain([self.keep])
+    }
 }
 
 /// Which record of a cluster wins.
@@ -406,6 +412,17 @@ pub enum Keep {
     MostRecent(FieldId),
     /// The smallest value of the field; null last.
     LeastRecent(FieldId),
+}
+
+impl Keep {
+    /// The field whose value ranks records, if it is one.
+    #[must_use]
+    pub const fn field(self) -> Option<FieldId> {
+        match self {
+            Self::MostRecent(field) | Self::LeastRecent(field) => Some(field),
+            Self::MostFilled | Self::Importance => None,
+        }
+    }
 }
 
 /// An id that profiles share without being merged.

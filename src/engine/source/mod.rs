@@ -324,7 +324,7 @@ fn visit_file<T: Send>(
         }
         Format::Parquet | Format::Ipc => {
             let (digest, visited) = std::thread::scope(|scope| {
-                let digest = scope.spawn(|| digest_file(file));
+                let digest = scope.spawn(|| Digested::open(file)?.finish());
                 let visited = if source.format == Format::Parquet {
                     parquet::visit(&names(columns), file, |first, raw| typing.part(first, raw))
                 } else {
@@ -332,10 +332,10 @@ fn visit_file<T: Send>(
                 };
                 (digest.join(), visited)
             });
-            let digest = digest
+            let (bytes, digest) = digest
                 .unwrap_or_else(|_| Err(std::io::Error::other("the digest failed")))
                 .map_err(|error| catalog::unreadable(file, &error))?;
-            (visited?, metadata.len(), digest)
+            (visited?, bytes, digest)
         }
     };
     let (rows, parts) = settle(columns, file, visited)?;
@@ -405,7 +405,8 @@ impl Digested {
 
     /// Size and digest of the whole file, what nobody has read among it.
     fn finish(mut self) -> std::io::Result<(u64, u128)> {
-        std::io::copy(&mut self, &mut std::io::sink())?;
+        let mut block = vec![0; 1 << 20];
+        while self.read(&mut block)? > 0 {}
         Ok((self.bytes, self.hasher.digest128()))
     }
 }
@@ -432,19 +433,6 @@ fn decompress<'a>(
         .and_then(|mut reader| reader.read_to_end(&mut text))
         .map_err(|error| catalog::unreadable(file, &error))?;
     Ok(Cow::Owned(text))
-}
-
-fn digest_file(file: &Path) -> std::io::Result<u128> {
-    let mut hasher = Xxh3::new();
-    let mut reader = File::open(file)?;
-    let mut block = vec![0; 1 << 20];
-    loop {
-        let read = reader.read(&mut block)?;
-        if read == 0 {
-            return Ok(hasher.digest128());
-        }
-        hasher.update(&block[..read]);
-    }
 }
 
 /// What becomes of the parts of a delimited text; none if it has a fault.
