@@ -16,6 +16,10 @@ use serde_json::Value as Json;
 use crate::diagnostics::{Code, Diagnostic, Faults, Outcome};
 use crate::engine::read_columns_in_use;
 use crate::plan::Plan;
+use crate::report::{number, wrap};
+
+/// Letters of the bar of a stage that takes all the time: with what stands before it, 80 columns.
+const BAR: u64 = 40;
 
 /// What is measured.
 #[derive(Clone, Debug)]
@@ -185,41 +189,34 @@ impl Measured {
     pub fn text(&self) -> String {
         let mut text = String::new();
         let rate = self.rows.saturating_mul(1000) / self.median.max(1);
-        let runs: Vec<String> = self.runs.iter().map(|run| seconds(*run)).collect();
-        let _ = writeln!(
-            text,
-            "{}: {} rows, {} MB read, {} MB written, {} processors, optin {}\n",
-            self.pipeline,
-            crate::report::number(self.rows),
-            self.bytes_read / 1_000_000,
-            self.bytes_written / 1_000_000,
-            self.processors,
-            self.optin
-        );
-        let peak = self.peak_bytes.map_or_else(String::new, |bytes| {
-            format!(", peak {} MB", crate::report::number(bytes / 1_000_000))
-        });
-        let _ = writeln!(
-            text,
-            "  median {} s, {} rows a second{peak}\n  runs {} s\n",
-            seconds(self.median),
-            crate::report::number(rate),
-            runs.join(", ")
-        );
+        let runs: Vec<String> =
+            self.runs.iter().map(|run| format!("{} s", seconds(*run))).collect();
+        let mut facts = vec![
+            format!("{} rows", number(self.rows)),
+            format!("{} MB read", number(self.bytes_read / 1_000_000)),
+            format!("{} MB written", number(self.bytes_written / 1_000_000)),
+            format!("{} processors", self.processors),
+            format!("optin {}", self.optin),
+        ];
+        wrap(&mut text, &format!("{}: ", self.pipeline), &facts);
+        facts = vec![
+            format!("median {} s", seconds(self.median)),
+            format!("{} rows a second", number(rate)),
+        ];
+        facts.extend(self.peak_bytes.map(|peak| format!("peak {} MB", number(peak / 1_000_000))));
+        wrap(&mut text, "\n  ", &facts);
+        wrap(&mut text, "  runs: ", &runs);
+        text.push('\n');
         let total: u64 = self.stages.iter().map(|(_, time)| time).sum();
         for (stage, time) in &self.stages {
             let share = time * 100 / total.max(1);
-            let bar = "#".repeat(usize::try_from(share / 2).unwrap_or(0));
-            let _ = writeln!(
-                text,
-                "  {stage:<14} {:>9} ms {share:>3} %  {bar}",
-                crate::report::number(*time)
-            );
+            let bar = "#".repeat(usize::try_from(share * BAR / 100).unwrap_or(0));
+            let _ = writeln!(text, "  {stage:<14} {:>11} ms {share:>3} %  {bar}", number(*time));
         }
         let floor = self.floor.read + self.floor.write;
         let _ = writeln!(
             text,
-            "\n  floor: {} s to read the columns in use, {} s to write as many bytes;\n  \
+            "\n  floor: {} s to read the columns in use,\n         {} s to write as many bytes;\n  \
              a run takes {} times that",
             seconds(self.floor.read),
             seconds(self.floor.write),
@@ -250,5 +247,26 @@ mod tests {
         assert_eq!(median(vec![4, 1, 3, 2]), 2);
         assert_eq!(median(vec![7]), 7);
         assert_eq!((seconds(7349), ratio(73, 20)), ("7.34".to_owned(), "3.6".to_owned()));
+    }
+
+    /// Whatever was measured: one stage that takes all, long names, many runs, large figures.
+    #[test]
+    fn no_line_is_longer_than_80_columns() {
+        let measured = Measured {
+            optin: env!("CARGO_PKG_VERSION"),
+            pipeline: "quarterly_newsletter_of_all_brands".to_owned(),
+            processors: 128,
+            runs: vec![1_234_567; 40],
+            median: 1_234_567,
+            rows: 123_456_789_012,
+            bytes_read: 999_888_777_666_555,
+            bytes_written: 999_888_777_666_555,
+            peak_bytes: Some(999_888_777_666_555),
+            stages: vec![("survivorship".to_owned(), 0), ("write".to_owned(), 123_456_789)],
+            floor: Floor { read: 123_456_789, write: 123_456_789 },
+        };
+        let text = measured.text();
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(text.contains(&"#".repeat(40)), "{text}");
     }
 }
