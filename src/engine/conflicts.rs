@@ -144,7 +144,7 @@ impl Graph {
     ) -> Outcome<Self> {
         let mut members: Vec<Record> = clusters.members(profile).to_vec();
         members.extend(clusters.shadows_of(profile));
-        let no_id = |record: Record| clusters.id_digests[record as usize] == 0;
+        let no_id = |record: Record| !clusters.id_digests.has(record);
         members.sort_by(|a, b| {
             let table = |record: Record| records.place(record).0;
             no_id(*a)
@@ -157,8 +157,8 @@ impl Graph {
         let mut rank = 0;
         for (at, record) in members.iter().enumerate() {
             if at > 0 {
-                let before = clusters.id_digests[members[at - 1] as usize];
-                let own = clusters.id_digests[*record as usize];
+                let before = clusters.id_digests.of(members[at - 1]);
+                let own = clusters.id_digests.of(*record);
                 rank += u32::from(own == 0 || own != before);
             }
             ranks.insert(*record, rank);

@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use super::cells::Cells;
 use super::digest::Digest;
-use super::records::{self, Index, Records};
+use super::gathered::{Gathered, Index, KeyPart, gather_keys};
+use super::key_reader::{KeyReader, never};
+use super::records::Records;
 use crate::plan::{FieldId, Match, Plan};
 
 /// One field's digests, a value a record.
@@ -27,30 +30,100 @@ pub struct Keys {
     no_never: HashSet<Digest>,
 }
 
+/// The keys of the fields in use, put together part by part.
+pub struct Gathering<'p> {
+    plan: &'p Plan,
+    fields: Vec<(FieldId, u64, Gathered)>,
+}
+
+impl<'p> Gathering<'p> {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(plan: &'p Plan) -> Self {
+        let reached = reached(plan);
+        let gathered = |field: FieldId| Gathered::new(reached.contains(&field), 0);
+        let fields = needed(plan).into_iter().map(|field| (field, 0, gathered(field)));
+        Self { plan, fields: fields.collect() }
+    }
+
+    /// Digests some rows of a customer table, of which all fields' cells are given.
+    #[must_use]
+    pub fn part(plan: &Plan, cells: &[Cells], rows: usize) -> KeyRows {
+        let reached = reached(plan);
+        let part = |field: FieldId| {
+            let values = rows - cells[field.0].nulls(rows);
+            let reader = KeyReader::for_field(plan, cells, field);
+            (values as u64, reader.part(0..rows, reached.contains(&field)))
+        };
+        KeyRows { fields: needed(plan).into_iter().map(part).collect() }
+    }
+
+    /// Adds the keys of the records that are next.
+    pub fn append(&mut self, part: KeyRows) {
+        for ((_, values, gathered), (more, part)) in self.fields.iter_mut().zip(part.fields) {
+            *values += more;
+            gathered.append(part);
+        }
+    }
+
+    /// All of them. `records` hold the values by which numbers of phones are read.
+    #[must_use]
+    pub fn done(self, records: &Records) -> Keys {
+        let fields = self
+            .fields
+            .into_iter()
+            .map(|(field, values, gathered)| {
+                FieldKeys::new(self.plan, records, field, values, gathered)
+            })
+            .collect();
+        Keys { fields, no_never: HashSet::new() }
+    }
+}
+
+/// The keys of some rows of a customer table, a value and a part a field in use.
+pub struct KeyRows {
+    fields: Vec<(u64, KeyPart)>,
+}
+
+impl FieldKeys {
+    fn new(
+        plan: &Plan,
+        records: &Records,
+        field: FieldId,
+        values: u64,
+        gathered: Gathered,
+    ) -> Self {
+        let (keys, index) = gathered.done();
+        Self { field, values, keys, index, never: never(plan, records, field) }
+    }
+}
+
 impl Keys {
-    /// Digests every field that a link rule, a purpose, a match or an export needs.
+    /// Digests every field that a link rule, a purpose, a match or an export needs, of tables that
+    /// are in memory.
     #[must_use]
     pub fn new(plan: &Plan, records: &Records) -> Self {
         let reached = reached(plan);
         let fields = needed(plan)
             .into_iter()
             .map(|field| {
-                let (keys, index) = if reached.contains(&field) {
-                    let (keys, index) = records::indexed_keys(plan, records, field);
-                    (keys, Some(index))
-                } else {
-                    (records::keys(plan, records, field), None)
-                };
+                let gathered = gather_keys(plan, records, field, reached.contains(&field));
                 let values = records
                     .tables
                     .iter()
                     .map(|table| (table.rows - table.fields[field.0].nulls(table.rows)) as u64)
                     .sum();
-                let never = records::never(plan, records, field);
-                FieldKeys { field, values, keys, index, never }
+                FieldKeys::new(plan, records, field, values, gathered)
             })
             .collect();
         Self { fields, no_never: HashSet::new() }
+    }
+
+    /// Forgets where keys are looked for: nobody will look any more.
+    pub fn forget_index(&mut self) {
+        for keys in &mut self.fields {
+            keys.index = None;
+        }
     }
 
     fn get(&self, field: FieldId) -> Option<&FieldKeys> {

@@ -61,6 +61,12 @@ impl Schedule {
             |field: &FieldId| self.late.contains(field) && !self.forgotten.contains(field);
         needed.iter().copied().filter(|field| !only_late(field)).collect()
     }
+
+    /// Of the needed fields those that stay in memory when keys are known.
+    #[must_use]
+    pub fn stays(&self, needed: &BTreeSet<FieldId>) -> BTreeSet<FieldId> {
+        self.first(needed).difference(&self.forgotten).copied().collect()
+    }
 }
 
 /// True if only rules and exports ask for values, and all customer tables are Parquet files that

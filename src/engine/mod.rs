@@ -14,9 +14,12 @@ mod conflicts;
 mod consent;
 mod digest;
 pub mod expr;
+mod gathered;
 mod groupings;
 mod guard;
 mod identity;
+mod ids;
+mod key_reader;
 mod keys;
 mod late;
 mod partition;
@@ -27,12 +30,13 @@ mod similar;
 pub mod source;
 mod survivorship;
 mod tables;
+mod take_in;
 mod tuning;
 
 pub use consent::State;
 pub use segments::{Audience, Verdict};
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant as Clock};
 
 use polars::prelude::*;
@@ -41,18 +45,18 @@ use serde::Serialize;
 use tracing::info;
 
 use crate::diagnostics::{Code, Diagnostic, Outcome};
-use crate::plan::{AsOf, FieldId, Instant, OutColumn, Plan, Previous, SourceId};
+use crate::plan::{AsOf, FieldId, Instant, OutColumn, Plan};
 use account::{Account, ClusterSize, CustomerAccount, KeyAccount};
 use consent::{intake, state, suppress};
 use identity::Clusters;
 use keys::Keys;
-use late::Schedule;
 pub use profile::Rows;
 use profile::{ProfileColumns, Shown};
-use records::{Ids, Record, Records};
+use records::{Record, Records};
 use segments::Court;
 use source::{FileRecord, Loaded};
 use survivorship::Survivors;
+use take_in::{Taken, take_in};
 
 /// What the engine is told beside the plan.
 #[derive(Clone, Debug)]
@@ -273,69 +277,6 @@ pub fn execute<T>(
     publish(Results { account, tables, exports, sources, stages: stages.done, warnings })
 }
 
-/// What a run begins with.
-struct Taken {
-    loaded: Vec<Option<Loaded>>,
-    /// The identity table of an earlier run.
-    earlier: Option<Loaded>,
-    records: Records,
-    ids: Ids,
-    keys: Keys,
-    /// Fields that are read late.
-    late: BTreeSet<FieldId>,
-}
-
-/// Reads what is read first and makes keys of it.
-fn take_in(
-    plan: &Plan,
-    setting: &Setting,
-    later: &BTreeSet<SourceId>,
-    stages: &mut Stages,
-    warnings: &mut Vec<Diagnostic>,
-) -> Outcome<Taken> {
-    let fields = tables::needed_fields(plan);
-    let mut schedule = Schedule::new(plan, &fields);
-    let mut loaded = load(plan, &schedule.first(&fields), later)?;
-    let earlier = load_earlier(plan)?;
-    let now = |source| !later.contains(&source);
-    if let Err(faults) = guard::rows(plan, setting, &loaded, now, warnings) {
-        // The run has failed; what is wrong with the other sources is told with it.
-        let all = load(plan, &fields, &BTreeSet::new())?;
-        guard::rows(plan, setting, &all, |_| true, warnings)?;
-        return Err(faults);
-    }
-    stages.end("read");
-    let mut records = Records::new(plan, &loaded, &schedule.first(&fields))?;
-    if records.len >= u32::MAX as usize {
-        return Err(Diagnostic::error(
-            Code::EngineFault,
-            format!(
-                "{} customer records are more than this version takes (4,294,967,294)",
-                records.len
-            ),
-        )
-        .into());
-    }
-    let ids = Ids::new(&mut records, keys::names_records(plan));
-    if !ids.equal.is_empty() {
-        let read = schedule.first(&fields).len();
-        schedule = Schedule::default();
-        if read < plan.fields.len() {
-            // All values may decide which of two records of one id stays.
-            let all = (0..plan.fields.len()).map(FieldId).collect();
-            load_more(plan, &all, &mut loaded)?;
-            records = Records::new(plan, &loaded, &all)?;
-        }
-    }
-    let keys = Keys::new(plan, &records);
-    if !schedule.late.is_empty() {
-        records.forget(&schedule.forgotten);
-        forget(plan, &mut loaded);
-    }
-    stages.end("keys");
-    Ok(Taken { loaded, earlier, records, ids, keys, late: schedule.late })
-}
-
 /// The columns of the profiles table.
 fn profile_columns(plan: &Plan) -> Vec<OutColumn> {
     let fields = (0..plan.fields.len()).map(|at| OutColumn::Field(FieldId(at)));
@@ -361,60 +302,7 @@ pub fn read_columns_in_use(plan: &Plan) -> Outcome<()> {
     for (source, wanted) in plan.sources.iter().zip(needs).filter(|(_, wanted)| !wanted.is_empty())
     {
         let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
-        source::visit(source, &wanted, |part| {
-            drop(part);
-            Ok(())
-        })?;
-    }
-    Ok(())
-}
-
-/// Reads of every source the columns that some part of the plan needs, but of those that are read
-/// `later`.
-fn load(
-    plan: &Plan,
-    fields: &BTreeSet<FieldId>,
-    later: &BTreeSet<SourceId>,
-) -> Outcome<Vec<Option<Loaded>>> {
-    let needs = tables::needs(plan, fields);
-    let mut loaded = Vec::new();
-    for (at, (source, wanted)) in plan.sources.iter().zip(needs).enumerate() {
-        if wanted.is_empty() || later.contains(&SourceId(at)) {
-            loaded.push(None);
-            continue;
-        }
-        let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
-        let one = source::load(source, &wanted)?;
-        info!(source = source.name, rows = one.rows, columns = wanted.len(), "source read");
-        loaded.push(Some(one));
-    }
-    Ok(loaded)
-}
-
-/// Forgets the columns of customer tables: what is still needed of them stands in the records.
-fn forget(plan: &Plan, loaded: &mut [Option<Loaded>]) {
-    for table in &plan.tables {
-        if let Some(loaded) = &mut loaded[table.source.0] {
-            *loaded = Loaded::of_files(std::mem::take(&mut loaded.files), loaded.rows);
-        }
-    }
-}
-
-/// Reads the columns of the given fields that were not read yet.
-fn load_more(
-    plan: &Plan,
-    fields: &BTreeSet<FieldId>,
-    loaded: &mut [Option<Loaded>],
-) -> Outcome<()> {
-    let needs = tables::needs(plan, fields);
-    for ((source, wanted), loaded) in plan.sources.iter().zip(needs).zip(loaded) {
-        let Some(loaded) = loaded else { continue };
-        let missing: Vec<&str> =
-            wanted.iter().map(String::as_str).filter(|name| !loaded.has(name)).collect();
-        if !missing.is_empty() {
-            info!(source = source.name, columns = missing.len(), "source read again");
-            loaded.widen(source, source::load(source, &missing)?)?;
-        }
+        source::visit(source, &wanted, |_| Ok(()), Ok)?;
     }
     Ok(())
 }
@@ -450,14 +338,6 @@ fn source_records(
             }],
         }))
         .collect()
-}
-
-/// Reads the identity table of an earlier run, if there is one.
-fn load_earlier(plan: &Plan) -> Outcome<Option<Loaded>> {
-    let source = plan.identity.previous.as_ref().and_then(|previous| previous.source.as_ref());
-    let Some(source) = source else { return Ok(None) };
-    let columns = Previous::columns(source).unwrap_or_default();
-    source::load(source, &columns).map(Some)
 }
 
 fn customer_accounts(
@@ -498,9 +378,9 @@ fn customer_accounts(
                         identity::Fate::Profile(cluster) => {
                             // The anchor itself may be the duplicate that was set aside; its id
                             // is not.
-                            let anchor = clusters.names.anchors[cluster as usize] as usize;
+                            let anchor = clusters.names.anchors[cluster as usize];
                             let ids = &clusters.id_digests;
-                            usize::from(ids[record] != ids[anchor])
+                            usize::from(ids.of(number) != ids.of(anchor))
                         }
                     };
                     counts[place] += 1;

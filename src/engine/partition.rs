@@ -22,6 +22,9 @@ pub fn partition_of(digest: Digest) -> usize {
     usize::try_from(digest >> (128 - BITS)).unwrap_or(0)
 }
 
+/// The first bit of a word of 32 bits that says a partition.
+const SHIFT: u32 = 32 - BITS;
+
 /// What tells digests of one partition apart: 95 of their bits. With those of the partition it is
 /// 105: among a billion digests two are taken for equal once in 10^13 runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,51 +75,143 @@ impl Held {
 pub struct Entry {
     low: u64,
     middle: u32,
-    /// What kind of entry it is.
-    pub kind: u32,
+    /// Its partition, and behind it what kind of entry it is.
+    word: u32,
     /// Its time.
     pub at: i64,
 }
 
 impl Entry {
+    /// How many bytes one takes where it is stored.
+    pub const BYTES: usize = 24;
+
+    /// What is said of a key. Of `kind` the upper ten bits are lost.
+    #[must_use]
+    pub fn new(digest: Digest, kind: u32, at: i64) -> Self {
+        let Tag { low, middle } = Tag::of(digest);
+        let partition = u32::try_from(partition_of(digest)).unwrap_or(0);
+        Self { low, middle, word: partition << SHIFT | (kind & KIND), at }
+    }
+
     /// What it is told apart by.
     #[must_use]
     pub const fn tag(&self) -> Tag {
         Tag { low: self.low, middle: self.middle }
     }
+
+    /// What kind of entry it is.
+    #[must_use]
+    pub const fn kind(&self) -> u32 {
+        self.word & KIND
+    }
+
+    const fn partition(&self) -> usize {
+        (self.word >> SHIFT) as usize
+    }
+
+    /// The bytes by which it is stored.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        bytes[..8].copy_from_slice(&self.low.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.middle.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.word.to_le_bytes());
+        bytes[16..].copy_from_slice(&self.at.to_le_bytes());
+        bytes
+    }
+
+    /// The entry that is stored as these bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
+        let word = |at: usize| u32::from_le_bytes(std::array::from_fn(|byte| bytes[at + byte]));
+        let long = |at: usize| u64::from_le_bytes(std::array::from_fn(|byte| bytes[at + byte]));
+        Self { low: long(0), middle: word(8), word: word(12), at: long(16).cast_signed() }
+    }
 }
 
-/// The entries of one chunk of rows, by partition.
+/// The bits of an entry's word that say its kind.
+const KIND: u32 = (1 << SHIFT) - 1;
+
+/// The entries of one chunk of rows, those of a partition behind each other in the order of rows.
 #[derive(Debug)]
 pub struct Parts<E> {
-    parts: Vec<Vec<E>>,
+    entries: Vec<E>,
+    /// Where the entries of each partition begin; one more at the end.
+    starts: Vec<u32>,
+    /// Number of the chunk's first record: its entries count from there.
+    first: Record,
 }
 
 impl<E> Parts<E> {
-    /// Room for about so many entries.
+    /// The entries of a partition, in the order of rows.
     #[must_use]
-    pub fn with_room(entries: usize) -> Self {
-        // Digests spread evenly: hardly a partition gets an eighth more than its share.
-        let share = entries / PARTITIONS;
-        let room = if share < 8 { 0 } else { share + share / 8 + 8 };
-        Self { parts: (0..PARTITIONS).map(|_| Vec::with_capacity(room)).collect() }
+    pub fn part(&self, partition: usize) -> &[E] {
+        match self.starts.get(partition..partition + 2) {
+            Some([start, end]) => &self.entries[*start as usize..*end as usize],
+            _ => &[],
+        }
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Puts so many entries, of which `each` tells every one with its partition, in the order of
+    /// partitions. `each` is asked twice.
+    fn sorted<I: Iterator<Item = (usize, E)>>(each: impl Fn() -> I, blank: E) -> Self
+    where
+        E: Clone,
+    {
+        let mut starts = vec![0_u32; PARTITIONS + 1];
+        for (partition, _) in each() {
+            starts[partition + 1] += 1;
+        }
+        let mut total = 0;
+        for start in &mut starts {
+            total += *start;
+            *start = total;
+        }
+        if total == 0 {
+            return Self { entries: Vec::new(), starts: Vec::new(), first: 0 };
+        }
+        let mut next = starts.clone();
+        let mut entries = vec![blank; total as usize];
+        for (partition, entry) in each() {
+            let at = &mut next[partition];
+            entries[*at as usize] = entry;
+            *at += 1;
+        }
+        Self { entries, starts, first: 0 }
     }
 }
 
 impl Parts<Held> {
-    /// Adds the key of a record; 0 is none.
-    pub fn hold(&mut self, digest: Digest, mark: bool, record: Record) {
-        if digest != 0 {
-            self.parts[partition_of(digest)].push(Held::new(digest, mark, record));
-        }
+    /// The keys of a chunk's records, each with its mark; 0 is none. Records are numbered from the
+    /// chunk's first.
+    pub fn of_keys<I: Iterator<Item = (Digest, bool, Record)>>(keys: impl Fn() -> I) -> Self {
+        let held = || {
+            keys().filter(|(digest, _, _)| *digest != 0).map(|(digest, mark, record)| {
+                (partition_of(digest), Held::new(digest, mark, record))
+            })
+        };
+        Self::sorted(held, FREE)
+    }
+
+    /// The same, behind so many records.
+    #[must_use]
+    pub fn behind(self, first: Record) -> Self {
+        Self { first, ..self }
     }
 }
 
 impl Parts<Entry> {
-    /// Adds what is said of a key.
-    pub fn say(&mut self, digest: Digest, kind: u32, at: i64) {
-        let Tag { low, middle } = Tag::of(digest);
-        self.parts[partition_of(digest)].push(Entry { low, middle, kind, at });
+    /// Entries in the order of rows.
+    #[must_use]
+    pub fn of_entries(entries: &[Entry]) -> Self {
+        let blank = Entry { low: 0, middle: 0, word: 0, at: 0 };
+        Self::sorted(|| entries.iter().map(|entry| (entry.partition(), *entry)), blank)
     }
 }
 
@@ -132,37 +227,48 @@ impl<E> Default for Scattered<E> {
     }
 }
 
+impl Scattered<Held> {
+    /// The keys of a partition, in the order of records.
+    pub fn held(&self, partition: usize) -> impl Iterator<Item = Held> {
+        self.chunks.iter().flat_map(move |chunk| {
+            let held = chunk.part(partition).iter();
+            held.map(|held| Held { record: chunk.first + held.record, ..*held })
+        })
+    }
+}
+
 impl<E> Scattered<E> {
     /// Puts chunks behind each other; they come in the order of rows.
     #[must_use]
-    pub fn of(chunks: Vec<Parts<E>>) -> Self {
+    pub fn of(mut chunks: Vec<Parts<E>>) -> Self {
+        chunks.retain(|chunk| !chunk.entries.is_empty());
         Self { chunks }
     }
 
     /// The entries of a partition, in the order of rows.
     pub fn part(&self, partition: usize) -> impl Iterator<Item = &E> {
-        self.chunks.iter().flat_map(move |chunk| &chunk.parts[partition])
+        self.chunks.iter().flat_map(move |chunk| chunk.part(partition))
     }
 
     /// How many entries a partition has.
     #[must_use]
     pub fn part_len(&self, partition: usize) -> usize {
-        self.chunks.iter().map(|chunk| chunk.parts[partition].len()).sum()
+        self.chunks.iter().map(|chunk| chunk.part(partition).len()).sum()
     }
 
     /// True without entries.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.chunks.iter().all(|chunk| chunk.parts.iter().all(Vec::is_empty))
+        self.chunks.is_empty()
     }
 }
 
-/// How many rows a thread takes at once where it scatters: all threads have work to the end, and
-/// a chunk fills its partitions.
+/// How many rows a thread takes at once where it scatters: enough to fill the partitions, few
+/// enough to sort in the cache.
 #[must_use]
 pub fn chunk_rows(rows: usize) -> usize {
-    let least = part(1 << 14, 3);
-    (rows / (rayon::current_num_threads() * 4)).max(least)
+    let (least, most) = (part(1 << 14, 3), part(1 << 17, 3));
+    (rows / (rayon::current_num_threads() * 4)).clamp(least, most)
 }
 
 /// Scatters the keys of records; 0 is none.
@@ -173,12 +279,10 @@ pub fn scatter(records: usize, digest: impl Fn(Record) -> Digest + Sync) -> Scat
         .into_par_iter()
         .map(|chunk| {
             let range = chunk * rows..records.min((chunk + 1) * rows);
-            let mut parts = Parts::with_room(range.len());
-            for record in range {
-                let record = Record::try_from(record).unwrap_or(Record::MAX);
-                parts.hold(digest(record), true, record);
-            }
-            parts
+            let first = Record::try_from(range.start).unwrap_or(Record::MAX);
+            let digests: Vec<Digest> = (first..).take(range.len()).map(&digest).collect();
+            let keys = || (0..).zip(&digests).map(|(record, digest)| (*digest, true, record));
+            Parts::of_keys(keys).behind(first)
         })
         .collect();
     Scattered::of(chunks)
@@ -222,13 +326,13 @@ fn equal_in(
     let mask = clear(slots, scattered.part_len(partition), FREE);
     let mut equal = Equal::default();
     // Entries come in the order of records, so the first seen is the smallest.
-    for held in scattered.part(partition).filter(|held| counts(held.record)) {
+    for held in scattered.held(partition).filter(|held| counts(held.record)) {
         let tag = held.tag();
         let mut at = place(tag, mask);
         loop {
             let slot = slots[at];
             if slot.record == FREE.record {
-                slots[at] = *held;
+                slots[at] = held;
                 break;
             }
             if slot.tag() == tag {

@@ -9,8 +9,10 @@ use rayon::prelude::*;
 
 use super::digest::{Digest, DigestSet};
 use super::identity::Clusters;
+use super::ids::IdDigests;
+use super::key_reader::KeyReader;
 use super::keys::Keys;
-use super::records::{KeyReader, Record, Records};
+use super::records::{Record, Records};
 use crate::plan::{FieldId, Keep, Plan};
 
 /// No record has a usable value.
@@ -84,10 +86,10 @@ fn blocks<'a>(starts: &[u32], mut members: &'a mut [Record]) -> Vec<Block<'a>> {
 
 /// The records whose id an earlier one has: in record order the first of equal ids is the one that
 /// stays.
-fn repeated(members: &[Record], id_digests: &[Digest], again: &mut Vec<Record>) {
+fn repeated(members: &[Record], id_digests: &IdDigests, again: &mut Vec<Record>) {
     /// So few are compared with each other faster than they are put into a set.
     const FEW: usize = 16;
-    let id = |record: &Record| id_digests[*record as usize];
+    let id = |record: &Record| id_digests.of(*record);
     if members.len() <= FEW {
         let is_again = |at: usize| members[..at].iter().any(|first| id(first) == id(&members[at]));
         again.extend((1..members.len()).filter(|at| is_again(*at)).map(|at| members[at]));
@@ -171,7 +173,9 @@ impl<'a> Values<'a> {
         let readers = records
             .tables
             .iter()
-            .map(|table| fields().map(|field| KeyReader::for_field(plan, table, field)).collect())
+            .map(|table| {
+                fields().map(|field| KeyReader::for_field(plan, &table.fields, field)).collect()
+            })
             .collect();
         Self { records, readers, digests: fields().map(|field| keys.digests(field)).collect() }
     }

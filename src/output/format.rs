@@ -18,7 +18,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::diagnostics::Faults;
 use crate::engine::Rows;
-use crate::engine::source::{parquet, text};
+use crate::engine::source::{Raw, parquet, text};
 use crate::normalize::Kind;
 use crate::plan::TargetFormat;
 
@@ -324,11 +324,12 @@ fn compare(piece: &Piece, rows: usize, prints: &[u64]) -> Result<(), String> {
 fn verify_groups(path: &Path, pieces: &[Piece]) -> Result<(), String> {
     let Some(first) = pieces.first() else { return Ok(()) };
     let names: Vec<String> = first.schema.iter_names().map(ToString::to_string).collect();
-    let groups = parquet::visit(&names, path, |_, (series, rows)| {
+    let mut groups = Vec::new();
+    let look = |_, (series, rows): Raw| {
         let same = first.schema.iter_values().eq(series.iter().map(|series| series.dtype()));
         (same, rows, series.iter().map(print).collect::<PolarsResult<Vec<_>>>())
-    })
-    .map_err(unreadable)?;
+    };
+    parquet::visit(&names, path, look, |group| groups.push(group)).map_err(unreadable)?;
     if groups.len() != pieces.len() {
         return Err(format!("it has {} row groups instead of {}", groups.len(), pieces.len()));
     }

@@ -16,10 +16,12 @@ use rayon::prelude::*;
 
 use super::Subject;
 use crate::engine::digest::Digest;
+use crate::engine::gathered::Index;
+use crate::engine::key_reader::KeyForms;
 use crate::engine::partition::{
-    Entry, PARTITIONS, Parts, Scattered, Tag, clear, partition_of, place,
+    Entry, Held, PARTITIONS, Parts, Scattered, Tag, clear, partition_of, place,
 };
-use crate::engine::records::{Index, KeyForms, Record};
+use crate::engine::records::Record;
 use crate::plan::{Conflict, Instant, Period};
 
 /// No time.
@@ -62,7 +64,7 @@ mod mark {
 /// Decisions of some rows of one table on one purpose and subject, on their way into a set.
 #[derive(Debug)]
 pub struct Drawer {
-    parts: Parts<Entry>,
+    entries: Vec<Entry>,
     decisions: u64,
 }
 
@@ -70,7 +72,7 @@ impl Drawer {
     /// Room for about so many decisions.
     #[must_use]
     pub fn with_room(decisions: usize) -> Self {
-        Self { parts: Parts::with_room(decisions), decisions: 0 }
+        Self { entries: Vec::with_capacity(decisions), decisions: 0 }
     }
 
     /// Files a decision. Where it is not `counted`, another subject counts it.
@@ -81,19 +83,34 @@ impl Drawer {
         let undated = |kind| if at.is_none() { kind } else { 0 };
         if granted {
             let kind = counted | mark::GRANT | undated(mark::UNDATED_GRANT);
-            self.parts.say(stand.key, kind, time);
+            self.entries.push(Entry::new(stand.key, kind, time));
             return;
         }
         let denial = mark::DENIAL | undated(mark::UNDATED_DENIAL);
         // The key is known even where it is no form, so that distinct keys can be counted.
         let own = if stand.own { denial } else { 0 };
         if own | counted != 0 {
-            self.parts.say(stand.key, own | counted, time);
+            self.entries.push(Entry::new(stand.key, own | counted, time));
         }
         for form in stand.others.iter().filter(|form| **form != 0) {
-            self.parts.say(*form, denial, time);
+            self.entries.push(Entry::new(*form, denial, time));
         }
     }
+}
+
+impl Drawer {
+    /// Files all by partition.
+    #[must_use]
+    pub fn close(self) -> Sorted {
+        Sorted { parts: Parts::of_entries(&self.entries), decisions: self.decisions }
+    }
+}
+
+/// The same, by partition.
+#[derive(Debug)]
+pub struct Sorted {
+    parts: Parts<Entry>,
+    decisions: u64,
 }
 
 /// The decisions of one table on one purpose and subject.
@@ -109,7 +126,7 @@ pub struct DecisionSet {
 impl DecisionSet {
     /// All decisions of a table.
     #[must_use]
-    pub fn of(table: usize, drawers: Vec<Drawer>) -> Self {
+    pub fn of(table: usize, drawers: Vec<Sorted>) -> Self {
         let decisions = drawers.iter().map(|drawer| drawer.decisions).sum();
         let parts = drawers.into_iter().map(|drawer| drawer.parts).collect();
         Self { table, decisions, entries: Scattered::of(parts) }
@@ -160,7 +177,7 @@ impl Table {
     fn fill(&mut self, set: &DecisionSet, partition: usize, kinds: u32) -> u64 {
         let mut counted = 0;
         self.mask = clear(&mut self.slots, set.entries.part_len(partition), FREE);
-        for said in set.entries.part(partition).filter(|said| said.kind & kinds != 0) {
+        for said in set.entries.part(partition).filter(|said| said.kind() & kinds != 0) {
             let tag = said.tag();
             let mut at = place(tag, self.mask);
             let slot = loop {
@@ -174,12 +191,12 @@ impl Table {
                 }
                 at = (at + 1) & self.mask;
             };
-            counted += u64::from(said.kind & mark::COUNTED & !slot.marks);
-            slot.marks |= said.kind | mark::TAKEN;
-            if said.kind & mark::GRANT != 0 {
+            counted += u64::from(said.kind() & mark::COUNTED & !slot.marks);
+            slot.marks |= said.kind() | mark::TAKEN;
+            if said.kind() & mark::GRANT != 0 {
                 slot.grant = slot.grant.max(said.at);
             }
-            if said.kind & mark::DENIAL != 0 {
+            if said.kind() & mark::DENIAL != 0 {
                 slot.denial = slot.denial.max(said.at);
             }
         }
@@ -285,7 +302,7 @@ impl PurposeDecisions {
             }
             // Both come in the order of records.
             let mut far = far[partition].as_slice();
-            for held in index.held.part(partition) {
+            for held in index.held.held(partition) {
                 let here = far.iter().take_while(|(record, _, _)| *record == held.record).count();
                 let (far_here, rest) = far.split_at(here);
                 far = rest;
@@ -333,8 +350,8 @@ pub fn hit_by(set: &DecisionSet, index: &Index, records: usize) -> (Vec<bool>, u
     let used = AtomicU64::new(0);
     (0..PARTITIONS).into_par_iter().for_each_init(Table::default, |table, partition| {
         used.fetch_add(table.fill(set, partition, u32::MAX), Ordering::Relaxed);
-        let own = index.held.part(partition).filter(|held| held.marked());
-        for held in own.chain(index.others.part(partition)) {
+        let own = index.held.held(partition).filter(Held::marked);
+        for held in own.chain(index.others.held(partition)) {
             if table.find(held.tag()).is_some_and(|slot| slot.marks & mark::DENIAL != 0) {
                 hit[held.record as usize].store(true, Ordering::Relaxed);
             }
@@ -359,7 +376,7 @@ fn far_denials(sets: &[&DecisionSet], index: &Index, keys: &[Digest]) -> Vec<Vec
             let mut found = Vec::new();
             for (number, set) in sets.iter().enumerate() {
                 table.fill(set, partition, mark::DENIAL);
-                for held in index.others.part(partition) {
+                for held in index.others.held(partition) {
                     if let Some(slot) = table.find(held.tag()) {
                         found.push((held.record, number, slot.denials()));
                     }

@@ -8,13 +8,14 @@ use polars::prelude::DataType;
 use rayon::prelude::*;
 
 use super::Subject;
-use super::fold::{DecisionSet, Drawer, PurposeDecisions};
+use super::fold::{DecisionSet, Drawer, PurposeDecisions, Sorted};
 use super::vocabulary::{Reading, read, trimmed};
 use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::engine::account::ConsentAccount;
 use crate::engine::cells::Cells;
+use crate::engine::ids::id_text;
+use crate::engine::key_reader::{KeyForms, KeyReader};
 use crate::engine::partition::chunk_rows;
-use crate::engine::records::{KeyForms, KeyReader, id_text};
 use crate::engine::source::values::TimeReader;
 use crate::engine::source::{self, Loaded};
 use crate::plan::{
@@ -59,8 +60,13 @@ pub fn decisions(
                 let source = &plan.sources[table.source.0];
                 let wanted = needed(table);
                 let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
-                let (files, parts) = source::visit(source, &wanted, |part| {
-                    Ok(Intake::new(plan, table, &part, now)?.file(0..part.rows, as_of))
+                let mut parts = Vec::new();
+                let file = |part: Loaded| {
+                    Ok(Intake::new(plan, table, &part, now)?.file(0..part.rows, as_of).close())
+                };
+                let files = source::visit(source, &wanted, file, |part| {
+                    parts.push(part);
+                    Ok(())
                 })?;
                 let rows = parts.iter().map(|part| part.rows).sum();
                 tracing::info!(source = source.name, rows, columns = wanted.len(), "source read");
@@ -68,7 +74,7 @@ pub fn decisions(
                 parts
             }
         };
-        let Some(filed) = parts.into_iter().reduce(Filed::and) else { continue };
+        let Some(filed) = parts.into_iter().reduce(Closed::and) else { continue };
         let account = ConsentAccount {
             source: plan.sources[table.source.0].name.clone(),
             ..filed.account.clone()
@@ -220,11 +226,11 @@ impl<'a> Intake<'a> {
     }
 
     /// Files all rows, in parts.
-    fn file_all(&self, rows: usize, as_of: AsOf) -> Vec<Filed> {
+    fn file_all(&self, rows: usize, as_of: AsOf) -> Vec<Closed> {
         let chunk = chunk_rows(rows);
         (0..rows.div_ceil(chunk).max(1))
             .into_par_iter()
-            .map(|at| self.file(at * chunk..rows.min((at + 1) * chunk), as_of))
+            .map(|at| self.file(at * chunk..rows.min((at + 1) * chunk), as_of).close())
             .collect()
     }
 
@@ -446,14 +452,23 @@ struct Filed {
     rows: usize,
     account: ConsentAccount,
     /// By purpose, then subject; none for purposes of which the table never speaks.
-    drawers: Vec<Vec<(Subject, Vec<Drawer>)>>,
+    drawers: Vec<Vec<(Subject, Drawer)>>,
+    newest: Option<i64>,
+    first_unmatchable: Option<usize>,
+}
+
+/// The same by partition, of many parts.
+struct Closed {
+    rows: usize,
+    account: ConsentAccount,
+    drawers: Vec<Vec<(Subject, Vec<Sorted>)>>,
     newest: Option<i64>,
     first_unmatchable: Option<usize>,
 }
 
 impl Filed {
     fn new(spoken: &[bool], subjects: &[Subject], room: usize) -> Self {
-        let drawer = |subject: &Subject| (*subject, vec![Drawer::with_room(room)]);
+        let drawer = |subject: &Subject| (*subject, Drawer::with_room(room));
         let drawers = spoken
             .iter()
             .map(|spoken| if *spoken { subjects.iter().map(drawer).collect() } else { Vec::new() });
@@ -472,9 +487,23 @@ impl Filed {
             return;
         };
         let at = said.times.map(|times| times.sorts);
-        drawer[0].file(&stand.forms, said.granted, at, stand.counted);
+        drawer.file(&stand.forms, said.granted, at, stand.counted);
     }
 
+    fn close(self) -> Closed {
+        let close = |(subject, drawer): (Subject, Drawer)| (subject, vec![drawer.close()]);
+        let drawers = self.drawers.into_iter();
+        Closed {
+            rows: self.rows,
+            account: self.account,
+            drawers: drawers.map(|drawers| drawers.into_iter().map(close).collect()).collect(),
+            newest: self.newest,
+            first_unmatchable: self.first_unmatchable,
+        }
+    }
+}
+
+impl Closed {
     fn and(mut self, other: Self) -> Self {
         self.account.add(&other.account);
         self.newest = self.newest.max(other.newest);

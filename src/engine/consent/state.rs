@@ -7,10 +7,11 @@ use super::intake::Decisions;
 use super::{State, Subject};
 use crate::engine::account::PurposeAccount;
 use crate::engine::digest::{Digest, DigestSet};
+use crate::engine::gathered::Index;
 use crate::engine::identity::Clusters;
 use crate::engine::keys::{Keys, contact_fields};
 use crate::engine::profile::{Shown, ShownField};
-use crate::engine::records::{Index, Record};
+use crate::engine::records::Record;
 use crate::engine::survivorship::NOBODY;
 use crate::plan::{Denial, FieldId, Plan, Purpose, PurposeId};
 
@@ -168,7 +169,8 @@ impl PurposeFolds {
                 Some((field, fold(Subject::Field(field), keys.index(field), digests)?))
             })
             .collect();
-        let records = fold(Subject::Record, clusters.id_index.as_ref(), &clusters.id_digests);
+        let records =
+            fold(Subject::Record, clusters.id_index.as_ref(), clusters.id_digests.as_keys());
         Self { contacts, records }
     }
 

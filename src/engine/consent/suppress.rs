@@ -10,9 +10,10 @@ use crate::engine::account::SuppressionAccount;
 use crate::engine::cells::Cells;
 use crate::engine::digest::DigestSet;
 use crate::engine::identity::Clusters;
+use crate::engine::ids::id_text;
+use crate::engine::key_reader::{KeyForms, KeyReader};
 use crate::engine::keys::Keys;
 use crate::engine::profile::Shown;
-use crate::engine::records::{KeyForms, KeyReader, id_text};
 use crate::engine::source::Loaded;
 use crate::plan::{FieldId, Match, Plan, Suppression, Unmatchable};
 
@@ -94,7 +95,7 @@ fn read(
                     drawer.file(&KeyForms::of_record(*table, &id), false, None, true);
                 }
             }
-            let set = DecisionSet::of(entries.len(), vec![drawer]);
+            let set = DecisionSet::of(entries.len(), vec![drawer.close()]);
             account.read += set.decisions;
             entries.push((Subject::Record, set));
         }
@@ -128,7 +129,7 @@ fn read(
                 }
             }
         }
-        let set = DecisionSet::of(entries.len(), vec![drawer]);
+        let set = DecisionSet::of(entries.len(), vec![drawer.close()]);
         account.read += set.decisions;
         entries.push((Subject::Field(*field), set));
     }

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::{Cluster, NO_CLUSTER, members_of, starts_of};
 use crate::engine::digest::Digest;
+use crate::engine::ids::IdDigests;
 use crate::engine::records::{Record, Records};
 use crate::plan::Plan;
 
@@ -39,7 +40,7 @@ impl Draft {
     pub fn new(
         plan: &Plan,
         records: &Records,
-        id_digests: &[Digest],
+        id_digests: &IdDigests,
         roots: &[Record],
         shadow_links: &[(Record, Record)],
     ) -> Self {
@@ -127,11 +128,12 @@ impl Draft {
 }
 
 /// Numbers the closures of records with an id by their smallest record; and their sizes.
-fn number(id_digests: &[Digest], roots: &[Record]) -> (Vec<Cluster>, Vec<u32>) {
+fn number(id_digests: &IdDigests, roots: &[Record]) -> (Vec<Cluster>, Vec<u32>) {
     let mut of = vec![NO_CLUSTER; roots.len()];
     let mut sizes: Vec<u32> = Vec::new();
-    for (record, root) in roots.iter().enumerate() {
-        if id_digests[record] == 0 {
+    for (number, root) in (0..).zip(roots) {
+        let record = number as usize;
+        if !id_digests.has(number) {
             continue;
         }
         let root = *root as usize;
@@ -146,8 +148,8 @@ fn number(id_digests: &[Digest], roots: &[Record]) -> (Vec<Cluster>, Vec<u32>) {
 }
 
 /// Different ids among records.
-fn ids(id_digests: &[Digest], members: &[Record]) -> u64 {
-    let mut ids: Vec<Digest> = members.iter().map(|record| id_digests[*record as usize]).collect();
+fn ids(id_digests: &IdDigests, members: &[Record]) -> u64 {
+    let mut ids: Vec<Digest> = members.iter().map(|record| id_digests.of(*record)).collect();
     ids.sort_unstable();
     ids.dedup();
     ids.len() as u64

@@ -24,8 +24,10 @@ use std::collections::{HashMap, HashSet};
 use rayon::prelude::*;
 
 use super::digest::Digest;
+use super::gathered::Index;
+use super::ids::{IdDigests, Ids};
 use super::keys::Keys;
-use super::records::{Ids, Index, Record, Records};
+use super::records::{Record, Records};
 use super::similar::Alike;
 use super::source::Loaded;
 use crate::diagnostics::Outcome;
@@ -107,8 +109,8 @@ pub struct Clusters {
     pub names: Names,
     /// What linked each record; empty if the plan does not ask for the table that says so.
     pub linked_by: Vec<LinkedBy>,
-    /// The digest of each record's table and id; 0 without an id.
-    pub id_digests: Vec<Digest>,
+    /// What tells records' ids apart.
+    pub id_digests: IdDigests,
     /// How decisions and suppressions find records by their ids; none if no source names records.
     pub id_index: Option<Index>,
     /// Each rule's doings.
@@ -171,7 +173,7 @@ impl Clusters {
     #[must_use]
     pub fn fate(&self, record: Record) -> Fate {
         match self.of[record as usize] {
-            NO_CLUSTER if self.id_digests[record as usize] == 0 => Fate::NoId,
+            NO_CLUSTER if !self.id_digests.has(record) => Fate::NoId,
             NO_CLUSTER => Fate::Dropped,
             cluster if (cluster as usize) < self.profiles => Fate::Profile(cluster),
             cluster if (cluster as usize) < self.profiles + self.too_large => Fate::TooLarge,
@@ -197,7 +199,7 @@ pub fn clusters(
     let Ids { digests: id_digests, index: id_index, equal: same_ids } = ids;
     let identity = &plan.identity;
     let named = !identity.always.is_empty() || !identity.never.is_empty() || earlier.is_some();
-    let first_of = named.then(|| FirstOf::new(plan, &id_digests));
+    let first_of = named.then(|| FirstOf::new(plan, id_digests.as_keys()));
     let (always, never) = match &first_of {
         Some(first_of) => (
             pairs::read("always", &identity.always, loaded, first_of)?,
@@ -208,13 +210,12 @@ pub fn clusters(
 
     let mut views: Vec<RuleView<'_>> =
         identity.rules.iter().map(|rule| RuleView::new(plan, records, keys, rule)).collect();
-    let complete = id_digests.par_iter().all(|digest| *digest != 0);
+    let complete = id_digests.are_complete();
     let mut of_rules: Vec<RuleLinks> = Vec::new();
     for view in &mut views {
         of_rules.push(view.links(&id_digests, complete, identity.max_shared)?);
     }
-    let has_id = |record: Record| id_digests[record as usize] != 0;
-    let joined = |alike: &Alike| has_id(alike.one) && has_id(alike.other);
+    let joined = |alike: &Alike| id_digests.has(alike.one) && id_digests.has(alike.other);
     let of_pairs = always.pairs.iter().map(|(one, other, _)| (LinkedBy::Always, *one, *other));
     let of_rule = |(number, links): (usize, &RuleLinks)| {
         let alike = links.alike.iter().filter(|alike| joined(alike));
@@ -350,7 +351,7 @@ fn split_closures(
     let is_broken = |root: Record| broken[root as usize];
     let mut of_broken: Vec<(Record, Record)> = (0..)
         .zip(roots.iter())
-        .filter(|(record, root)| is_broken(**root) && exceptions.id_digests[*record as usize] != 0)
+        .filter(|(record, root)| is_broken(**root) && exceptions.id_digests.has(*record))
         .map(|(record, root)| (*root, record))
         .collect();
     if of_broken.is_empty() {
@@ -418,17 +419,17 @@ fn broken_closures(exceptions: &Exceptions<'_>, roots: &[Record], never: &PairLi
 }
 
 /// The strongest link of each record. A pair names an id, and so all records of it.
-fn linked_by(links: &[Link], id_digests: &[Digest]) -> Vec<LinkedBy> {
-    let mut linked_by = vec![LinkedBy::Nothing; id_digests.len()];
+fn linked_by(links: &[Link], id_digests: &IdDigests) -> Vec<LinkedBy> {
+    let mut linked_by = vec![LinkedBy::Nothing; id_digests.records().len()];
     let paired: HashSet<Digest> = links
         .iter()
         .filter(|link| link.by == LinkedBy::Always)
         .flat_map(|link| [link.one, link.other])
-        .map(|record| id_digests[record as usize])
+        .map(|record| id_digests.of(record))
         .collect();
     if !paired.is_empty() {
-        for (by, digest) in linked_by.iter_mut().zip(id_digests) {
-            if paired.contains(digest) {
+        for (by, record) in linked_by.iter_mut().zip(id_digests.records()) {
+            if paired.contains(&id_digests.of(record)) {
                 *by = LinkedBy::Always;
             }
         }
@@ -446,11 +447,10 @@ fn linked_by(links: &[Link], id_digests: &[Digest]) -> Vec<LinkedBy> {
 fn shadow_links(
     views: &[RuleView<'_>],
     of_rules: &[RuleLinks],
-    id_digests: &[Digest],
+    id_digests: &IdDigests,
     roots: &[Record],
 ) -> Vec<(Record, Record)> {
-    let no_id: Vec<Record> =
-        (0..).zip(id_digests).filter(|(_, digest)| **digest == 0).map(|(r, _)| r).collect();
+    let no_id = id_digests.missing();
     if no_id.is_empty() {
         return Vec::new();
     }
@@ -477,7 +477,7 @@ fn shadow_links(
             }
         }
         for (record, root) in (0..).zip(roots) {
-            if id_digests[record as usize] != 0
+            if id_digests.has(record)
                 && let Some(shadows) = wanted.get(&view.full(record))
             {
                 links.extend(shadows.iter().map(|shadow| (*shadow, *root)));

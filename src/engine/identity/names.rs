@@ -12,7 +12,8 @@ use super::aside::{Draft, Kind};
 use super::pairs::FirstOf;
 use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
 use crate::engine::cells::Cells;
-use crate::engine::records::{Record, Records, id_text};
+use crate::engine::ids::id_text;
+use crate::engine::records::{Record, Records};
 use crate::engine::source::Loaded;
 use crate::plan::{Instant, Plan, Previous, TableId};
 

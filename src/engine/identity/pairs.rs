@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::diagnostics::Outcome;
 use crate::engine::cells::Cells;
 use crate::engine::digest::{Digest, DigestMap};
-use crate::engine::records::{Record, id_text, record_digest};
+use crate::engine::ids::{id_text, record_digest};
+use crate::engine::records::Record;
 use crate::engine::source::Loaded;
 use crate::plan::{Pairs, Plan, TableId};
 

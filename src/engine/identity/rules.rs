@@ -6,9 +6,12 @@ use rayon::prelude::*;
 
 use crate::diagnostics::{Code, Diagnostic};
 use crate::engine::digest::{Digest, combine};
+use crate::engine::gathered::Index;
+use crate::engine::ids::IdDigests;
+use crate::engine::key_reader::KeyReader;
 use crate::engine::keys::Keys;
 use crate::engine::partition::{equal, scatter};
-use crate::engine::records::{Index, KeyReader, Record, Records};
+use crate::engine::records::{Record, RecordTable, Records};
 use crate::engine::similar::{Alike, Item, alike};
 use crate::plan::{FieldId, LinkRule, Plan, TableId};
 
@@ -48,7 +51,7 @@ impl<'a> RuleView<'a> {
         let readers = similar
             .iter()
             .map(|field| {
-                let of = |table| KeyReader::for_field(plan, table, *field);
+                let of = |table: &RecordTable| KeyReader::for_field(plan, &table.fields, *field);
                 records.tables.iter().map(of).collect()
             })
             .collect();
@@ -120,11 +123,11 @@ impl<'a> RuleView<'a> {
     /// A rule with a similarity that would compare too much.
     pub fn links(
         &mut self,
-        id_digests: &[Digest],
+        id_digests: &IdDigests,
         complete: bool,
         max_shared: Option<u64>,
     ) -> Result<RuleLinks, Diagnostic> {
-        let has_id = |record: Record| id_digests[record as usize] != 0;
+        let has_id = |record: Record| id_digests.has(record);
         let mut equal = match self.index() {
             Some(index) if complete && self.speaks_of_all() => equal(&index.held, |_| true),
             Some(index) => equal(&index.held, |record| has_id(record) && self.full(record) != 0),
@@ -158,13 +161,17 @@ impl<'a> RuleView<'a> {
 
     /// The sets of equal records among these that are alike. Records without an id speak for a
     /// set only where it has no other.
-    pub fn alike(&self, among: &[Record], id_digests: &[Digest]) -> Result<Vec<Alike>, Diagnostic> {
+    pub fn alike(
+        &self,
+        among: &[Record],
+        id_digests: &IdDigests,
+    ) -> Result<Vec<Alike>, Diagnostic> {
         let items: Vec<Item> = among
             .par_iter()
             .with_min_len(4096)
             .filter_map(|record| {
                 let (block, full) = self.both(*record);
-                let minor = id_digests[*record as usize] == 0;
+                let minor = !id_digests.has(*record);
                 (block != 0).then_some(Item { block, full, number: *record, minor })
             })
             .collect();
@@ -181,7 +188,7 @@ impl<'a> RuleView<'a> {
     }
 
     /// Blocks the combinations that more than `most` different ids share.
-    fn block(&mut self, groups: &[(Record, u32)], most: u64, id_digests: &[Digest]) {
+    fn block(&mut self, groups: &[(Record, u32)], most: u64, id_digests: &IdDigests) {
         let large: HashSet<Digest> = groups
             .iter()
             .filter(|(_, size)| u64::from(*size) > most)
@@ -192,10 +199,9 @@ impl<'a> RuleView<'a> {
         }
         let mut ids: Vec<(Digest, Digest)> = (0..self.record_count())
             .into_par_iter()
-            .zip(id_digests)
             .with_min_len(4096)
-            .filter(|(_, id)| **id != 0)
-            .map(|(record, id)| (self.full(record), *id))
+            .filter(|record| id_digests.has(*record))
+            .map(|record| (self.full(record), id_digests.of(record)))
             .filter(|(full, _)| large.contains(full))
             .collect();
         ids.par_sort_unstable();

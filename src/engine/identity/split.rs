@@ -7,6 +7,7 @@ use super::rules::RuleView;
 use super::{Forest, Link, LinkedBy};
 use crate::diagnostics::Diagnostic;
 use crate::engine::digest::{Digest, digest};
+use crate::engine::ids::IdDigests;
 use crate::engine::keys::Keys;
 use crate::engine::records::{Record, Records};
 use crate::plan::FieldId;
@@ -18,7 +19,7 @@ pub struct Exceptions<'a> {
     /// Their keys.
     pub keys: &'a Keys,
     /// Digest of each record's table and id.
-    pub id_digests: &'a [Digest],
+    pub id_digests: &'a IdDigests,
     /// The link rules, strongest first.
     pub rules: &'a [RuleView<'a>],
     /// The fields in which records of one customer may not differ.
@@ -58,7 +59,7 @@ impl Exceptions<'_> {
         never: &[(Record, Record)],
     ) -> Result<Split, Diagnostic> {
         if let ([one, other], []) = (members, always)
-            && self.id_digests[*one as usize] != self.id_digests[*other as usize]
+            && self.id_digests.of(*one) != self.id_digests.of(*other)
         {
             // Two records that may not be one customer: most closures that are split.
             let clusters = vec![vec![*one], vec![*other]];
@@ -140,9 +141,7 @@ impl Exceptions<'_> {
         for (at, record) in members.iter().enumerate() {
             if at > 0 {
                 let before = members[at - 1];
-                rank += u32::from(
-                    self.id_digests[*record as usize] != self.id_digests[before as usize],
-                );
+                rank += u32::from(self.id_digests.of(*record) != self.id_digests.of(before));
             }
             ranks.push(rank);
         }
@@ -176,7 +175,7 @@ impl Sets {
         view: &RuleView<'_>,
         members: &[Record],
         rank_of: &HashMap<Record, Rank>,
-        id_digests: &[Digest],
+        id_digests: &IdDigests,
     ) -> Result<Self, Diagnostic> {
         let mut equal: HashMap<Digest, Vec<Record>> = HashMap::new();
         let mut order: Vec<Digest> = Vec::new();

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::rules::{RuleLinks, RuleView};
 use super::{Forest, Link, LinkedBy};
+use crate::engine::ids::IdDigests;
 use crate::engine::records::{Record, Records};
 use crate::plan::{LinkRule, Plan};
 
@@ -55,10 +56,10 @@ pub fn statistics(
     plan: &Plan,
     views: &[RuleView<'_>],
     of_rules: &[RuleLinks],
-    id_digests: &[u128],
+    id_digests: &IdDigests,
     alone: &[u64],
 ) -> (Vec<RuleStatistics>, Guards, Vec<SharedKey>) {
-    let has_id = |record: Record| id_digests[record as usize] != 0;
+    let has_id = |record: Record| id_digests.has(record);
     let mut all = Vec::new();
     for (at, (view, links)) in views.iter().zip(of_rules).enumerate() {
         let alike = links.alike.iter().filter(|a| has_id(a.one) && has_id(a.other));

@@ -108,8 +108,16 @@ impl Loaded {
         Ok(self)
     }
 
+    /// The columns of these names alone.
+    #[must_use]
+    pub fn keep(mut self, is_kept: impl Fn(&str) -> bool) -> Self {
+        self.columns.retain(|(name, _)| is_kept(name));
+        self
+    }
+
     /// Texts in buffers of their own, without what decoding left beside them.
-    fn compact(mut self) -> Self {
+    #[must_use]
+    pub fn compact(mut self) -> Self {
         for (_, column) in &mut self.columns {
             if let Ok(text) = column.series.str() {
                 let chunks = text.downcast_iter().map(|chunk| chunk.clone().gc());
@@ -161,9 +169,17 @@ impl Loaded {
 pub fn load(source: &Source, wanted: &[&str]) -> Outcome<Loaded> {
     // Texts cut from a file stand in buffers of their own already.
     let is_binary = matches!(source.format, Format::Parquet | Format::Ipc);
-    let (files, parts) =
-        visit(source, wanted, |part| Ok(if is_binary { part.compact() } else { part }))?;
-    whole(source, wanted, files, parts)
+    let mut parts = Vec::new();
+    let files = visit(
+        source,
+        wanted,
+        |part| Ok(if is_binary { part.compact() } else { part }),
+        |part| {
+            parts.push(part);
+            Ok(())
+        },
+    )?;
+    whole(files, parts)
 }
 
 /// As [`load`], those rows alone that `is_wanted` by their number in the source. Of files but
@@ -179,18 +195,27 @@ pub fn load_some(
     if source.format != Format::Parquet {
         return load(source, wanted)?.only(is_wanted);
     }
-    let (files, parts) = visit(source, wanted, |part| Ok(part.only(&is_wanted)?.compact()))?;
-    whole(source, wanted, files, parts)
+    let mut parts = Vec::new();
+    let files = visit(
+        source,
+        wanted,
+        |part| Ok(part.only(&is_wanted)?.compact()),
+        |part| {
+            parts.push(part);
+            Ok(())
+        },
+    )?;
+    whole(files, parts)
 }
 
-/// All parts as one.
-fn whole(
-    source: &Source,
-    wanted: &[&str],
-    files: Vec<FileRecord>,
-    parts: Vec<Loaded>,
-) -> Outcome<Loaded> {
+/// All parts of a source as one.
+///
+/// # Errors
+/// Faults of the engine.
+pub fn whole(files: Vec<FileRecord>, parts: Vec<Loaded>) -> Outcome<Loaded> {
     let rows = parts.iter().map(|part| part.rows).sum();
+    let names = parts.first().map(|part| part.columns.iter().map(|(name, _)| name.clone()));
+    let names = names.into_iter().flatten().collect::<Vec<_>>().into_iter();
     let mut by_column: Vec<Vec<LoadedColumn>> = Vec::new();
     for part in parts {
         by_column.resize_with(part.columns.len(), Vec::new);
@@ -198,7 +223,6 @@ fn whole(
             column.push(part);
         }
     }
-    let names = names(&in_use(source, wanted)).into_iter();
     let joined: Outcome<Vec<LoadedColumn>> = by_column.into_par_iter().map(join).collect();
     Ok(Loaded { rows, first: 0, columns: names.zip(joined?).collect(), files })
 }
@@ -228,28 +252,34 @@ fn join(parts: Vec<LoadedColumn>) -> Outcome<LoadedColumn> {
     Ok(whole)
 }
 
+/// How many parts are made before they are taken: threads do not wait for each other often.
+#[must_use]
+pub fn parts_at_once() -> usize {
+    rayon::current_num_threads() * 8
+}
+
 /// Reads the named columns of a source part by part, several at once, and gives what `make` makes
-/// of each part, in the order of rows: a source has at least one part, if an empty one.
+/// of each part to `take`, in the order of rows: a source has at least one part, if an empty one.
+/// No more than a few parts are in memory.
 ///
 /// # Errors
-/// As [`load`], and those of `make`: that of the first part that has one.
+/// As [`load`], and those of `make` and `take`: that of the first part that has one. A file that
+/// cannot be cut into records is told before anything that is wrong with a value in it.
 pub fn visit<T: Send>(
     source: &Source,
     wanted: &[&str],
     make: impl Fn(Loaded) -> Outcome<T> + Sync,
-) -> Outcome<(Vec<FileRecord>, Vec<T>)> {
+    mut take: impl FnMut(T) -> Outcome<()>,
+) -> Outcome<Vec<FileRecord>> {
     let columns = in_use(source, wanted);
     let mut files: Vec<FileRecord> = Vec::new();
-    let mut all = Vec::new();
     for file in &source.files {
         let before = files.iter().map(|file| file.rows).sum::<u64>();
         let before = usize::try_from(before).unwrap_or(usize::MAX);
         let make = |part: Loaded| make(Loaded { first: before + part.first, ..part });
-        let (record, parts) = visit_file(source, &columns, file, &make)?;
-        files.push(record);
-        all.extend(parts);
+        files.push(visit_file(source, &columns, file, &make, &mut take)?);
     }
-    Ok((files, all))
+    Ok(files)
 }
 
 /// Pairs of texts.
@@ -294,7 +324,8 @@ fn visit_file<T: Send>(
     columns: &[&PlanColumn],
     file: &Path,
     make: &(impl Fn(Loaded) -> Outcome<T> + Sync),
-) -> Outcome<(FileRecord, Vec<T>)> {
+    take: &mut impl FnMut(T) -> Outcome<()>,
+) -> Outcome<FileRecord> {
     let metadata = fs::metadata(file).map_err(|error| catalog::unreadable(file, &error))?;
     let modified = metadata
         .modified()
@@ -303,50 +334,53 @@ fn visit_file<T: Send>(
         .map(|at| Instant(at.as_microsecond()));
     let zone = TimeZone::get(&source.timezone).unwrap_or(TimeZone::UTC);
     let typing = Typing { columns, zone: &zone, make };
-    let (visited, bytes, digest) = match source.format {
+    let mut settling = Settling { columns, file, rows: 0, fault: None, take };
+    let (bytes, digest) = match source.format {
         Format::Delimited { compression, delimiter, quoted } => {
             let unreadable = |error: std::io::Error| catalog::unreadable(file, &error);
             let mut stored = Digested::open(file).map_err(unreadable)?;
-            let visited = catalog::decompressed(&mut stored, compression)
-                .and_then(|text| cut(source, &typing, text, (delimiter, quoted)))
+            let settle = |visited| settling.settle(visited);
+            let cut = catalog::decompressed(&mut stored, compression)
+                .and_then(|text| cut(source, &typing, text, (delimiter, quoted), settle))
                 .map_err(unreadable)?;
             let (bytes, digest) = stored.finish().map_err(unreadable)?;
-            let Some(visited) = visited else {
+            if !cut {
                 return Err(fault_of(source, file, compression, (delimiter, quoted)));
-            };
-            (visited, bytes, digest)
+            }
+            (bytes, digest)
         }
         Format::Ndjson { compression } => {
             let stored = fs::read(file).map_err(|error| catalog::unreadable(file, &error))?;
             let text = decompress(&stored, compression, file)?;
-            let visited = vec![typing.part(0, lines(source, columns, file, &text)?)];
-            (visited, stored.len() as u64, xxh3_128(&stored))
+            settling.settle(typing.part(0, lines(source, columns, file, &text)?));
+            (stored.len() as u64, xxh3_128(&stored))
         }
         Format::Parquet | Format::Ipc => {
             let (digest, visited) = std::thread::scope(|scope| {
                 let digest = scope.spawn(|| Digested::open(file)?.finish());
                 let visited = if source.format == Format::Parquet {
-                    parquet::visit(&names(columns), file, |first, raw| typing.part(first, raw))
+                    let part = |first, raw| typing.part(first, raw);
+                    parquet::visit(&names(columns), file, part, |visited| settling.settle(visited))
                 } else {
-                    ipc(columns, file).map(|raw| vec![typing.part(0, raw)])
+                    ipc(columns, file).map(|raw| settling.settle(typing.part(0, raw)))
                 };
                 (digest.join(), visited)
             });
             let (bytes, digest) = digest
                 .unwrap_or_else(|_| Err(std::io::Error::other("the digest failed")))
                 .map_err(|error| catalog::unreadable(file, &error))?;
-            (visited?, bytes, digest)
+            visited?;
+            (bytes, digest)
         }
     };
-    let (rows, parts) = settle(columns, file, visited)?;
-    let record = FileRecord {
+    let rows = settling.done()?;
+    Ok(FileRecord {
         path: file.to_path_buf(),
         bytes,
         xxh3: format!("{digest:032x}"),
         rows: rows as u64,
         modified,
-    };
-    Ok((record, parts))
+    })
 }
 
 /// The columns of some rows as they were read, and the number of these rows.
@@ -376,19 +410,31 @@ impl<T, M: Fn(Loaded) -> Outcome<T>> Typing<'_, M> {
     }
 }
 
-/// All rows and what was made of the parts, or the fault of the first part that has one.
-fn settle<T>(
-    columns: &[&PlanColumn],
-    file: &Path,
-    visited: Vec<Visited<T>>,
-) -> Outcome<(usize, Vec<T>)> {
-    let mut rows = 0;
-    let mut parts = Vec::new();
-    for (rows_here, made) in visited {
-        parts.push(made.map_err(|stop| stop.into_faults(columns, file, rows))?);
-        rows += rows_here;
+/// Takes the parts of a file in their order, up to the first that has a fault.
+struct Settling<'a, F> {
+    columns: &'a [&'a PlanColumn],
+    file: &'a Path,
+    rows: usize,
+    fault: Option<Faults>,
+    take: &'a mut F,
+}
+
+impl<F> Settling<'_, F> {
+    fn settle<T>(&mut self, (rows, made): Visited<T>)
+    where
+        F: FnMut(T) -> Outcome<()>,
+    {
+        if self.fault.is_none() {
+            let faults = |stop: typed::Stop| stop.into_faults(self.columns, self.file, self.rows);
+            self.fault = made.map_err(faults).and_then(&mut self.take).err();
+        }
+        self.rows += rows;
     }
-    Ok((rows, parts))
+
+    /// All rows.
+    fn done(self) -> Outcome<usize> {
+        self.fault.map_or(Ok(self.rows), Err)
+    }
 }
 
 /// A file that is digested as it is read.
@@ -435,13 +481,14 @@ fn decompress<'a>(
     Ok(Cow::Owned(text))
 }
 
-/// What becomes of the parts of a delimited text; none if it has a fault.
+/// Gives what becomes of the parts of a delimited text; false if it has a fault.
 fn cut<T: Send, M: Fn(Loaded) -> Outcome<T> + Sync>(
     source: &Source,
     typing: &Typing<'_, M>,
     text: impl Read + Send,
     written: (u8, bool),
-) -> std::io::Result<Option<Vec<Visited<T>>>> {
+    settle: impl FnMut(Visited<T>),
+) -> std::io::Result<bool> {
     let columns = typing.columns;
     let wanted = |header: &[String]| {
         let known = source.columns.iter().map(|column| column.name.as_str());
@@ -450,12 +497,13 @@ fn cut<T: Send, M: Fn(Loaded) -> Outcome<T> + Sync>(
             text::Wanted { columns: header.iter().map(place).collect(), nulls: &source.nulls }
         })
     };
-    stretches::visit(text, written, wanted, |part| {
+    let make = |part: text::Part| {
         let series = part.cells.into_iter().zip(columns).map(|(cells, column)| {
             StringChunked::with_chunk(column.name.as_str().into(), cells).into_series()
         });
         typing.part(0, (series.collect(), part.records))
-    })
+    };
+    stretches::visit(text, written, wanted, make, settle)
 }
 
 /// Looks at a delimited file that cannot be cut, byte by byte and record by record, to say what is

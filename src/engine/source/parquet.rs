@@ -7,12 +7,12 @@ use std::sync::Arc;
 use polars::prelude::*;
 use rayon::prelude::*;
 
-use super::{Raw, catalog, damaged};
+use super::{Raw, catalog, damaged, parts_at_once};
 use crate::diagnostics::Outcome;
 
 /// Reads the columns of every row group, several groups at once, and gives what `make` makes of
-/// the number of rows before it and of its columns, in their order. A file without rows is one
-/// group of none.
+/// the number of rows before it and of its columns to `take`, in their order. A file without rows
+/// is one group of none.
 ///
 /// # Errors
 /// A file that cannot be read.
@@ -20,7 +20,8 @@ pub fn visit<T: Send>(
     names: &[String],
     file: &Path,
     make: impl Fn(usize, Raw) -> T + Sync,
-) -> Outcome<Vec<T>> {
+    mut take: impl FnMut(T),
+) -> Outcome<()> {
     let open = || File::open(file).map_err(|error| catalog::unreadable(file, &error));
     let fault = |error| damaged(file, error);
     let mut reader = ParquetReader::new(open()?);
@@ -42,7 +43,8 @@ pub fn visit<T: Send>(
         Ok(make(first, (series.map_err(fault)?, frame.height())))
     };
     if groups.is_empty() {
-        return Ok(vec![read(0, whole)?]);
+        take(read(0, whole)?);
+        return Ok(());
     }
     let firsts: Vec<usize> = groups
         .iter()
@@ -52,14 +54,18 @@ pub fn visit<T: Send>(
             Some(first)
         })
         .collect();
-    groups
-        .into_par_iter()
-        .zip(firsts)
-        .map(|(group, first)| {
-            let mut metadata = whole.clone();
-            metadata.num_rows = group.num_rows();
-            metadata.row_groups = vec![group];
-            read(first, metadata)
-        })
-        .collect()
+    let groups: Vec<_> = firsts.into_iter().zip(groups).collect();
+    for groups in groups.chunks(parts_at_once()) {
+        let made = groups
+            .par_iter()
+            .map(|(first, group)| {
+                let mut metadata = whole.clone();
+                metadata.num_rows = group.num_rows();
+                metadata.row_groups = vec![group.clone()];
+                read(*first, metadata)
+            })
+            .collect::<Outcome<Vec<T>>>()?;
+        made.into_iter().for_each(&mut take);
+    }
+    Ok(())
 }

@@ -6,8 +6,9 @@ use std::io::{self, Read};
 use super::text::{Delimited, Part, Wanted};
 use crate::engine::tuning;
 
-/// Reads records and gives what `make` makes of each part, in their order. `wanted` tells from the
-/// header which cells are. `None` if the text has any fault, or the header is not the right one.
+/// Reads records and gives what `make` makes of each part to `take`, in their order. `wanted` tells
+/// from the header which cells are. False if the text has any fault, or the header is not the right
+/// one.
 ///
 /// # Errors
 /// A file that cannot be read.
@@ -16,9 +17,9 @@ pub fn visit<'n, T: Send>(
     (delimiter, quoted): (u8, bool),
     wanted: impl Fn(&[String]) -> Option<Wanted<'n>>,
     make: impl Fn(Part) -> T + Sync,
-) -> io::Result<Option<Vec<T>>> {
+    mut take: impl FnMut(T),
+) -> io::Result<bool> {
     let size = tuning::part(3 << 24, 100);
-    let mut all = Vec::new();
     let (mut bytes, mut next) = (Vec::new(), Vec::new());
     let mut at_end = fill(&mut reader, &mut bytes, size)?;
     while bytes.starts_with(b"\xEF\xBB\xBF") {
@@ -37,12 +38,12 @@ pub fn visit<'n, T: Send>(
             at_end = fill(&mut reader, &mut bytes, more)?;
             continue;
         }
-        let Some(text) = text else { return Ok(None) };
+        let Some(text) = text else { return Ok(false) };
         if header.is_none() {
-            let Some(wanted) = wanted(&text.header) else { return Ok(None) };
+            let Some(wanted) = wanted(&text.header) else { return Ok(false) };
             header = Some((text.header.clone(), wanted));
         }
-        let Some((_, wanted)) = &header else { return Ok(None) };
+        let Some((_, wanted)) = &header else { return Ok(false) };
         let end = bounds.last().copied().unwrap_or(bytes.len());
         next.clear();
         next.extend_from_slice(&bytes[end..]);
@@ -53,10 +54,10 @@ pub fn visit<'n, T: Send>(
             },
             || text.cut_at(&bounds, wanted, &make),
         );
-        let Some(parts) = parts else { return Ok(None) };
-        all.extend(parts);
+        let Some(parts) = parts else { return Ok(false) };
+        parts.into_iter().for_each(&mut take);
         if at_end {
-            return Ok(Some(all));
+            return Ok(true);
         }
         at_end = ended?;
         std::mem::swap(&mut bytes, &mut next);
