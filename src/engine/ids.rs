@@ -69,17 +69,15 @@ impl IdDigests {
 pub struct Ids {
     /// What tells them apart.
     pub digests: IdDigests,
-    /// How decisions and suppressions find records by their ids; none if none of them names one.
-    pub index: Option<Index>,
     /// Records of one id: the first with every other.
     pub equal: Vec<(Record, Record)>,
 }
 
 impl Ids {
     /// Digests all ids, if somebody asks for them: `named` says whether decisions or suppressions
-    /// name records, `paired` whether another source does.
+    /// name records, and so look for them, `paired` whether another source does.
     #[must_use]
-    pub fn new(records: &mut Records, named: bool, paired: bool) -> Self {
+    pub fn new(records: &mut Records, named: bool, paired: bool) -> (Self, Option<Index>) {
         for table in &mut records.tables {
             if !matches!(table.ids, Cells::Absent) {
                 table.ascends = ascends(&table.ids, table.rows);
@@ -90,7 +88,7 @@ impl Ids {
         let ascend = records.all_ascend();
         if ascend && !named && !paired {
             let digests = IdDigests { digests: None, records: records.len };
-            return Self { digests, index: None, equal: Vec::new() };
+            return (Self { digests, equal: Vec::new() }, None);
         }
         let mut gathered = Gathered::new(named, records.len);
         for (at, table) in records.tables.iter().enumerate() {
@@ -112,7 +110,7 @@ impl Ids {
             equal(&held, |_| true).pairs
         };
         let digests = IdDigests { digests: Some(digests), records: records.len };
-        Self { digests, index, equal }
+        (Self { digests, equal }, index)
     }
 }
 

@@ -17,8 +17,6 @@ struct FieldKeys {
     values: u64,
     /// The key; 0 if there is none.
     keys: Vec<Digest>,
-    /// Where keys and the forms under which denials look for them are found, if one may ever look.
-    index: Option<Index>,
     /// Values that link nobody.
     never: HashSet<Digest>,
 }
@@ -68,15 +66,8 @@ impl<'p> Gathering<'p> {
 
     /// All of them. `records` hold the values by which numbers of phones are read.
     #[must_use]
-    pub fn done(self, records: &Records) -> Keys {
-        let fields = self
-            .fields
-            .into_iter()
-            .map(|(field, values, gathered)| {
-                FieldKeys::new(self.plan, records, field, values, gathered)
-            })
-            .collect();
-        Keys { fields, no_never: HashSet::new() }
+    pub fn done(self, records: &Records) -> (Keys, Indexes) {
+        Keys::of(self.plan, records, self.fields.into_iter())
     }
 }
 
@@ -85,16 +76,20 @@ pub struct KeyRows {
     fields: Vec<(u64, KeyPart)>,
 }
 
-impl FieldKeys {
-    fn new(
-        plan: &Plan,
-        records: &Records,
-        field: FieldId,
-        values: u64,
-        gathered: Gathered,
-    ) -> Self {
-        let (keys, index) = gathered.done();
-        Self { field, values, keys, index, never: never(plan, records, field) }
+/// Where keys, and the forms under which denials look for them, are found, of fields in which
+/// somebody may look; and where ids are. Needed until all who look have looked.
+#[derive(Debug, Default)]
+pub struct Indexes {
+    fields: Vec<(FieldId, Index)>,
+    /// How decisions and suppressions find records by their ids; none if none of them names one.
+    pub ids: Option<Index>,
+}
+
+impl Indexes {
+    /// Where the keys of a field are looked for, if decisions or suppressions may do so.
+    #[must_use]
+    pub fn of(&self, field: FieldId) -> Option<&Index> {
+        self.fields.iter().find(|(of, _)| *of == field).map(|(_, index)| index)
     }
 }
 
@@ -102,28 +97,33 @@ impl Keys {
     /// Digests every field that a link rule, a purpose, a match or an export needs, of tables that
     /// are in memory.
     #[must_use]
-    pub fn new(plan: &Plan, records: &Records) -> Self {
+    pub fn new(plan: &Plan, records: &Records) -> (Self, Indexes) {
         let reached = reached(plan);
-        let fields = needed(plan)
-            .into_iter()
-            .map(|field| {
-                let gathered = gather_keys(plan, records, field, reached.contains(&field));
-                let values = records
-                    .tables
-                    .iter()
-                    .map(|table| (table.rows - table.fields[field.0].nulls(table.rows)) as u64)
-                    .sum();
-                FieldKeys::new(plan, records, field, values, gathered)
-            })
-            .collect();
-        Self { fields, no_never: HashSet::new() }
+        let fields = needed(plan).into_iter().map(|field| {
+            let gathered = gather_keys(plan, records, field, reached.contains(&field));
+            let values = records
+                .tables
+                .iter()
+                .map(|table| (table.rows - table.fields[field.0].nulls(table.rows)) as u64)
+                .sum();
+            (field, values, gathered)
+        });
+        Self::of(plan, records, fields)
     }
 
-    /// Forgets where keys are looked for: nobody will look any more.
-    pub fn forget_index(&mut self) {
-        for keys in &mut self.fields {
-            keys.index = None;
+    fn of(
+        plan: &Plan,
+        records: &Records,
+        gathered: impl Iterator<Item = (FieldId, u64, Gathered)>,
+    ) -> (Self, Indexes) {
+        let mut indexes = Indexes::default();
+        let mut fields = Vec::new();
+        for (field, values, gathered) in gathered {
+            let (keys, index) = gathered.done();
+            indexes.fields.extend(index.map(|index| (field, index)));
+            fields.push(FieldKeys { field, values, keys, never: never(plan, records, field) });
         }
+        (Self { fields, no_never: HashSet::new() }, indexes)
     }
 
     fn get(&self, field: FieldId) -> Option<&FieldKeys> {
@@ -146,12 +146,6 @@ impl Keys {
     #[must_use]
     pub fn digests(&self, field: FieldId) -> Option<&[Digest]> {
         self.get(field).map(|keys| keys.keys.as_slice())
-    }
-
-    /// Where the keys of a field are looked for, if decisions or suppressions may do so.
-    #[must_use]
-    pub fn index(&self, field: FieldId) -> Option<&Index> {
-        self.get(field).and_then(|keys| keys.index.as_ref())
     }
 
     /// The fields in use.

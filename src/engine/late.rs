@@ -7,6 +7,7 @@
 //! all, and what is left to ask is asked of those who are left.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use polars::prelude::*;
 
@@ -20,7 +21,7 @@ use super::source::{self, Loaded};
 use super::tables::asked_at_the_end;
 use super::tuning::reads_late;
 use crate::diagnostics::Outcome;
-use crate::plan::{FieldId, Format, Keep, LinkRule, Plan, RegionFrom};
+use crate::plan::{FieldId, Format, Keep, LinkRule, Plan, RegionFrom, Table};
 
 /// Which fields are read when.
 #[derive(Debug, Default)]
@@ -120,7 +121,7 @@ impl Mask {
     /// True if the row is one of them.
     #[must_use]
     pub fn has(&self, row: usize) -> bool {
-        self.words[row / 64] >> (row % 64) & 1 == 1
+        self.words.get(row / 64).is_some_and(|word| word >> (row % 64) & 1 == 1)
     }
 
     /// Where the row stands among them.
@@ -135,64 +136,131 @@ impl Mask {
     }
 }
 
-/// What was read late of one table.
+/// Some rows of a table, of which some columns were read late.
 #[derive(Debug)]
-pub struct Late {
-    /// Which rows.
-    pub mask: Mask,
-    /// Their ids, if these were not kept.
-    pub ids: Option<Cells>,
-    /// Their cells, one entry a unified field; none where the field was kept, or no table has it.
-    pub fields: Vec<Option<Cells>>,
+pub struct Layer {
+    mask: Mask,
+    /// Their ids, if these were read.
+    ids: Option<Cells>,
+    /// Their cells, one entry a unified field; none where the field was not read.
+    fields: Vec<Option<Cells>>,
 }
 
-/// Reads late fields, and ids if they are not kept, of the members of all profiles that the gate of
-/// some segment lets through.
-///
-/// # Errors
-/// Faults of the sources; a file that is no longer the same.
-pub fn read(
-    plan: &Plan,
-    loaded: &[Option<Loaded>],
-    records: &Records,
-    clusters: &Clusters,
-    gated: &[Vec<Verdict>],
-    late: &BTreeSet<FieldId>,
-) -> Outcome<()> {
-    let mut words: Vec<Vec<u64>> =
-        records.tables.iter().map(|table| vec![0; table.rows.div_ceil(64)]).collect();
-    for profile in 0..clusters.profiles {
-        if gated.iter().any(|of| of[profile] == Verdict::InSegment) {
+/// What was read late of one table: first what rules ask for, then what exports do, each set once.
+pub type Layers = [OnceLock<Layer>; 2];
+
+/// The cells of a field in a row, and where the row stands in them, if the field was read late.
+#[must_use]
+pub fn cell(layers: &Layers, field: FieldId, row: usize) -> Option<(&Cells, usize)> {
+    layers.iter().filter_map(OnceLock::get).find_map(|layer| {
+        let cells = layer.fields[field.0].as_ref()?;
+        Some((cells, layer.mask.rank(row)))
+    })
+}
+
+/// The ids of a table and where a row stands in them, if they were read late.
+#[must_use]
+pub fn id(layers: &Layers, row: usize) -> Option<(&Cells, usize)> {
+    layers.iter().filter_map(OnceLock::get).find_map(|layer| {
+        let ids = layer.ids.as_ref()?;
+        Some((ids, layer.mask.rank(row)))
+    })
+}
+
+/// Reads late.
+pub struct Late<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The sources as they were read first.
+    pub loaded: &'a [Option<Loaded>],
+    /// The records.
+    pub records: &'a Records,
+    /// Their clusters.
+    pub clusters: &'a Clusters,
+    /// The fields that are read late; none where nothing is.
+    pub fields: &'a BTreeSet<FieldId>,
+}
+
+impl Late<'_> {
+    /// Reads what rules ask for, of the members of all profiles that the gate of some segment lets
+    /// through. `exported` says whether [`read_for_exports`](Self::read_for_exports) will come.
+    ///
+    /// # Errors
+    /// Faults of the sources; a file that is no longer the same.
+    pub fn read_for_rules(&self, gated: &[Vec<Verdict>], exported: bool) -> Outcome<()> {
+        self.read(0, |profile| gated.iter().any(|of| of[profile] == Verdict::InSegment), exported)
+    }
+
+    /// Reads what exports ask for and was not read yet, of the members of all profiles in a segment
+    /// that is exported.
+    ///
+    /// # Errors
+    /// As [`read_for_rules`](Self::read_for_rules).
+    pub fn read_for_exports(&self, verdicts: &[Vec<Verdict>]) -> Outcome<()> {
+        let exports = &self.plan.exports;
+        let leaves = |profile: usize| {
+            exports.iter().any(|export| verdicts[export.segment.0][profile] == Verdict::InSegment)
+        };
+        self.read(1, leaves, false)
+    }
+
+    /// The columns of a table that a layer reads, ids by their own name.
+    fn wanted<'t>(&self, table: &'t Table, layer: usize) -> (Vec<(FieldId, &'t str)>, bool) {
+        let rules = self.plan.segments.iter().flat_map(|segment| &segment.rule);
+        let in_rules: BTreeSet<FieldId> = rules.flat_map(|rule| rule.expr.names().0).collect();
+        let is_here = |field: &FieldId| {
+            self.fields.contains(field) && in_rules.contains(field) == (layer == 0)
+        };
+        let mapped = table.mapping.iter().filter(|(field, _)| is_here(field));
+        let of_table = &self.records.tables[self.at(table)];
+        let ids = layer == 1 && !self.fields.is_empty() && matches!(of_table.ids, Cells::Absent);
+        (mapped.map(|(field, column)| (*field, column.as_str())).collect(), ids)
+    }
+
+    fn at(&self, table: &Table) -> usize {
+        self.plan.tables.iter().position(|of| of.source == table.source).unwrap_or(0)
+    }
+
+    fn read(&self, layer: usize, profiles: impl Fn(usize) -> bool, again: bool) -> Outcome<()> {
+        let Self { plan, loaded, records, clusters, .. } = *self;
+        let reads: Vec<_> = plan.tables.iter().map(|table| self.wanted(table, layer)).collect();
+        if reads.iter().all(|(fields, ids)| fields.is_empty() && !ids) {
+            return Ok(());
+        }
+        let mut words: Vec<Vec<u64>> =
+            records.tables.iter().map(|table| vec![0; table.rows.div_ceil(64)]).collect();
+        for profile in (0..clusters.profiles).filter(|profile| profiles(*profile)) {
             for record in clusters.members(profile) {
                 let (table, row) = records.place(*record);
                 words[table.0][row / 64] |= 1 << (row % 64);
             }
         }
-    }
-    for ((table, of_table), words) in plan.tables.iter().zip(&records.tables).zip(words) {
-        let Some(before) = &loaded[table.source.0] else { continue };
-        let mask = Mask::new(words);
-        let ids = matches!(of_table.ids, Cells::Absent).then_some(table.id.as_str());
-        let mapped = table.mapping.iter().filter(|(field, _)| late.contains(field));
-        let wanted: Vec<&str> = mapped.map(|(_, column)| column.as_str()).chain(ids).collect();
-        let mut all = Late { mask, ids: None, fields: vec![None; plan.fields.len()] };
-        if !wanted.is_empty() {
+        let tables = plan.tables.iter().zip(&records.tables);
+        for (((table, of_table), words), (fields, ids)) in tables.zip(words).zip(reads) {
+            let Some(before) = &loaded[table.source.0] else { continue };
+            if fields.is_empty() && !ids {
+                continue;
+            }
+            let mut read =
+                Layer { mask: Mask::new(words), ids: None, fields: vec![None; plan.fields.len()] };
+            let id = ids.then_some(table.id.as_str());
+            let wanted: Vec<&str> = fields.iter().map(|(_, column)| *column).chain(id).collect();
             let source = &plan.sources[table.source.0];
-            let some = source::load_some(source, &wanted, |row| all.mask.has(row))?;
+            // Who is read again is digested then.
+            let (more, more_ids) = self.wanted(table, 1);
+            let digest = !again || (more.is_empty() && !more_ids);
+            let some = source::load_some(source, &wanted, |row| read.mask.has(row), digest)?;
             before.expect_unchanged(source, &some)?;
-            if let Some(id) = ids {
-                all.ids = Some(Cells::of(&some.column(id)?.series)?);
+            if let Some(id) = id {
+                read.ids = Some(Cells::of(&some.column(id)?.series)?);
             }
-            for (at, field) in all.fields.iter_mut().enumerate() {
-                let mapped = table.mapping.iter().find(|(id, _)| id.0 == at && late.contains(id));
-                if let Some((_, column)) = mapped {
-                    *field = Some(cells_of(plan, FieldId(at), &some, column)?);
-                }
+            for (field, column) in fields {
+                read.fields[field.0] = Some(cells_of(plan, field, &some, column)?);
             }
+            of_table.late[layer].set(read).map_err(|_| {
+                engine_fault("reading late", &polars_err!(InvalidOperation: "read twice"))
+            })?;
         }
-        of_table.late.set(all).map_err(|_| {
-            engine_fault("reading late", &polars_err!(InvalidOperation: "read twice"))
-        })?;
+        Ok(())
     }
-    Ok(())
 }

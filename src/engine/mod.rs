@@ -50,10 +50,11 @@ use account::{Account, ClusterSize, CustomerAccount, KeyAccount};
 use consent::{intake, state, suppress};
 use identity::Clusters;
 use keys::Keys;
+use late::Late;
 pub use profile::Rows;
 use profile::{ProfileColumns, Shown};
 use records::{Record, Records};
-use segments::Court;
+use segments::{Court, Verdicts};
 use source::{FileRecord, Loaded};
 use survivorship::Survivors;
 use take_in::{Taken, take_in};
@@ -186,11 +187,18 @@ pub fn execute<T>(
     let mut stages = Stages::new();
     let mut warnings = Vec::new();
     let later = tables::read_later(plan);
-    let Taken { mut loaded, earlier, records, ids, keys, late } =
+    let Taken { mut loaded, earlier, records, ids, keys, indexes, late } =
         take_in(plan, setting, &later, &mut stages, &mut warnings)?;
     let as_of = setting.as_of.at;
-    let mut clusters =
-        identity::clusters(plan, &loaded, earlier.as_ref(), &records, ids, &keys, as_of)?;
+    let mut clusters = identity::clusters(
+        plan,
+        &loaded,
+        earlier.as_ref(),
+        &records,
+        ids,
+        (&keys, &indexes),
+        as_of,
+    )?;
     guard::linking(plan, &clusters, &mut warnings);
     stages.end("identity");
     let survivors = survivorship::survive(plan, &records, &keys, &mut clusters);
@@ -200,8 +208,9 @@ pub fn execute<T>(
     let mut decisions = intake::decisions(plan, &mut loaded, setting.as_of, setting.now)?;
     guard::rows(plan, setting, &loaded, |source| later.contains(&source), &mut warnings)?;
     guard::ages(plan, setting, &loaded, &decisions.newest)?;
-    let states = state::states(plan, &mut decisions, &clusters, &keys, &shown);
-    let suppressed = suppress::suppressed(plan, &loaded, &clusters, &keys)?;
+    let states = state::states(plan, &mut decisions, &clusters, (&keys, &indexes), &shown);
+    let suppressed = suppress::suppressed(plan, &loaded, &clusters, &indexes)?;
+    drop(indexes);
     stages.end("consent");
     let columns =
         ProfileColumns::new(plan, &records, &clusters, &survivors, &shown, &states, &groupings);
@@ -216,36 +225,16 @@ pub fn execute<T>(
         as_of,
     };
     let gated = court.gate();
-    if !late.is_empty() {
-        late::read(plan, &loaded, &records, &clusters, &gated, &late)?;
-    }
+    let late =
+        Late { plan, loaded: &loaded, records: &records, clusters: &clusters, fields: &late };
+    late.read_for_rules(&gated, !setting.as_of.replay)?;
     let verdicts = court.judge(gated, &columns)?;
+    if !setting.as_of.replay {
+        late.read_for_exports(&verdicts.of)?;
+    }
     stages.end("segments");
 
-    let in_order = || clusters.names.in_order(plan, &records);
-    let mut tables = Vec::new();
-    for (name, target) in plan.outputs.named() {
-        if target.is_none() {
-            continue;
-        }
-        let frame = match name {
-            "profiles" => {
-                let wanted = profile_columns(plan).into();
-                let profiles = in_order();
-                let ids = None;
-                let rows = Rows::Profiles { columns: &columns, wanted, profiles, ids };
-                tables.push(InternalTable { name, rows });
-                continue;
-            }
-            "identity" => tables::identity(plan, &records, &clusters, &survivors)?,
-            "quarantine" => tables::quarantine(plan, &records, &clusters, &survivors)?,
-            "segments" => tables::segments(plan, &columns, &verdicts, in_order())?,
-            "provenance" => tables::provenance(plan, &records, &clusters, &survivors)?,
-            "shared_keys" => tables::shared_keys(plan, &records, &clusters)?,
-            _ => conflicts::conflicts(plan, &records, &clusters, &keys, &states)?,
-        };
-        tables.push(InternalTable { name, rows: Rows::Frame(frame) });
-    }
+    let tables = internal_tables(&court, &columns, &survivors, &verdicts)?;
     let mut exports = Vec::new();
     if !setting.as_of.replay {
         for (at, export) in plan.exports.iter().enumerate() {
@@ -275,6 +264,39 @@ pub fn execute<T>(
     stages.end("profiles");
     let sources = source_records(plan, &loaded, earlier.as_ref());
     publish(Results { account, tables, exports, sources, stages: stages.done, warnings })
+}
+
+/// The internal tables that the plan asks for.
+fn internal_tables<'a>(
+    court: &Court<'a>,
+    columns: &'a ProfileColumns<'a>,
+    survivors: &Survivors<'_>,
+    verdicts: &Verdicts,
+) -> Outcome<Vec<InternalTable<'a>>> {
+    let Court { plan, records, clusters, keys, states, .. } = *court;
+    let in_order = || clusters.names.in_order(plan, records);
+    let mut tables = Vec::new();
+    for (name, target) in plan.outputs.named() {
+        if target.is_none() {
+            continue;
+        }
+        let frame = match name {
+            "profiles" => {
+                let wanted = profile_columns(plan).into();
+                let rows = Rows::Profiles { columns, wanted, profiles: in_order(), ids: None };
+                tables.push(InternalTable { name, rows });
+                continue;
+            }
+            "identity" => tables::identity(plan, records, clusters, survivors)?,
+            "quarantine" => tables::quarantine(plan, records, clusters, survivors)?,
+            "segments" => tables::segments(plan, columns, verdicts, in_order())?,
+            "provenance" => tables::provenance(plan, records, clusters, survivors)?,
+            "shared_keys" => tables::shared_keys(plan, records, clusters)?,
+            _ => conflicts::conflicts(plan, records, clusters, keys, states)?,
+        };
+        tables.push(InternalTable { name, rows: Rows::Frame(frame) });
+    }
+    Ok(tables)
 }
 
 /// The columns of the profiles table.

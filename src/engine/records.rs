@@ -6,14 +6,13 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
 
 use polars::prelude::*;
 
 use super::cells::Cells;
 use super::ids::id_text;
 use super::key_reader::KeyReader;
-use super::late::Late;
+use super::late::{self, Layers};
 use super::source::Loaded;
 use crate::diagnostics::Outcome;
 use crate::plan::{FieldId, Plan, Table, TableId, Type};
@@ -35,7 +34,7 @@ pub struct RecordTable {
     /// Its cells, one entry a unified field; absent where no column is mapped, or it is read late.
     pub fields: Vec<Cells>,
     /// What was read late.
-    pub late: OnceLock<Late>,
+    pub late: Layers,
 }
 
 /// All records.
@@ -74,7 +73,7 @@ impl Records {
                 },
                 ascends: !source.has(&table.id),
                 fields,
-                late: OnceLock::new(),
+                late: Layers::default(),
             });
             start += source.rows;
         }
@@ -100,12 +99,9 @@ impl Records {
     pub fn cell(&self, record: Record, field: FieldId) -> (&Cells, usize) {
         let (table, row) = self.place(record);
         let table = &self.tables[table.0];
-        match (&table.fields[field.0], table.late.get()) {
-            (Cells::Absent, Some(late)) => match &late.fields[field.0] {
-                Some(cells) => (cells, late.mask.rank(row)),
-                None => (&Cells::Absent, row),
-            },
-            (cells, _) => (cells, row),
+        match &table.fields[field.0] {
+            Cells::Absent => late::cell(&table.late, field, row).unwrap_or((&Cells::Absent, row)),
+            cells => (cells, row),
         }
     }
 
@@ -147,10 +143,8 @@ impl Records {
     pub fn id(&self, record: Record) -> Option<Cow<'_, str>> {
         let (table, row) = self.place(record);
         let table = &self.tables[table.0];
-        match table.late.get().and_then(|late| Some((late, late.ids.as_ref()?))) {
-            Some((late, ids)) => id_text(ids, late.mask.rank(row)),
-            None => id_text(&table.ids, row),
-        }
+        let (ids, row) = late::id(&table.late, row).unwrap_or((&table.ids, row));
+        id_text(ids, row)
     }
 
     /// The text of a record's key of a field, if it has one.

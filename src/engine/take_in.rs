@@ -11,7 +11,7 @@ use tracing::info;
 use super::cells::Cells;
 use super::guard;
 use super::ids::{Ascending, Ids};
-use super::keys::{self, Gathering, Keys};
+use super::keys::{self, Gathering, Indexes, Keys};
 use super::late::Schedule;
 use super::records::{Records, field_columns};
 use super::source::{self, Loaded};
@@ -31,6 +31,8 @@ pub struct Taken {
     pub ids: Ids,
     /// Their keys.
     pub keys: Keys,
+    /// Where ids and keys are looked for.
+    pub indexes: Indexes,
     /// Fields that are read late.
     pub late: BTreeSet<FieldId>,
 }
@@ -75,7 +77,7 @@ pub fn take_in(
         )
         .into());
     }
-    let ids = Ids::new(&mut records, keys::names_records(plan), names_ids(plan));
+    let (ids, id_index) = Ids::new(&mut records, keys::names_records(plan), names_ids(plan));
     if !ids.equal.is_empty() {
         schedule = Schedule::default();
         // All values may decide which of two records of one id stays.
@@ -83,7 +85,7 @@ pub fn take_in(
         load_more(plan, &all, &mut loaded)?;
         records = Records::new(plan, &loaded, &all)?;
     }
-    let keys = match gathering {
+    let (keys, mut indexes) = match gathering {
         Some(gathering) => gathering.done(&records),
         None => Keys::new(plan, &records),
     };
@@ -93,8 +95,9 @@ pub fn take_in(
         }
         forget(plan, &mut loaded);
     }
+    indexes.ids = id_index;
     stages.end("keys");
-    Ok(Taken { loaded, earlier, records, ids, keys, late: schedule.late })
+    Ok(Taken { loaded, earlier, records, ids, keys, indexes, late: schedule.late })
 }
 
 /// True if pairs or an earlier run name records by their ids.

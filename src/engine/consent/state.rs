@@ -9,7 +9,7 @@ use crate::engine::account::PurposeAccount;
 use crate::engine::digest::{Digest, DigestSet};
 use crate::engine::gathered::Index;
 use crate::engine::identity::Clusters;
-use crate::engine::keys::{Keys, contact_fields};
+use crate::engine::keys::{Indexes, Keys, contact_fields};
 use crate::engine::profile::{Shown, ShownField};
 use crate::engine::records::Record;
 use crate::engine::survivorship::NOBODY;
@@ -34,7 +34,7 @@ pub fn states(
     plan: &Plan,
     decisions: &mut Decisions,
     clusters: &Clusters,
-    keys: &Keys,
+    (keys, indexes): (&Keys, &Indexes),
     shown: &Shown<'_>,
 ) -> States {
     let mut all =
@@ -42,7 +42,8 @@ pub fn states(
     // What is folded is not needed any more.
     let purposes = std::mem::take(&mut decisions.purposes);
     for (purpose, of_purpose) in plan.consent.purposes.iter().zip(purposes) {
-        let folds = PurposeFolds::new(plan, purpose, &of_purpose, decisions, clusters, keys);
+        let folds =
+            PurposeFolds::new(plan, purpose, &of_purpose, decisions, clusters, (keys, indexes));
         drop(of_purpose);
         let judge = Judge {
             purpose,
@@ -148,7 +149,7 @@ impl PurposeFolds {
         of_purpose: &PurposeDecisions,
         decisions: &mut Decisions,
         clusters: &Clusters,
-        keys: &Keys,
+        (keys, indexes): (&Keys, &Indexes),
     ) -> Self {
         let mut fields = contact_fields(plan);
         fields.insert(purpose.via);
@@ -166,11 +167,10 @@ impl PurposeFolds {
             .into_iter()
             .filter_map(|field| {
                 let (digests, _) = keys.field(field);
-                Some((field, fold(Subject::Field(field), keys.index(field), digests)?))
+                Some((field, fold(Subject::Field(field), indexes.of(field), digests)?))
             })
             .collect();
-        let records =
-            fold(Subject::Record, clusters.id_index.as_ref(), clusters.id_digests.as_keys());
+        let records = fold(Subject::Record, indexes.ids.as_ref(), clusters.id_digests.as_keys());
         Self { contacts, records }
     }
 

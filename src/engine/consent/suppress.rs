@@ -12,7 +12,7 @@ use crate::engine::digest::DigestSet;
 use crate::engine::identity::Clusters;
 use crate::engine::ids::id_text;
 use crate::engine::key_reader::{KeyForms, KeyReader};
-use crate::engine::keys::Keys;
+use crate::engine::keys::{Indexes, Keys};
 use crate::engine::profile::Shown;
 use crate::engine::source::Loaded;
 use crate::plan::{FieldId, Match, Plan, Suppression, Unmatchable};
@@ -34,7 +34,7 @@ pub fn suppressed(
     plan: &Plan,
     loaded: &[Option<Loaded>],
     clusters: &Clusters,
-    keys: &Keys,
+    indexes: &Indexes,
 ) -> Outcome<Suppressed> {
     let mut hits = Vec::new();
     let mut accounts = Vec::new();
@@ -45,8 +45,8 @@ pub fn suppressed(
         let mut of_record = vec![false; clusters.of.len()];
         for (subject, set) in &entries {
             let index = match subject {
-                Subject::Field(field) => keys.index(*field),
-                Subject::Record => clusters.id_index.as_ref(),
+                Subject::Field(field) => indexes.of(*field),
+                Subject::Record => indexes.ids.as_ref(),
             };
             let Some(index) = index else { continue };
             let (hits, used) = hit_by(set, index, of_record.len());

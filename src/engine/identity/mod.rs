@@ -24,9 +24,8 @@ use std::collections::{HashMap, HashSet};
 use rayon::prelude::*;
 
 use super::digest::Digest;
-use super::gathered::Index;
 use super::ids::{IdDigests, Ids};
-use super::keys::Keys;
+use super::keys::{Indexes, Keys};
 use super::records::{Record, Records};
 use super::similar::Alike;
 use super::source::Loaded;
@@ -111,8 +110,6 @@ pub struct Clusters {
     pub linked_by: Vec<LinkedBy>,
     /// What tells records' ids apart.
     pub id_digests: IdDigests,
-    /// How decisions and suppressions find records by their ids; none if no source names records.
-    pub id_index: Option<Index>,
     /// Each rule's doings.
     pub rules: Vec<RuleStatistics>,
     /// The sources of pairs.
@@ -193,10 +190,10 @@ pub fn clusters(
     earlier: Option<&Loaded>,
     records: &Records,
     ids: Ids,
-    keys: &Keys,
+    (keys, indexes): (&Keys, &Indexes),
     as_of: Instant,
 ) -> Outcome<Clusters> {
-    let Ids { digests: id_digests, index: id_index, equal: same_ids } = ids;
+    let (id_digests, same_ids) = (ids.digests, ids.equal);
     let identity = &plan.identity;
     let named = !identity.always.is_empty() || !identity.never.is_empty() || earlier.is_some();
     let first_of = named.then(|| FirstOf::new(plan, id_digests.as_keys()));
@@ -213,7 +210,7 @@ pub fn clusters(
     let complete = id_digests.are_complete();
     let mut of_rules: Vec<RuleLinks> = Vec::new();
     for view in &mut views {
-        of_rules.push(view.links(&id_digests, complete, identity.max_shared)?);
+        of_rules.push(view.links(indexes, &id_digests, complete, identity.max_shared)?);
     }
     let joined = |alike: &Alike| id_digests.has(alike.one) && id_digests.has(alike.other);
     let of_pairs = always.pairs.iter().map(|(one, other, _)| (LinkedBy::Always, *one, *other));
@@ -282,7 +279,6 @@ pub fn clusters(
         shadows: draft.shadows,
         linked_by,
         id_digests,
-        id_index,
         rules,
         pairs: pair_accounts,
         guards: Guards { large_clusters: too_large as u64, ..guards },

@@ -9,7 +9,7 @@ use crate::engine::digest::{Digest, combine};
 use crate::engine::gathered::Index;
 use crate::engine::ids::IdDigests;
 use crate::engine::key_reader::KeyReader;
-use crate::engine::keys::Keys;
+use crate::engine::keys::{Indexes, Keys};
 use crate::engine::partition::{equal, scatter};
 use crate::engine::records::{Record, RecordTable, Records};
 use crate::engine::similar::{Alike, Item, alike};
@@ -23,7 +23,6 @@ pub struct RuleView<'a> {
     /// The rule.
     pub rule: &'a LinkRule,
     records: &'a Records,
-    keys: &'a Keys,
     exact: Vec<Column<'a>>,
     similar: Vec<Column<'a>>,
     thresholds: Vec<f64>,
@@ -58,7 +57,6 @@ impl<'a> RuleView<'a> {
         Self {
             rule,
             records,
-            keys,
             exact: rule.exact_fields().map(|field| keys.field(field)).collect(),
             similar: similar.into_iter().map(|field| keys.field(field)).collect(),
             thresholds,
@@ -95,10 +93,10 @@ impl<'a> RuleView<'a> {
     }
 
     /// Where the keys of the rule's only field are scattered already, if they are.
-    fn index(&self) -> Option<&'a Index> {
+    fn index<'i>(&self, indexes: &'i Indexes) -> Option<&'i Index> {
         let mut fields = self.rule.fields();
         let only = fields.next().filter(|_| fields.next().is_none() && !self.rule.is_fuzzy())?;
-        self.keys.index(only)
+        indexes.of(only)
     }
 
     /// True if the rule counts every key of every record.
@@ -123,12 +121,13 @@ impl<'a> RuleView<'a> {
     /// A rule with a similarity that would compare too much.
     pub fn links(
         &mut self,
+        indexes: &Indexes,
         id_digests: &IdDigests,
         complete: bool,
         max_shared: Option<u64>,
     ) -> Result<RuleLinks, Diagnostic> {
         let has_id = |record: Record| id_digests.has(record);
-        let mut equal = match self.index() {
+        let mut equal = match self.index(indexes) {
             Some(index) if complete && self.speaks_of_all() => equal(&index.held, |_| true),
             Some(index) => equal(&index.held, |record| has_id(record) && self.full(record) != 0),
             None => {

@@ -37,7 +37,8 @@ pub struct FileRecord {
     pub path: PathBuf,
     /// Its size in bytes, as stored.
     pub bytes: u64,
-    /// XXH3-128 of its bytes as stored, in hex: tells whether a later run read the same.
+    /// XXH3-128 of its bytes as stored, in hex: tells whether a later run read the same. Empty where
+    /// nobody asked for it.
     pub xxh3: String,
     /// Its records.
     pub rows: u64,
@@ -134,12 +135,17 @@ impl Loaded {
         self.columns.iter().any(|(known, _)| known == name)
     }
 
-    /// That files read again are the same still.
+    /// That files read again are the same still: by size and time, and where both were digested by
+    /// their digests.
     ///
     /// # Errors
     /// One that is not.
     pub fn expect_unchanged(&self, source: &Source, again: &Self) -> Outcome<()> {
-        let changed = self.files.iter().zip(&again.files).find(|(a, b)| a.xxh3 != b.xxh3);
+        let differs = |(a, b): &(&FileRecord, &FileRecord)| {
+            (a.bytes, a.modified) != (b.bytes, b.modified)
+                || (a.xxh3 != b.xxh3 && !a.xxh3.is_empty() && !b.xxh3.is_empty())
+        };
+        let changed = self.files.iter().zip(&again.files).find(differs);
         let Some((file, _)) = changed else { return Ok(()) };
         Err(Diagnostic::error(
             Code::UnreadableFile,
@@ -183,7 +189,7 @@ pub fn load(source: &Source, wanted: &[&str]) -> Outcome<Loaded> {
 }
 
 /// As [`load`], those rows alone that `is_wanted` by their number in the source. Of files but
-/// Parquet all rows are in memory at first.
+/// Parquet all rows are in memory at first. A Parquet file is digested if `digest` says so.
 ///
 /// # Errors
 /// As [`load`].
@@ -191,14 +197,16 @@ pub fn load_some(
     source: &Source,
     wanted: &[&str],
     is_wanted: impl Fn(usize) -> bool + Sync,
+    digest: bool,
 ) -> Outcome<Loaded> {
     if source.format != Format::Parquet {
         return load(source, wanted)?.only(is_wanted);
     }
     let mut parts = Vec::new();
-    let files = visit(
+    let files = visit_all(
         source,
         wanted,
+        digest,
         |part| Ok(part.only(&is_wanted)?.compact()),
         |part| {
             parts.push(part);
@@ -269,6 +277,16 @@ pub fn visit<T: Send>(
     source: &Source,
     wanted: &[&str],
     make: impl Fn(Loaded) -> Outcome<T> + Sync,
+    take: impl FnMut(T) -> Outcome<()>,
+) -> Outcome<Vec<FileRecord>> {
+    visit_all(source, wanted, true, make, take)
+}
+
+fn visit_all<T: Send>(
+    source: &Source,
+    wanted: &[&str],
+    digest: bool,
+    make: impl Fn(Loaded) -> Outcome<T> + Sync,
     mut take: impl FnMut(T) -> Outcome<()>,
 ) -> Outcome<Vec<FileRecord>> {
     let columns = in_use(source, wanted);
@@ -277,7 +295,7 @@ pub fn visit<T: Send>(
         let before = files.iter().map(|file| file.rows).sum::<u64>();
         let before = usize::try_from(before).unwrap_or(usize::MAX);
         let make = |part: Loaded| make(Loaded { first: before + part.first, ..part });
-        files.push(visit_file(source, &columns, file, &make, &mut take)?);
+        files.push(visit_file(source, &columns, (file, digest), &make, &mut take)?);
     }
     Ok(files)
 }
@@ -322,7 +340,7 @@ pub fn read_pairs(source: &Source, span: Span) -> Outcome<(TextPairs, Vec<Beside
 fn visit_file<T: Send>(
     source: &Source,
     columns: &[&PlanColumn],
-    file: &Path,
+    (file, digest): (&Path, bool),
     make: &(impl Fn(Loaded) -> Outcome<T> + Sync),
     take: &mut impl FnMut(T) -> Outcome<()>,
 ) -> Outcome<FileRecord> {
@@ -347,37 +365,39 @@ fn visit_file<T: Send>(
             if !cut {
                 return Err(fault_of(source, file, compression, (delimiter, quoted)));
             }
-            (bytes, digest)
+            (bytes, Some(digest))
         }
         Format::Ndjson { compression } => {
             let stored = fs::read(file).map_err(|error| catalog::unreadable(file, &error))?;
             let text = decompress(&stored, compression, file)?;
             settling.settle(typing.part(0, lines(source, columns, file, &text)?));
-            (stored.len() as u64, xxh3_128(&stored))
+            (stored.len() as u64, Some(xxh3_128(&stored)))
         }
         Format::Parquet | Format::Ipc => {
-            let (digest, visited) = std::thread::scope(|scope| {
-                let digest = scope.spawn(|| Digested::open(file)?.finish());
+            let (digested, visited) = std::thread::scope(|scope| {
+                let digest = digest.then(|| scope.spawn(|| Digested::open(file)?.finish()));
                 let visited = if source.format == Format::Parquet {
                     let part = |first, raw| typing.part(first, raw);
                     parquet::visit(&names(columns), file, part, |visited| settling.settle(visited))
                 } else {
                     ipc(columns, file).map(|raw| settling.settle(typing.part(0, raw)))
                 };
-                (digest.join(), visited)
+                (digest.map(std::thread::ScopedJoinHandle::join), visited)
             });
-            let (bytes, digest) = digest
-                .unwrap_or_else(|_| Err(std::io::Error::other("the digest failed")))
-                .map_err(|error| catalog::unreadable(file, &error))?;
+            let digested = digested.map(|digest| {
+                digest.unwrap_or_else(|_| Err(std::io::Error::other("the digest failed")))
+            });
+            let digested =
+                digested.transpose().map_err(|error| catalog::unreadable(file, &error))?;
             visited?;
-            (bytes, digest)
+            digested.map_or((metadata.len(), None), |(bytes, digest)| (bytes, Some(digest)))
         }
     };
     let rows = settling.done()?;
     Ok(FileRecord {
         path: file.to_path_buf(),
         bytes,
-        xxh3: format!("{digest:032x}"),
+        xxh3: digest.map_or_else(String::new, |digest| format!("{digest:032x}")),
         rows: rows as u64,
         modified,
     })
