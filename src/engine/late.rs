@@ -15,6 +15,7 @@ use super::cells::Cells;
 use super::engine_fault;
 use super::identity::Clusters;
 use super::keys;
+use super::mask::Mask;
 use super::records::{Records, cells_of};
 use super::segments::Verdict;
 use super::source::{self, Loaded};
@@ -94,46 +95,6 @@ fn narrow(plan: &Plan) -> bool {
         && sources.is_disjoint(&others)
         && (reads_late()
             || sources.iter().all(|source| plan.sources[source.0].format == Format::Parquet))
-}
-
-/// Some rows of a table, and how many of them stand before each.
-#[derive(Debug)]
-pub struct Mask {
-    words: Vec<u64>,
-    /// Rows in the words before.
-    before: Vec<u32>,
-}
-
-impl Mask {
-    fn new(words: Vec<u64>) -> Self {
-        let mut total = 0;
-        let before = words
-            .iter()
-            .map(|word| {
-                let before = total;
-                total += word.count_ones();
-                before
-            })
-            .collect();
-        Self { words, before }
-    }
-
-    /// True if the row is one of them.
-    #[must_use]
-    pub fn has(&self, row: usize) -> bool {
-        self.words.get(row / 64).is_some_and(|word| word >> (row % 64) & 1 == 1)
-    }
-
-    /// Where the row stands among them.
-    ///
-    /// # Panics
-    /// If it is none of them: nobody may ask for a value that was not read.
-    #[must_use]
-    pub fn rank(&self, row: usize) -> usize {
-        assert!(self.has(row), "a value is asked for that was not read");
-        let lower = self.words[row / 64] & ((1 << (row % 64)) - 1);
-        self.before[row / 64] as usize + lower.count_ones() as usize
-    }
 }
 
 /// Some rows of a table, of which some columns were read late.

@@ -22,6 +22,7 @@ mod ids;
 mod key_reader;
 mod keys;
 mod late;
+mod mask;
 mod partition;
 mod profile;
 mod records;

@@ -158,13 +158,13 @@ impl<E> Parts<E> {
         self.entries.len()
     }
 
-    /// Puts so many entries, of which `each` tells every one with its partition, in the order of
-    /// partitions. `each` is asked twice.
-    fn sorted<I: Iterator<Item = (usize, E)>>(each: impl Fn() -> I, blank: E) -> Self
+    /// Puts entries, each of which `each` tells with one of so many parts, in the order of parts.
+    /// `each` is asked twice.
+    fn sorted<I: Iterator<Item = (usize, E)>>(parts: usize, each: impl Fn() -> I, blank: E) -> Self
     where
         E: Clone,
     {
-        let mut starts = vec![0_u32; PARTITIONS + 1];
+        let mut starts = vec![0_u32; parts + 1];
         for (partition, _) in each() {
             starts[partition + 1] += 1;
         }
@@ -196,7 +196,7 @@ impl Parts<Held> {
                 (partition_of(digest), Held::new(digest, mark, record))
             })
         };
-        Self::sorted(held, FREE)
+        Self::sorted(PARTITIONS, held, FREE)
     }
 
     /// The same, behind so many records.
@@ -211,7 +211,8 @@ impl Parts<Entry> {
     #[must_use]
     pub fn of_entries(entries: &[Entry]) -> Self {
         let blank = Entry { low: 0, middle: 0, word: 0, at: 0 };
-        Self::sorted(|| entries.iter().map(|entry| (entry.partition(), *entry)), blank)
+        let each = || entries.iter().map(|entry| (entry.partition(), *entry));
+        Self::sorted(PARTITIONS, each, blank)
     }
 }
 
@@ -234,6 +235,19 @@ impl Scattered<Held> {
             let held = chunk.part(partition).iter();
             held.map(|held| Held { record: chunk.first + held.record, ..*held })
         })
+    }
+}
+
+impl Scattered<(Record, Record)> {
+    /// Scatters pairs among so many parts. `each` tells the pairs of each of so many chunks, with
+    /// their parts; it is asked twice.
+    pub fn of_pairs<I: Iterator<Item = (usize, (Record, Record))>>(
+        chunks: usize,
+        parts: usize,
+        each: impl Fn(usize) -> I + Sync,
+    ) -> Self {
+        let chunk = |chunk| Parts::sorted(parts, || each(chunk), (0, 0));
+        Self::of((0..chunks).into_par_iter().map(chunk).collect())
     }
 }
 

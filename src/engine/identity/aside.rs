@@ -3,6 +3,7 @@
 
 use rayon::prelude::*;
 
+use super::numbering::Numbered;
 use super::{Cluster, NO_CLUSTER, members_of, starts_of};
 use crate::engine::digest::Digest;
 use crate::engine::ids::IdDigests;
@@ -44,16 +45,18 @@ impl Draft {
         roots: &[Record],
         shadow_links: &[(Record, Record)],
     ) -> Self {
-        let (mut of, mut sizes) = number(id_digests, roots);
+        let Numbered { mut of, mut starts, mut members } = Numbered::new(id_digests, roots);
+        let size = |starts: &[u32], cluster: usize| starts[cluster + 1] - starts[cluster];
         let mut shadows: Vec<(Cluster, Record)> =
             shadow_links.iter().map(|(shadow, root)| (of[*root as usize], *shadow)).collect();
-        let mut starts = starts_of(sizes.iter().copied());
-        let mut members = members_of(&of, &starts);
         let slice = |c: usize| &members[starts[c] as usize..starts[c + 1] as usize];
-        let mut kinds = vec![Kind::Profile; sizes.len()];
+        let clusters = starts.len() - 1;
+        let mut kinds = vec![Kind::Profile; clusters];
         if let Some(most) = plan.identity.max_cluster {
             kinds.par_iter_mut().enumerate().for_each(|(cluster, kind)| {
-                if u64::from(sizes[cluster]) > most && ids(id_digests, slice(cluster)) > most {
+                if u64::from(size(&starts, cluster)) > most
+                    && ids(id_digests, slice(cluster)) > most
+                {
                     *kind = Kind::TooLarge;
                 }
             });
@@ -77,6 +80,7 @@ impl Draft {
                 }
             }
             if !dropped.is_empty() {
+                let mut sizes: Vec<u32> = (0..clusters).map(|at| size(&starts, at)).collect();
                 for (cluster, record) in &dropped {
                     of[*record as usize] = NO_CLUSTER;
                     sizes[*cluster as usize] -= 1;
@@ -125,26 +129,6 @@ impl Draft {
     pub fn members(&self, cluster: usize) -> &[Record] {
         &self.members[self.starts[cluster] as usize..self.starts[cluster + 1] as usize]
     }
-}
-
-/// Numbers the closures of records with an id by their smallest record; and their sizes.
-fn number(id_digests: &IdDigests, roots: &[Record]) -> (Vec<Cluster>, Vec<u32>) {
-    let mut of = vec![NO_CLUSTER; roots.len()];
-    let mut sizes: Vec<u32> = Vec::new();
-    for (number, root) in (0..).zip(roots) {
-        let record = number as usize;
-        if !id_digests.has(number) {
-            continue;
-        }
-        let root = *root as usize;
-        if of[root] == NO_CLUSTER {
-            of[root] = Cluster::try_from(sizes.len()).unwrap_or(NO_CLUSTER);
-            sizes.push(0);
-        }
-        of[record] = of[root];
-        sizes[of[root] as usize] += 1;
-    }
-    (of, sizes)
 }
 
 /// Different ids among records.

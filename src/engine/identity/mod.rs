@@ -8,6 +8,7 @@
 
 mod aside;
 mod names;
+mod numbering;
 mod pairs;
 mod rules;
 mod split;
@@ -311,11 +312,7 @@ impl Closure {
     /// Of one rule's links alone, each of which goes from the first of its set: there is nothing
     /// to find. The links themselves are kept if they are `wanted`.
     fn of_stars(records: usize, by: LinkedBy, of_rule: &RuleLinks, wanted: bool) -> Self {
-        let mut roots: Vec<Record> =
-            (0..Record::try_from(records).unwrap_or(Record::MAX)).collect();
-        for (one, other) in &of_rule.pairs {
-            roots[*other as usize] = *one;
-        }
+        let roots = numbering::roots_of_stars(records, &of_rule.pairs);
         let link = |(one, other): &(Record, Record)| Link { one: *one, other: *other, by };
         let links = if wanted { of_rule.pairs.iter().map(link).collect() } else { Vec::new() };
         Self { roots, links }
