@@ -28,7 +28,9 @@ fn stages(criterion: &mut Criterion) {
     let loaded = loaded.unwrap_or_else(|failure| panic!("{failure}"));
     let now = Instant::now();
     let as_of = loaded.plan.as_of.unwrap_or(AsOf { at: now, replay: false });
-    let setting = Setting { as_of, now, previous_rows: std::collections::BTreeMap::new() };
+    let memory = optin::engine::Memory::new(None, std::env::temp_dir());
+    let previous_rows = std::collections::BTreeMap::new();
+    let setting = Setting { as_of, now, previous_rows, memory };
     let run = || {
         let stages = execute(&loaded.plan, &setting, |results| Ok(results.stages));
         stages.unwrap_or_else(|faults| panic!("{faults:?}"))

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Severity, Sink, Style, render_all};
 use crate::engine::source::{catalog, read_pairs};
-use crate::engine::{Setting, execute};
+use crate::engine::{Memory, Setting, execute};
 use crate::output::record::previous_rows;
 use crate::output::{Origin, RunRecord, publish};
 use crate::plan::catalog::{Listing, Request};
@@ -21,6 +21,8 @@ pub struct RunOptions {
     pub as_of: Option<AsOf>,
     /// Every output goes below this folder.
     pub out: Option<PathBuf>,
+    /// How many bytes of memory a run may take; without it four fifths of what there is.
+    pub limit_memory: Option<u64>,
 }
 
 /// A pipeline that could not be read or run: every fault, and the text their places are in.
@@ -161,7 +163,9 @@ pub fn run_file(path: &Path, options: &RunOptions) -> Result<RunRecord, Failure>
     let now = Instant::now();
     let loaded = check_file(path, options)?;
     let as_of = loaded.plan.as_of.unwrap_or(AsOf { at: now, replay: false });
-    let setting = Setting { as_of, now, previous_rows: previous_rows(&loaded.plan.out) };
+    let previous_rows = previous_rows(&loaded.plan.out);
+    let memory = Memory::new(options.limit_memory, loaded.plan.out.clone());
+    let setting = Setting { as_of, now, previous_rows, memory };
     let origin = Origin {
         pipeline: path.to_path_buf(),
         pipeline_sha256: hex(&Sha256::digest(loaded.text.as_bytes())),

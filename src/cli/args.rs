@@ -91,6 +91,10 @@ pub struct RunArgs {
     /// Put every output below this folder.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Take no more memory than this, such as 2GB: work on disk, or stop. Without it four fifths of
+    /// what the machine has.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub limit_memory: Option<u64>,
     /// Print nothing if all goes well.
     #[arg(short, long)]
     pub quiet: bool,
@@ -99,8 +103,44 @@ pub struct RunArgs {
     pub json: bool,
 }
 
+/// A number of bytes with its unit: powers of 1000, or of 1024 as in `GiB`.
+fn size(text: &str) -> Result<u64, String> {
+    let wrong = || "not a size; write a number and a unit, such as 800MB, 2GB or 2GiB".to_owned();
+    let lower = text.trim().to_ascii_lowercase();
+    let digits = lower.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let (number, unit) = lower.split_at(digits);
+    let factor: u64 = match unit.trim() {
+        "b" => 1,
+        "kb" => 1000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "tb" => 1_000_000_000_000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        "tib" => 1 << 40,
+        _ => return Err(wrong()),
+    };
+    number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(wrong)
+}
+
 fn date(text: &str) -> Result<Instant, String> {
     parse_as_of(text).ok_or_else(|| {
         "not a date; write 2026-11-24T00:00:00Z, or 2026-11-24 for the end of that day".to_owned()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(size("2GB"), Ok(2_000_000_000));
+        assert_eq!(size(" 3 gib "), Ok(3 << 30));
+        assert_eq!(size("512MiB"), Ok(512 << 20));
+        for wrong in ["", "2", "GB", "2.5GB", "-1GB", "2G", "99999999999TB"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
 }

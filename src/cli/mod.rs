@@ -66,7 +66,7 @@ fn run(args: &RunArgs) -> u8 {
         (None, Some(at)) => Some(AsOf { at, replay: true }),
         (None, None) => None,
     };
-    let options = RunOptions { as_of, out: args.out.clone() };
+    let options = RunOptions { as_of, out: args.out.clone(), limit_memory: args.limit_memory };
     match run_file(&args.file, &options) {
         Ok(record) => {
             if args.json {

@@ -126,6 +126,8 @@ codes! {
     OverLinking = "over-linking",
 
     // Running.
+    /// The run takes more memory than it may.
+    MemoryLimit = "memory-limit",
     /// A file cannot be written.
     WriteFailed = "write-failed",
     /// What was written does not read back as it was meant.

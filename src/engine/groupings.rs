@@ -7,6 +7,7 @@ use super::account::GroupingAccount;
 use super::digest::{Digest, combine};
 use super::identity::{Clusters, Forest, customer_id};
 use super::keys::Keys;
+use super::memory::unreadable;
 use super::partition::{equal, scatter};
 use super::profile::Shown;
 use super::records::Records;
@@ -117,7 +118,8 @@ fn links(
         .with_min_len(4096)
         .map(|profile| combined(&mut rule.fields(), profile))
         .collect();
-    let mut pairs = equal(&scatter(fulls.len(), |at| fulls[at as usize]), |_| true).pairs;
+    let mut pairs =
+        equal(&scatter(fulls.len(), |at| fulls[at as usize]), |_| true).map_err(unreadable)?.pairs;
     if rule.is_fuzzy() {
         let items: Vec<Item> = fulls
             .par_iter()

@@ -8,8 +8,10 @@ use super::cells::Cells;
 use super::digest::{Digest, digest_in};
 use super::gathered::{Gathered, Index, KeyPart};
 use super::key_reader::KeyForms;
+use super::memory::unreadable;
 use super::partition::{equal, scatter};
 use super::records::{Record, Records};
+use crate::diagnostics::Outcome;
 use crate::plan::TableId;
 
 /// What tells the ids of records apart.
@@ -76,8 +78,10 @@ pub struct Ids {
 impl Ids {
     /// Digests all ids, if somebody asks for them: `named` says whether decisions or suppressions
     /// name records, and so look for them, `paired` whether another source does.
-    #[must_use]
-    pub fn new(records: &mut Records, named: bool, paired: bool) -> (Self, Option<Index>) {
+    ///
+    /// # Errors
+    /// Faults of the engine.
+    pub fn new(records: &mut Records, named: bool, paired: bool) -> Outcome<(Self, Option<Index>)> {
         for table in &mut records.tables {
             if !matches!(table.ids, Cells::Absent) {
                 table.ascends = ascends(&table.ids, table.rows);
@@ -88,7 +92,7 @@ impl Ids {
         let ascend = records.all_ascend();
         if ascend && !named && !paired {
             let digests = IdDigests { digests: None, records: records.len };
-            return (Self { digests, equal: Vec::new() }, None);
+            return Ok((Self { digests, equal: Vec::new() }, None));
         }
         let mut gathered = Gathered::new(named, records.len);
         for (at, table) in records.tables.iter().enumerate() {
@@ -107,10 +111,10 @@ impl Ids {
             Vec::new()
         } else {
             let held = scatter(records.len, |record| digests[record as usize]);
-            equal(&held, |_| true).pairs
+            equal(&held, |_| true).map_err(unreadable)?.pairs
         };
         let digests = IdDigests { digests: Some(digests), records: records.len };
-        (Self { digests, equal }, index)
+        Ok((Self { digests, equal }, index))
     }
 }
 

@@ -23,6 +23,7 @@ mod key_reader;
 mod keys;
 mod late;
 mod mask;
+mod memory;
 mod partition;
 mod profile;
 mod records;
@@ -35,6 +36,7 @@ mod take_in;
 mod tuning;
 
 pub use consent::State;
+pub use memory::Memory;
 pub use segments::{Audience, Verdict};
 
 use std::collections::BTreeMap;
@@ -69,6 +71,8 @@ pub struct Setting {
     pub now: Instant,
     /// Records of each source in the run before, for `max_drop`.
     pub previous_rows: BTreeMap<String, u64>,
+    /// How much memory the run may take.
+    pub memory: Memory,
 }
 
 /// A source that was read.
@@ -201,15 +205,16 @@ pub fn execute<T>(
         as_of,
     )?;
     guard::linking(plan, &clusters, &mut warnings);
+    setting.memory.check("unifying customers")?;
     stages.end("identity");
     let survivors = survivorship::survive(plan, &records, &keys, &mut clusters);
     let shown = Shown::new(plan, &clusters, &survivors, &keys);
     let groupings = groupings::groupings(plan, &records, &clusters, &keys, &shown)?;
     stages.end("survivorship");
-    let mut decisions = intake::decisions(plan, &mut loaded, setting.as_of, setting.now)?;
+    let mut decisions = intake::decisions(plan, &mut loaded, setting)?;
     guard::rows(plan, setting, &loaded, |source| later.contains(&source), &mut warnings)?;
     guard::ages(plan, setting, &loaded, &decisions.newest)?;
-    let states = state::states(plan, &mut decisions, &clusters, (&keys, &indexes), &shown);
+    let states = state::states(plan, &mut decisions, &clusters, (&keys, &indexes), &shown)?;
     let suppressed = suppress::suppressed(plan, &loaded, &clusters, &indexes)?;
     drop(indexes);
     stages.end("consent");
@@ -230,6 +235,7 @@ pub fn execute<T>(
         Late { plan, loaded: &loaded, records: &records, clusters: &clusters, fields: &late };
     late.read_for_rules(&gated, !setting.as_of.replay)?;
     let verdicts = court.judge(gated, &columns)?;
+    setting.memory.check("judging segments")?;
     if !setting.as_of.replay {
         late.read_for_exports(&verdicts.of)?;
     }

@@ -5,9 +5,12 @@
 //! partition's table fits the cache. Entries of one partition stay apart by the chunk of rows that
 //! they came from, in the order of rows; nothing is copied to bring them together.
 
+use std::io;
+
 use rayon::prelude::*;
 
 use super::digest::Digest;
+use super::memory::Run;
 use super::records::Record;
 use super::tuning::part;
 
@@ -24,6 +27,34 @@ pub fn partition_of(digest: Digest) -> usize {
 
 /// The first bit of a word of 32 bits that says a partition.
 const SHIFT: u32 = 32 - BITS;
+
+/// What is filed by partition: it tells which of the partition's keys it belongs to, and can lie on
+/// disk.
+pub trait Stored: Copy + Send + Sync {
+    /// How many bytes one takes on disk.
+    const BYTES: usize;
+
+    /// What it is told apart by.
+    fn tag(&self) -> Tag;
+
+    /// Behind so many records.
+    #[must_use]
+    fn behind(self, first: Record) -> Self;
+
+    /// Writes its bytes.
+    fn store(&self, bytes: &mut [u8]);
+
+    /// Reads them.
+    fn restore(bytes: &[u8]) -> Self;
+}
+
+fn word(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(std::array::from_fn(|byte| bytes[at + byte]))
+}
+
+fn long(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(std::array::from_fn(|byte| bytes[at + byte]))
+}
 
 /// What tells digests of one partition apart: 95 of their bits. With those of the partition it is
 /// 105: among a billion digests two are taken for equal once in 10^13 runs.
@@ -57,12 +88,6 @@ impl Held {
         Self { low, middle: middle << 1 | u32::from(mark), record }
     }
 
-    /// What it is told apart by.
-    #[must_use]
-    pub const fn tag(&self) -> Tag {
-        Tag { low: self.low, middle: self.middle >> 1 }
-    }
-
     /// The mark.
     #[must_use]
     pub const fn marked(&self) -> bool {
@@ -82,21 +107,12 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// How many bytes one takes where it is stored.
-    pub const BYTES: usize = 24;
-
     /// What is said of a key. Of `kind` the upper ten bits are lost.
     #[must_use]
     pub fn new(digest: Digest, kind: u32, at: i64) -> Self {
         let Tag { low, middle } = Tag::of(digest);
         let partition = u32::try_from(partition_of(digest)).unwrap_or(0);
         Self { low, middle, word: partition << SHIFT | (kind & KIND), at }
-    }
-
-    /// What it is told apart by.
-    #[must_use]
-    pub const fn tag(&self) -> Tag {
-        Tag { low: self.low, middle: self.middle }
     }
 
     /// What kind of entry it is.
@@ -108,24 +124,51 @@ impl Entry {
     const fn partition(&self) -> usize {
         (self.word >> SHIFT) as usize
     }
+}
 
-    /// The bytes by which it is stored.
-    #[must_use]
-    pub fn to_bytes(self) -> [u8; Self::BYTES] {
-        let mut bytes = [0; Self::BYTES];
+impl Stored for Held {
+    const BYTES: usize = 16;
+
+    fn tag(&self) -> Tag {
+        Tag { low: self.low, middle: self.middle >> 1 }
+    }
+
+    fn behind(self, first: Record) -> Self {
+        Self { record: first + self.record, ..self }
+    }
+
+    fn store(&self, bytes: &mut [u8]) {
+        bytes[..8].copy_from_slice(&self.low.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.middle.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.record.to_le_bytes());
+    }
+
+    fn restore(bytes: &[u8]) -> Self {
+        Self { low: long(bytes, 0), middle: word(bytes, 8), record: word(bytes, 12) }
+    }
+}
+
+impl Stored for Entry {
+    const BYTES: usize = 24;
+
+    fn tag(&self) -> Tag {
+        Tag { low: self.low, middle: self.middle }
+    }
+
+    fn behind(self, _: Record) -> Self {
+        self
+    }
+
+    fn store(&self, bytes: &mut [u8]) {
         bytes[..8].copy_from_slice(&self.low.to_le_bytes());
         bytes[8..12].copy_from_slice(&self.middle.to_le_bytes());
         bytes[12..16].copy_from_slice(&self.word.to_le_bytes());
-        bytes[16..].copy_from_slice(&self.at.to_le_bytes());
-        bytes
+        bytes[16..24].copy_from_slice(&self.at.to_le_bytes());
     }
 
-    /// The entry that is stored as these bytes.
-    #[must_use]
-    pub fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
-        let word = |at: usize| u32::from_le_bytes(std::array::from_fn(|byte| bytes[at + byte]));
-        let long = |at: usize| u64::from_le_bytes(std::array::from_fn(|byte| bytes[at + byte]));
-        Self { low: long(0), middle: word(8), word: word(12), at: long(16).cast_signed() }
+    fn restore(bytes: &[u8]) -> Self {
+        let at = long(bytes, 16).cast_signed();
+        Self { low: long(bytes, 0), middle: word(bytes, 8), word: word(bytes, 12), at }
     }
 }
 
@@ -219,22 +262,66 @@ impl Parts<Entry> {
 /// Entries by partition.
 #[derive(Debug)]
 pub struct Scattered<E> {
+    /// What is on disk, in the order of rows, before what is in memory.
+    runs: Vec<Run>,
     chunks: Vec<Parts<E>>,
 }
 
 impl<E> Default for Scattered<E> {
     fn default() -> Self {
-        Self { chunks: Vec::new() }
+        Self { runs: Vec::new(), chunks: Vec::new() }
     }
 }
 
-impl Scattered<Held> {
-    /// The keys of a partition, in the order of records.
-    pub fn held(&self, partition: usize) -> impl Iterator<Item = Held> {
+impl<E: Stored> Scattered<E> {
+    /// The entries of a partition in memory, in the order of rows.
+    pub fn part(&self, partition: usize) -> impl Iterator<Item = E> {
         self.chunks.iter().flat_map(move |chunk| {
-            let held = chunk.part(partition).iter();
-            held.map(|held| Held { record: chunk.first + held.record, ..*held })
+            chunk.part(partition).iter().map(|entry| entry.behind(chunk.first))
         })
+    }
+
+    /// Gathers the entries of a partition in the order of rows, divided by their keys into so many
+    /// parts, a power of two.
+    ///
+    /// # Errors
+    /// Entries on disk that cannot be read.
+    pub fn gather(&self, partition: usize, subs: usize, into: &mut Vec<Vec<E>>) -> io::Result<()> {
+        into.resize_with(subs, Vec::new);
+        into.iter_mut().for_each(Vec::clear);
+        let mask = subs - 1;
+        let mut put = |entry: E| into[entry.tag().middle as usize & mask].push(entry);
+        for run in &self.runs {
+            run.read(partition, &mut put)?;
+        }
+        self.part(partition).for_each(put);
+        Ok(())
+    }
+
+    /// How many entries a partition has.
+    #[must_use]
+    pub fn part_len(&self, partition: usize) -> usize {
+        let on_disk: u64 = self.runs.iter().map(|run| run.part_bytes(partition)).sum();
+        let in_memory: usize = self.chunks.iter().map(|chunk| chunk.part(partition).len()).sum();
+        usize::try_from(on_disk).unwrap_or(0) / E::BYTES + in_memory
+    }
+
+    /// How many bytes stand in memory.
+    #[must_use]
+    pub fn in_memory(&self) -> u64 {
+        self.chunks.iter().map(|chunk| (chunk.entries.len() * size_of::<E>()) as u64).sum()
+    }
+
+    /// What was in memory is in this run now.
+    pub fn put_on_disk(&mut self, run: Run) {
+        self.chunks.clear();
+        self.runs.push(run);
+    }
+
+    /// Adds what stands behind.
+    pub fn append(&mut self, more: Self) {
+        self.chunks.extend(more.chunks);
+        self.runs.extend(more.runs);
     }
 }
 
@@ -249,6 +336,17 @@ impl Scattered<(Record, Record)> {
         let chunk = |chunk| Parts::sorted(parts, || each(chunk), (0, 0));
         Self::of((0..chunks).into_par_iter().map(chunk).collect())
     }
+
+    /// The pairs of a part, in the order of chunks.
+    pub fn pairs(&self, part: usize) -> impl Iterator<Item = &(Record, Record)> {
+        self.chunks.iter().flat_map(move |chunk| chunk.part(part))
+    }
+
+    /// How many pairs a part has.
+    #[must_use]
+    pub fn pairs_len(&self, part: usize) -> usize {
+        self.chunks.iter().map(|chunk| chunk.part(part).len()).sum()
+    }
 }
 
 impl<E> Scattered<E> {
@@ -256,24 +354,13 @@ impl<E> Scattered<E> {
     #[must_use]
     pub fn of(mut chunks: Vec<Parts<E>>) -> Self {
         chunks.retain(|chunk| !chunk.entries.is_empty());
-        Self { chunks }
-    }
-
-    /// The entries of a partition, in the order of rows.
-    pub fn part(&self, partition: usize) -> impl Iterator<Item = &E> {
-        self.chunks.iter().flat_map(move |chunk| chunk.part(partition))
-    }
-
-    /// How many entries a partition has.
-    #[must_use]
-    pub fn part_len(&self, partition: usize) -> usize {
-        self.chunks.iter().map(|chunk| chunk.part(partition).len()).sum()
+        Self { runs: Vec::new(), chunks }
     }
 
     /// True without entries.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.chunks.is_empty()
+        self.chunks.is_empty() && self.runs.is_empty()
     }
 }
 
@@ -313,47 +400,63 @@ pub struct Equal {
 
 /// Finds the records with equal keys among those that `counts` lets in. For each key the smallest
 /// record is the first.
-#[must_use]
-pub fn equal(scattered: &Scattered<Held>, counts: impl Fn(Record) -> bool + Sync) -> Equal {
-    let parts: Vec<Equal> = (0..PARTITIONS)
+///
+/// # Errors
+/// Keys on disk that cannot be read.
+pub fn equal(
+    scattered: &Scattered<Held>,
+    counts: impl Fn(Record) -> bool + Sync,
+) -> io::Result<Equal> {
+    let parts: io::Result<Vec<Equal>> = (0..PARTITIONS)
         .into_par_iter()
-        .map_init(Vec::new, |slots, partition| equal_in(scattered, partition, &counts, slots))
+        .map_init(
+            || (Vec::new(), Vec::new()),
+            |(subs, slots), partition| {
+                let many = subs_of(scattered.part_len(partition));
+                scattered.gather(partition, many, subs)?;
+                Ok(equal_in(subs, &counts, slots))
+            },
+        )
         .collect();
+    let parts = parts?;
     let mut all = Equal::default();
     all.pairs.reserve_exact(parts.iter().map(|part| part.pairs.len()).sum());
     for part in parts {
         all.pairs.extend(part.pairs);
         all.groups.extend(part.groups);
     }
-    all
+    Ok(all)
+}
+
+/// In how many parts a partition of so many entries is worked on: the table of each fits the cache.
+#[must_use]
+pub fn subs_of(entries: usize) -> usize {
+    (entries / part(1 << 14, 2)).max(1).next_power_of_two()
 }
 
 /// A free place of a table. No record has this number.
 const FREE: Held = Held { low: 0, middle: 0, record: Record::MAX };
 
-fn equal_in(
-    scattered: &Scattered<Held>,
-    partition: usize,
-    counts: impl Fn(Record) -> bool,
-    slots: &mut Vec<Held>,
-) -> Equal {
-    let mask = clear(slots, scattered.part_len(partition), FREE);
+fn equal_in(subs: &[Vec<Held>], counts: impl Fn(Record) -> bool, slots: &mut Vec<Held>) -> Equal {
     let mut equal = Equal::default();
-    // Entries come in the order of records, so the first seen is the smallest.
-    for held in scattered.held(partition).filter(|held| counts(held.record)) {
-        let tag = held.tag();
-        let mut at = place(tag, mask);
-        loop {
-            let slot = slots[at];
-            if slot.record == FREE.record {
-                slots[at] = held;
-                break;
+    for sub in subs {
+        let mask = clear(slots, sub.len(), FREE);
+        // Entries come in the order of records, so the first seen is the smallest.
+        for held in sub.iter().filter(|held| counts(held.record)) {
+            let tag = held.tag();
+            let mut at = place(tag, mask);
+            loop {
+                let slot = slots[at];
+                if slot.record == FREE.record {
+                    slots[at] = *held;
+                    break;
+                }
+                if slot.tag() == tag {
+                    equal.pairs.push((slot.record, held.record));
+                    break;
+                }
+                at = (at + 1) & mask;
             }
-            if slot.tag() == tag {
-                equal.pairs.push((slot.record, held.record));
-                break;
-            }
-            at = (at + 1) & mask;
         }
     }
     equal.pairs.sort_unstable();
@@ -387,7 +490,7 @@ mod tests {
 
     fn equal_of(digests: &[Digest]) -> Equal {
         let scattered = scatter(digests.len(), |record| digests[record as usize]);
-        let mut equal = equal(&scattered, |_| true);
+        let mut equal = equal(&scattered, |_| true).expect("all in memory");
         equal.pairs.sort_unstable();
         equal.groups.sort_unstable();
         equal

@@ -15,7 +15,7 @@ use super::keys::{self, Gathering, Indexes, Keys};
 use super::late::Schedule;
 use super::records::{Records, field_columns};
 use super::source::{self, Loaded};
-use super::{Setting, Stages, tables};
+use super::{Memory, Setting, Stages, tables};
 use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::plan::{FieldId, Plan, Previous, SourceId};
 
@@ -54,14 +54,14 @@ pub fn take_in(
     let mut gathering = None;
     let mut loaded: Vec<Option<Loaded>> = plan.sources.iter().map(|_| None).collect();
     if !schedule.late.is_empty() {
-        gathering = Some(load_narrow(plan, &schedule, &first, &mut loaded)?);
+        gathering = Some(load_narrow(plan, &schedule, &first, &setting.memory, &mut loaded)?);
     }
-    load(plan, &first, later, &mut loaded)?;
+    load(plan, &first, later, &setting.memory, &mut loaded)?;
     let earlier = load_earlier(plan)?;
     let now = |source| !later.contains(&source);
     if let Err(faults) = guard::rows(plan, setting, &loaded, now, warnings) {
         // The run has failed; what is wrong with the other sources is told with it.
-        load(plan, &fields, &BTreeSet::new(), &mut loaded)?;
+        load(plan, &fields, &BTreeSet::new(), &setting.memory, &mut loaded)?;
         guard::rows(plan, setting, &loaded, |_| true, warnings)?;
         return Err(faults);
     }
@@ -77,7 +77,7 @@ pub fn take_in(
         )
         .into());
     }
-    let (ids, id_index) = Ids::new(&mut records, keys::names_records(plan), names_ids(plan));
+    let (ids, id_index) = Ids::new(&mut records, keys::names_records(plan), names_ids(plan))?;
     if !ids.equal.is_empty() {
         schedule = Schedule::default();
         // All values may decide which of two records of one id stays.
@@ -112,6 +112,7 @@ fn load_narrow<'p>(
     plan: &'p Plan,
     schedule: &Schedule,
     first: &BTreeSet<FieldId>,
+    memory: &Memory,
     loaded: &mut [Option<Loaded>],
 ) -> Outcome<Gathering<'p>> {
     let needs = tables::needs(plan, first);
@@ -139,7 +140,7 @@ fn load_narrow<'p>(
             ascending = ascending.take().zip(next).and_then(|(before, next)| before.and(next));
             gathering.append(keys);
             parts.push(part);
-            Ok(())
+            memory.check("reading customers")
         })?;
         let mut whole = source::whole(files, parts)?;
         if ascending.is_none() && !keeps_ids {
@@ -157,6 +158,7 @@ fn load(
     plan: &Plan,
     fields: &BTreeSet<FieldId>,
     later: &BTreeSet<SourceId>,
+    memory: &Memory,
     loaded: &mut [Option<Loaded>],
 ) -> Outcome<()> {
     let needs = tables::needs(plan, fields);
@@ -165,7 +167,7 @@ fn load(
             continue;
         }
         let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
-        let one = source::load(source, &wanted)?;
+        let one = source::load_checked(source, &wanted, || memory.check("reading sources"))?;
         info!(source = source.name, rows = one.rows, columns = wanted.len(), "source read");
         loaded[at] = Some(one);
     }

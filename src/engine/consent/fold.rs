@@ -10,16 +10,20 @@
 //!
 //! [`partition`]: crate::engine::partition
 
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
 use super::Subject;
+use crate::diagnostics::Outcome;
 use crate::engine::digest::Digest;
 use crate::engine::gathered::Index;
 use crate::engine::key_reader::KeyForms;
+use crate::engine::memory::Memory;
 use crate::engine::partition::{
-    Entry, Held, PARTITIONS, Parts, Scattered, Tag, clear, partition_of, place,
+    Entry, Held, PARTITIONS, Parts, Scattered, Stored as _, Tag, clear, partition_of, place,
+    subs_of,
 };
 use crate::engine::records::Record;
 use crate::plan::{Conflict, Instant, Period};
@@ -101,16 +105,39 @@ impl Drawer {
 impl Drawer {
     /// Files all by partition.
     #[must_use]
-    pub fn close(self) -> Sorted {
-        Sorted { parts: Parts::of_entries(&self.entries), decisions: self.decisions }
+    pub fn close(self) -> Drawers {
+        let entries = Scattered::of(vec![Parts::of_entries(&self.entries)]);
+        Drawers { entries, decisions: self.decisions }
     }
 }
 
-/// The same, by partition.
-#[derive(Debug)]
-pub struct Sorted {
-    parts: Parts<Entry>,
+/// The same by partition, of many rows.
+#[derive(Debug, Default)]
+pub struct Drawers {
+    entries: Scattered<Entry>,
     decisions: u64,
+}
+
+impl Drawers {
+    /// Adds those of the rows behind.
+    pub fn append(&mut self, more: Self) {
+        self.entries.append(more.entries);
+        self.decisions += more.decisions;
+    }
+
+    /// How many bytes stand in memory.
+    #[must_use]
+    pub fn in_memory(&self) -> u64 {
+        self.entries.in_memory()
+    }
+
+    /// Puts them on disk.
+    ///
+    /// # Errors
+    /// A disk that cannot take them.
+    pub fn spill(&mut self, memory: &Memory) -> Outcome<()> {
+        memory.spill(&mut self.entries)
+    }
 }
 
 /// The decisions of one table on one purpose and subject.
@@ -126,10 +153,8 @@ pub struct DecisionSet {
 impl DecisionSet {
     /// All decisions of a table.
     #[must_use]
-    pub fn of(table: usize, drawers: Vec<Sorted>) -> Self {
-        let decisions = drawers.iter().map(|drawer| drawer.decisions).sum();
-        let parts = drawers.into_iter().map(|drawer| drawer.parts).collect();
-        Self { table, decisions, entries: Scattered::of(parts) }
+    pub fn of(table: usize, drawers: Drawers) -> Self {
+        Self { table, decisions: drawers.decisions, entries: drawers.entries }
     }
 
     /// True if nobody decided.
@@ -174,10 +199,10 @@ struct Table {
 
 impl Table {
     /// Takes the entries of any of the `kinds`; the number of keys that are counted.
-    fn fill(&mut self, set: &DecisionSet, partition: usize, kinds: u32) -> u64 {
+    fn fill(&mut self, entries: &[Entry], kinds: u32) -> u64 {
         let mut counted = 0;
-        self.mask = clear(&mut self.slots, set.entries.part_len(partition), FREE);
-        for said in set.entries.part(partition).filter(|said| said.kind() & kinds != 0) {
+        self.mask = clear(&mut self.slots, entries.len(), FREE);
+        for said in entries.iter().filter(|said| said.kind() & kinds != 0) {
             let tag = said.tag();
             let mut at = place(tag, self.mask);
             let slot = loop {
@@ -283,11 +308,13 @@ impl PurposeDecisions {
     }
 
     /// Folds the decisions on one subject for all records, of which `keys` are the keys.
-    #[must_use]
-    pub fn fold(&self, subject: Subject, index: &Index, keys: &[Digest]) -> Folds {
+    ///
+    /// # Errors
+    /// Decisions or keys on disk that cannot be read.
+    pub fn fold(&self, subject: Subject, index: &Index, keys: &[Digest]) -> io::Result<Folds> {
         let sets: Vec<&DecisionSet> =
             self.sets.iter().filter(|(of, _)| *of == subject).map(|(_, set)| set).collect();
-        let far = far_denials(&sets, index, keys);
+        let far = far_denials(&sets, index, keys)?;
         let expiry = Expiry::new(self.expires_after, self.as_of);
         let folded: Vec<AtomicU8> = (0..keys.len())
             .into_par_iter()
@@ -295,101 +322,160 @@ impl PurposeDecisions {
             .map(|_| AtomicU8::new(0))
             .collect();
         let used: Vec<AtomicU64> = sets.iter().map(|_| AtomicU64::new(0)).collect();
-        let tables = || sets.iter().map(|_| Table::default()).collect::<Vec<_>>();
-        (0..PARTITIONS).into_par_iter().for_each_init(tables, |tables, partition| {
-            for ((table, set), used) in tables.iter_mut().zip(&sets).zip(&used) {
-                used.fetch_add(table.fill(set, partition, u32::MAX), Ordering::Relaxed);
-            }
-            // Both come in the order of records.
-            let mut far = far[partition].as_slice();
-            for held in index.held.held(partition) {
-                let here = far.iter().take_while(|(record, _, _)| *record == held.record).count();
-                let (far_here, rest) = far.split_at(here);
-                far = rest;
-                let mut all = (Newest::NONE, Newest::NONE);
-                let mut strictest = Folded::Unknown;
-                for (number, table) in tables.iter().enumerate() {
-                    let (mut grants, mut denials) = (Newest::NONE, Newest::NONE);
-                    if let Some(slot) = table.find(held.tag()) {
-                        grants = slot.grants();
-                        if held.marked() {
-                            denials = slot.denials();
-                        }
-                    }
-                    for (_, _, denial) in far_here.iter().filter(|(_, set, _)| *set == number) {
-                        denials = denials.and(*denial);
-                    }
-                    match self.conflict {
-                        Conflict::Latest => all = (all.0.and(grants), all.1.and(denials)),
-                        Conflict::Strictest => {
-                            strictest = strictest.strictest(judge(grants, denials, &expiry));
-                        }
+        let desk =
+            || Desk { tables: sets.iter().map(|_| Table::default()).collect(), ..Desk::default() };
+        (0..PARTITIONS).into_par_iter().try_for_each_init(desk, |desk, partition| {
+            let far = far[partition].as_slice();
+            let subs = desk.gather(&sets, &index.held, partition)?;
+            for sub in 0..subs {
+                for ((table, entries), used) in desk.tables.iter_mut().zip(&desk.entries).zip(&used)
+                {
+                    used.fetch_add(table.fill(&entries[sub], u32::MAX), Ordering::Relaxed);
+                }
+                for held in &desk.held[sub] {
+                    let far = far_of(far, held.record);
+                    let folded_as = self.judge_one(&desk.tables, held, far, &expiry);
+                    if folded_as != Folded::Unknown {
+                        folded[held.record as usize].store(folded_as as u8, Ordering::Relaxed);
                     }
                 }
-                let folded_as = match self.conflict {
-                    Conflict::Latest => judge(all.0, all.1, &expiry),
-                    Conflict::Strictest => strictest,
-                };
-                if folded_as != Folded::Unknown {
-                    folded[held.record as usize].store(folded_as as u8, Ordering::Relaxed);
-                }
             }
-        });
+            Ok::<(), io::Error>(())
+        })?;
         let of = folded.into_iter().map(|folded| Folded::from(folded.into_inner())).collect();
         let used = sets.iter().zip(used);
         let used = used.map(|(set, used)| (set.table, used.into_inner(), set.decisions)).collect();
-        Folds { of, used }
+        Ok(Folds { of, used })
+    }
+
+    /// What the tables of all sets say of one record's key, and of what reaches it from `far`.
+    fn judge_one(&self, tables: &[Table], held: &Held, far: &[Far], expiry: &Expiry) -> Folded {
+        let mut all = (Newest::NONE, Newest::NONE);
+        let mut strictest = Folded::Unknown;
+        for (number, table) in tables.iter().enumerate() {
+            let (mut grants, mut denials) = (Newest::NONE, Newest::NONE);
+            if let Some(slot) = table.find(held.tag()) {
+                grants = slot.grants();
+                if held.marked() {
+                    denials = slot.denials();
+                }
+            }
+            for (_, _, denial) in far.iter().filter(|(_, set, _)| *set == number) {
+                denials = denials.and(*denial);
+            }
+            match self.conflict {
+                Conflict::Latest => all = (all.0.and(grants), all.1.and(denials)),
+                Conflict::Strictest => {
+                    strictest = strictest.strictest(judge(grants, denials, expiry));
+                }
+            }
+        }
+        match self.conflict {
+            Conflict::Latest => judge(all.0, all.1, expiry),
+            Conflict::Strictest => strictest,
+        }
+    }
+}
+
+/// What one thread works with: its memory serves one partition after the other.
+#[derive(Default)]
+struct Desk {
+    /// One a set.
+    tables: Vec<Table>,
+    /// Decisions by set, then by part of the partition.
+    entries: Vec<Vec<Vec<Entry>>>,
+    /// Keys by part of the partition.
+    held: Vec<Vec<Held>>,
+}
+
+impl Desk {
+    /// Gathers a partition of all sets and of the keys; in how many parts.
+    fn gather(
+        &mut self,
+        sets: &[&DecisionSet],
+        held: &Scattered<Held>,
+        partition: usize,
+    ) -> io::Result<usize> {
+        let most = sets.iter().map(|set| set.entries.part_len(partition)).max().unwrap_or(0);
+        let subs = subs_of(most);
+        self.entries.resize_with(sets.len(), Vec::new);
+        for (entries, set) in self.entries.iter_mut().zip(sets) {
+            set.entries.gather(partition, subs, entries)?;
+        }
+        held.gather(partition, subs, &mut self.held)?;
+        Ok(subs)
     }
 }
 
 /// For each record whether one of its forms, or its key if it is one, is in the set; and how many
 /// different keys the set counts.
-#[must_use]
-pub fn hit_by(set: &DecisionSet, index: &Index, records: usize) -> (Vec<bool>, u64) {
+///
+/// # Errors
+/// What is on disk and cannot be read.
+pub fn hit_by(set: &DecisionSet, index: &Index, records: usize) -> io::Result<(Vec<bool>, u64)> {
     let hit: Vec<AtomicBool> = (0..records).map(|_| AtomicBool::new(false)).collect();
     let used = AtomicU64::new(0);
-    (0..PARTITIONS).into_par_iter().for_each_init(Table::default, |table, partition| {
-        used.fetch_add(table.fill(set, partition, u32::MAX), Ordering::Relaxed);
-        let own = index.held.held(partition).filter(Held::marked);
-        for held in own.chain(index.others.held(partition)) {
-            if table.find(held.tag()).is_some_and(|slot| slot.marks & mark::DENIAL != 0) {
-                hit[held.record as usize].store(true, Ordering::Relaxed);
+    let desk = || (Table::default(), Vec::new(), Vec::new());
+    (0..PARTITIONS).into_par_iter().try_for_each_init(desk, |desk, partition| {
+        let (table, entries, held) = desk;
+        set.entries.gather(partition, 1, entries)?;
+        used.fetch_add(table.fill(&entries[0], u32::MAX), Ordering::Relaxed);
+        for (index, only_marked) in [(&index.held, true), (&index.others, false)] {
+            index.gather(partition, 1, held)?;
+            for held in held[0].iter().filter(|held| held.marked() || !only_marked) {
+                if table.find(held.tag()).is_some_and(|slot| slot.marks & mark::DENIAL != 0) {
+                    hit[held.record as usize].store(true, Ordering::Relaxed);
+                }
             }
         }
-    });
-    (hit.into_iter().map(AtomicBool::into_inner).collect(), used.into_inner())
+        Ok::<(), io::Error>(())
+    })?;
+    Ok((hit.into_iter().map(AtomicBool::into_inner).collect(), used.into_inner()))
 }
 
 /// A denial that reaches a record under another form than its key: record, number of the set,
 /// denials.
 type Far = (Record, usize, Newest);
 
+/// Those of one record.
+fn far_of(far: &[Far], record: Record) -> &[Far] {
+    if far.is_empty() {
+        return far;
+    }
+    let start = far.partition_point(|(of, _, _)| *of < record);
+    let many = far[start..].iter().take_while(|(of, _, _)| *of == record).count();
+    &far[start..start + many]
+}
+
 /// Such denials, by the partition of the record's key, then record: few, as a rule.
-fn far_denials(sets: &[&DecisionSet], index: &Index, keys: &[Digest]) -> Vec<Vec<Far>> {
+fn far_denials(sets: &[&DecisionSet], index: &Index, keys: &[Digest]) -> io::Result<Vec<Vec<Far>>> {
     let mut all: Vec<Vec<Far>> = (0..PARTITIONS).map(|_| Vec::new()).collect();
     if index.others.is_empty() {
-        return all;
+        return Ok(all);
     }
-    let found: Vec<Vec<Far>> = (0..PARTITIONS)
+    let desk = || (Table::default(), Vec::new(), Vec::new());
+    let found: io::Result<Vec<Vec<Far>>> = (0..PARTITIONS)
         .into_par_iter()
-        .map_init(Table::default, |table, partition| {
+        .map_init(desk, |(table, entries, others), partition| {
             let mut found = Vec::new();
-            for (number, set) in sets.iter().enumerate() {
-                table.fill(set, partition, mark::DENIAL);
-                for held in index.others.held(partition) {
+            index.others.gather(partition, 1, others)?;
+            for (number, set) in sets.iter().enumerate().filter(|_| !others[0].is_empty()) {
+                set.entries.gather(partition, 1, entries)?;
+                table.fill(&entries[0], mark::DENIAL);
+                for held in &others[0] {
                     if let Some(slot) = table.find(held.tag()) {
                         found.push((held.record, number, slot.denials()));
                     }
                 }
             }
-            found
+            Ok(found)
         })
         .collect();
-    for far in found.into_iter().flatten() {
+    for far in found?.into_iter().flatten() {
         all[partition_of(keys[far.0 as usize])].push(far);
     }
     all.par_iter_mut().for_each(|far| far.sort_unstable_by_key(|(record, set, _)| (*record, *set)));
-    all
+    Ok(all)
 }
 
 /// Whether a grant has ended, mostly without the calendar.

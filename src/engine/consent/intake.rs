@@ -8,13 +8,15 @@ use polars::prelude::DataType;
 use rayon::prelude::*;
 
 use super::Subject;
-use super::fold::{DecisionSet, Drawer, PurposeDecisions, Sorted};
+use super::fold::{DecisionSet, Drawer, Drawers, PurposeDecisions};
 use super::vocabulary::{Reading, read, trimmed};
 use crate::diagnostics::{Code, Diagnostic, Outcome};
+use crate::engine::Setting;
 use crate::engine::account::ConsentAccount;
 use crate::engine::cells::Cells;
 use crate::engine::ids::id_text;
 use crate::engine::key_reader::{KeyForms, KeyReader};
+use crate::engine::memory::Memory;
 use crate::engine::partition::chunk_rows;
 use crate::engine::source::values::TimeReader;
 use crate::engine::source::{self, Loaded};
@@ -42,9 +44,10 @@ pub struct Decisions {
 pub fn decisions(
     plan: &Plan,
     loaded: &mut [Option<Loaded>],
-    as_of: AsOf,
-    now: Instant,
+    setting: &Setting,
 ) -> Outcome<Decisions> {
+    let Setting { as_of, now, memory, .. } = setting;
+    let (as_of, now) = (*as_of, *now);
     let consent = &plan.consent;
     let mut purposes: Vec<PurposeDecisions> = consent
         .purposes
@@ -54,27 +57,41 @@ pub fn decisions(
     let mut accounts = Vec::new();
     let mut newest = Vec::new();
     for table in &consent.tables {
-        let parts = match &loaded[table.source.0] {
-            Some(source) => Intake::new(plan, table, source, now)?.file_all(source.rows, as_of),
+        let mut all: Option<Closed> = None;
+        let mut take = |part: Closed| {
+            let mut closed = match all.take() {
+                Some(before) => before.and(part),
+                None => part,
+            };
+            let pending = closed.in_memory();
+            if pending > 0 && pending >= memory.pending() {
+                closed.spill(memory)?;
+            }
+            all = Some(closed);
+            memory.check("taking in decisions")
+        };
+        match &loaded[table.source.0] {
+            Some(source) => {
+                let intake = Intake::new(plan, table, source, now)?;
+                intake.file_all(source.rows, as_of).into_iter().try_for_each(take)?;
+            }
             None => {
                 let source = &plan.sources[table.source.0];
                 let wanted = needed(table);
                 let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
-                let mut parts = Vec::new();
                 let file = |part: Loaded| {
                     Ok(Intake::new(plan, table, &part, now)?.file(0..part.rows, as_of).close())
                 };
+                let mut rows = 0;
                 let files = source::visit(source, &wanted, file, |part| {
-                    parts.push(part);
-                    Ok(())
+                    rows += part.rows;
+                    take(part)
                 })?;
-                let rows = parts.iter().map(|part| part.rows).sum();
                 tracing::info!(source = source.name, rows, columns = wanted.len(), "source read");
                 loaded[table.source.0] = Some(Loaded::of_files(files, rows));
-                parts
             }
-        };
-        let Some(filed) = parts.into_iter().reduce(Closed::and) else { continue };
+        }
+        let Some(filed) = all else { continue };
         let account = ConsentAccount {
             source: plan.sources[table.source.0].name.clone(),
             ..filed.account.clone()
@@ -461,7 +478,7 @@ struct Filed {
 struct Closed {
     rows: usize,
     account: ConsentAccount,
-    drawers: Vec<Vec<(Subject, Vec<Sorted>)>>,
+    drawers: Vec<Vec<(Subject, Drawers)>>,
     newest: Option<i64>,
     first_unmatchable: Option<usize>,
 }
@@ -491,7 +508,7 @@ impl Filed {
     }
 
     fn close(self) -> Closed {
-        let close = |(subject, drawer): (Subject, Drawer)| (subject, vec![drawer.close()]);
+        let close = |(subject, drawer): (Subject, Drawer)| (subject, drawer.close());
         let drawers = self.drawers.into_iter();
         Closed {
             rows: self.rows,
@@ -504,6 +521,14 @@ impl Filed {
 }
 
 impl Closed {
+    fn in_memory(&self) -> u64 {
+        self.drawers.iter().flatten().map(|(_, drawers)| drawers.in_memory()).sum()
+    }
+
+    fn spill(&mut self, memory: &Memory) -> Outcome<()> {
+        self.drawers.iter_mut().flatten().try_for_each(|(_, drawers)| drawers.spill(memory))
+    }
+
     fn and(mut self, other: Self) -> Self {
         self.account.add(&other.account);
         self.newest = self.newest.max(other.newest);
@@ -512,7 +537,7 @@ impl Closed {
         self.rows += other.rows;
         let theirs = other.drawers.into_iter().flatten();
         for ((_, mine), (_, theirs)) in self.drawers.iter_mut().flatten().zip(theirs) {
-            mine.extend(theirs);
+            mine.append(theirs);
         }
         self
     }

@@ -5,11 +5,13 @@ use rayon::prelude::*;
 use super::fold::{Folded, PurposeDecisions};
 use super::intake::Decisions;
 use super::{State, Subject};
+use crate::diagnostics::{Diagnostic, Outcome};
 use crate::engine::account::PurposeAccount;
 use crate::engine::digest::{Digest, DigestSet};
 use crate::engine::gathered::Index;
 use crate::engine::identity::Clusters;
 use crate::engine::keys::{Indexes, Keys, contact_fields};
+use crate::engine::memory::unreadable;
 use crate::engine::profile::{Shown, ShownField};
 use crate::engine::records::Record;
 use crate::engine::survivorship::NOBODY;
@@ -29,21 +31,23 @@ pub struct States {
 }
 
 /// Judges every profile for every purpose, and completes the accounts of the consent tables.
-#[must_use]
+///
+/// # Errors
+/// What is on disk and cannot be read.
 pub fn states(
     plan: &Plan,
     decisions: &mut Decisions,
     clusters: &Clusters,
     (keys, indexes): (&Keys, &Indexes),
     shown: &Shown<'_>,
-) -> States {
+) -> Outcome<States> {
     let mut all =
         States { of: Vec::new(), conflicts: Vec::new(), accounts: Vec::new(), folds: Vec::new() };
     // What is folded is not needed any more.
     let purposes = std::mem::take(&mut decisions.purposes);
     for (purpose, of_purpose) in plan.consent.purposes.iter().zip(purposes) {
         let folds =
-            PurposeFolds::new(plan, purpose, &of_purpose, decisions, clusters, (keys, indexes));
+            PurposeFolds::new(plan, purpose, &of_purpose, decisions, clusters, (keys, indexes))?;
         drop(of_purpose);
         let judge = Judge {
             purpose,
@@ -74,7 +78,7 @@ pub fn states(
         all.of.push(of_purpose);
         all.folds.push(folds);
     }
-    all
+    Ok(all)
 }
 
 /// A denial reached through any profile that shows a contact point denies all that show it.
@@ -150,28 +154,29 @@ impl PurposeFolds {
         decisions: &mut Decisions,
         clusters: &Clusters,
         (keys, indexes): (&Keys, &Indexes),
-    ) -> Self {
+    ) -> Outcome<Self> {
         let mut fields = contact_fields(plan);
         fields.insert(purpose.via);
         let mut fold = |subject, index: Option<&Index>, keys: &[Digest]| {
-            let index = index.filter(|_| !of_purpose.is_silent_on(subject))?;
-            let folds = of_purpose.fold(subject, index, keys);
+            let Some(index) = index.filter(|_| !of_purpose.is_silent_on(subject)) else {
+                return Ok(None);
+            };
+            let folds = of_purpose.fold(subject, index, keys).map_err(unreadable)?;
             for (table, used, counted) in folds.used {
                 let account = &mut decisions.accounts[table];
                 account.used += used;
                 account.folded += counted - used;
             }
-            Some(folds.of)
+            Ok::<_, Diagnostic>(Some(folds.of))
         };
-        let contacts = fields
-            .into_iter()
-            .filter_map(|field| {
-                let (digests, _) = keys.field(field);
-                Some((field, fold(Subject::Field(field), indexes.of(field), digests)?))
-            })
-            .collect();
-        let records = fold(Subject::Record, indexes.ids.as_ref(), clusters.id_digests.as_keys());
-        Self { contacts, records }
+        let mut contacts = Vec::new();
+        for field in fields {
+            let (digests, _) = keys.field(field);
+            let folded = fold(Subject::Field(field), indexes.of(field), digests)?;
+            contacts.extend(folded.map(|folded| (field, folded)));
+        }
+        let records = fold(Subject::Record, indexes.ids.as_ref(), clusters.id_digests.as_keys())?;
+        Ok(Self { contacts, records })
     }
 
     /// The fold of a record itself.

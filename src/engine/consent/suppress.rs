@@ -13,6 +13,7 @@ use crate::engine::identity::Clusters;
 use crate::engine::ids::id_text;
 use crate::engine::key_reader::{KeyForms, KeyReader};
 use crate::engine::keys::{Indexes, Keys};
+use crate::engine::memory::unreadable;
 use crate::engine::profile::Shown;
 use crate::engine::source::Loaded;
 use crate::plan::{FieldId, Match, Plan, Suppression, Unmatchable};
@@ -49,7 +50,7 @@ pub fn suppressed(
                 Subject::Record => indexes.ids.as_ref(),
             };
             let Some(index) = index else { continue };
-            let (hits, used) = hit_by(set, index, of_record.len());
+            let (hits, used) = hit_by(set, index, of_record.len()).map_err(unreadable)?;
             of_record.par_iter_mut().zip(hits).for_each(|(of_record, hit)| *of_record |= hit);
             account.used += used;
             account.folded += set.decisions - used;
@@ -95,7 +96,7 @@ fn read(
                     drawer.file(&KeyForms::of_record(*table, &id), false, None, true);
                 }
             }
-            let set = DecisionSet::of(entries.len(), vec![drawer.close()]);
+            let set = DecisionSet::of(entries.len(), drawer.close());
             account.read += set.decisions;
             entries.push((Subject::Record, set));
         }
@@ -129,7 +130,7 @@ fn read(
                 }
             }
         }
-        let set = DecisionSet::of(entries.len(), vec![drawer.close()]);
+        let set = DecisionSet::of(entries.len(), drawer.close());
         account.read += set.decisions;
         entries.push((Subject::Field(*field), set));
     }

@@ -35,7 +35,7 @@ pub fn roots_of_stars(records: usize, pairs: &[(Record, Record)]) -> Vec<Record>
         for (record, root) in (first..).zip(&mut *roots) {
             *root = number(record);
         }
-        for (one, other) in scattered.part(at) {
+        for (one, other) in scattered.pairs(at) {
             roots[*other as usize - first] = *one;
         }
     });
@@ -95,7 +95,7 @@ fn members(of: &[Cluster], clusters: &Mask, roots: &[Record]) -> (Vec<u32>, Vec<
     // What each block writes is its own part of both.
     let total = clusters.total();
     let mut starts = vec![0_u32; total + 1];
-    let in_others: usize = (0..blocks).map(|at| others.part_len(at)).sum();
+    let in_others: usize = (0..blocks).map(|at| others.pairs_len(at)).sum();
     let mut all: Vec<Record> = vec![0; total + in_others];
     let mut tasks = Vec::with_capacity(blocks);
     let (mut starts_left, mut all_left) = (&mut starts[..total], &mut all[..]);
@@ -103,7 +103,7 @@ fn members(of: &[Cluster], clusters: &Mask, roots: &[Record]) -> (Vec<u32>, Vec<
     for at in 0..blocks {
         let range = at * block()..records.min((at + 1) * block());
         let roots_here = clusters.before(range.end) - clusters.before(range.start);
-        let members_here = roots_here + others.part_len(at);
+        let members_here = roots_here + others.pairs_len(at);
         let (starts, rest) = starts_left.split_at_mut(roots_here);
         starts_left = rest;
         let (members, rest) = all_left.split_at_mut(members_here);
@@ -118,7 +118,7 @@ fn members(of: &[Cluster], clusters: &Mask, roots: &[Record]) -> (Vec<u32>, Vec<
         let local = |root: Record| of[root as usize] as usize - here;
         next.clear();
         next.resize(starts.len(), 1_u32);
-        for (root, _) in others.part(at) {
+        for (root, _) in others.pairs(at) {
             next[local(*root)] += 1;
         }
         let mut total = 0;
@@ -132,7 +132,7 @@ fn members(of: &[Cluster], clusters: &Mask, roots: &[Record]) -> (Vec<u32>, Vec<
             members[*next as usize] = number(record);
             *next += 1;
         }
-        for (root, record) in others.part(at) {
+        for (root, record) in others.pairs(at) {
             let next = &mut next[local(*root)];
             members[*next as usize] = *record;
             *next += 1;

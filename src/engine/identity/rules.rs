@@ -10,6 +10,7 @@ use crate::engine::gathered::Index;
 use crate::engine::ids::IdDigests;
 use crate::engine::key_reader::KeyReader;
 use crate::engine::keys::{Indexes, Keys};
+use crate::engine::memory::unreadable;
 use crate::engine::partition::{equal, scatter};
 use crate::engine::records::{Record, RecordTable, Records};
 use crate::engine::similar::{Alike, Item, alike};
@@ -134,7 +135,8 @@ impl<'a> RuleView<'a> {
                 let full = |record| if has_id(record) { self.full(record) } else { 0 };
                 equal(&scatter(self.records.len, full), |_| true)
             }
-        };
+        }
+        .map_err(unreadable)?;
         if let Some(most) = max_shared
             && !self.rule.is_fuzzy()
         {

@@ -173,6 +173,18 @@ impl Loaded {
 /// What the files' own checks find, values that do not read as their declared type, faults of the
 /// engine.
 pub fn load(source: &Source, wanted: &[&str]) -> Outcome<Loaded> {
+    load_checked(source, wanted, || Ok(()))
+}
+
+/// As [`load`]; `check` is asked after every part whether to go on.
+///
+/// # Errors
+/// As [`load`], and those of `check`.
+pub fn load_checked(
+    source: &Source,
+    wanted: &[&str],
+    mut check: impl FnMut() -> Outcome<()>,
+) -> Outcome<Loaded> {
     // Texts cut from a file stand in buffers of their own already.
     let is_binary = matches!(source.format, Format::Parquet | Format::Ipc);
     let mut parts = Vec::new();
@@ -182,7 +194,7 @@ pub fn load(source: &Source, wanted: &[&str]) -> Outcome<Loaded> {
         |part| Ok(if is_binary { part.compact() } else { part }),
         |part| {
             parts.push(part);
-            Ok(())
+            check()
         },
     )?;
     whole(files, parts)
