@@ -7,18 +7,39 @@ use rayon::prelude::*;
 
 use super::digest::Digest;
 use super::key_reader::{KeyForms, KeyReader};
+use super::memory::Memory;
 use super::partition::{Held, Parts, Scattered, chunk_rows};
 use super::records::{Record, Records};
 use super::source::parts_at_once;
+use crate::diagnostics::Outcome;
 use crate::plan::{FieldId, Plan};
 
 /// Where the digests of all records are looked for, by partition.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Index {
     /// The keys. Marked are those that denials look for as they are.
     pub held: Scattered<Held>,
     /// Other forms under which denials look for records.
     pub others: Scattered<Held>,
+}
+
+impl Index {
+    /// How many bytes stand in memory.
+    fn in_memory(&self) -> u64 {
+        self.held.in_memory() + self.others.in_memory()
+    }
+
+    /// Puts on disk what has no room in memory.
+    ///
+    /// # Errors
+    /// A disk that cannot take it.
+    pub fn fit(&mut self, memory: &Memory) -> Outcome<()> {
+        if self.in_memory() >= memory.pending() {
+            memory.spill(&mut self.held)?;
+            memory.spill(&mut self.others)?;
+        }
+        Ok(())
+    }
 }
 
 /// The keys of some rows.
@@ -59,8 +80,7 @@ impl KeyPart {
 #[derive(Debug)]
 pub struct Gathered {
     keys: Vec<Digest>,
-    held: Vec<Parts<Held>>,
-    others: Vec<Parts<Held>>,
+    index: Index,
     indexed: bool,
 }
 
@@ -68,7 +88,7 @@ impl Gathered {
     /// Nothing yet; room for about so many records.
     #[must_use]
     pub fn new(indexed: bool, records: usize) -> Self {
-        Self { keys: Vec::with_capacity(records), held: Vec::new(), others: Vec::new(), indexed }
+        Self { keys: Vec::with_capacity(records), index: Index::default(), indexed }
     }
 
     /// Adds the keys of the records that are next.
@@ -76,8 +96,8 @@ impl Gathered {
         let first = Record::try_from(self.keys.len()).unwrap_or(Record::MAX);
         self.keys.extend_from_slice(&part.keys);
         if let Some((held, others)) = part.index {
-            self.held.push(held.behind(first));
-            self.others.push(others.behind(first));
+            self.index.held.append(Scattered::of(vec![held.behind(first)]));
+            self.index.others.append(Scattered::of(vec![others.behind(first)]));
         }
     }
 
@@ -95,12 +115,18 @@ impl Gathered {
         }
     }
 
+    /// Puts on disk what has no room in memory.
+    ///
+    /// # Errors
+    /// A disk that cannot take it.
+    pub fn fit(&mut self, memory: &Memory) -> Outcome<()> {
+        self.index.fit(memory)
+    }
+
     /// The key of every record, and where each is looked for.
     #[must_use]
     pub fn done(self) -> (Vec<Digest>, Option<Index>) {
-        let Self { keys, held, others, indexed } = self;
-        let index = Index { held: Scattered::of(held), others: Scattered::of(others) };
-        (keys, indexed.then_some(index))
+        (self.keys, self.indexed.then_some(self.index))
     }
 }
 

@@ -6,7 +6,9 @@ use super::cells::Cells;
 use super::digest::Digest;
 use super::gathered::{Gathered, Index, KeyPart, gather_keys};
 use super::key_reader::{KeyReader, never};
+use super::memory::Memory;
 use super::records::Records;
+use crate::diagnostics::Outcome;
 use crate::plan::{FieldId, Match, Plan};
 
 /// One field's digests, a value a record.
@@ -64,6 +66,14 @@ impl<'p> Gathering<'p> {
         }
     }
 
+    /// Puts on disk what has no room in memory.
+    ///
+    /// # Errors
+    /// A disk that cannot take it.
+    pub fn fit(&mut self, memory: &Memory) -> Outcome<()> {
+        self.fields.iter_mut().try_for_each(|(_, _, gathered)| gathered.fit(memory))
+    }
+
     /// All of them. `records` hold the values by which numbers of phones are read.
     #[must_use]
     pub fn done(self, records: &Records) -> (Keys, Indexes) {
@@ -86,6 +96,15 @@ pub struct Indexes {
 }
 
 impl Indexes {
+    /// Puts on disk what has no room in memory.
+    ///
+    /// # Errors
+    /// A disk that cannot take it.
+    pub fn fit(&mut self, memory: &Memory) -> Outcome<()> {
+        let fields = self.fields.iter_mut().map(|(_, index)| index);
+        fields.chain(&mut self.ids).try_for_each(|index| index.fit(memory))
+    }
+
     /// Where the keys of a field are looked for, if decisions or suppressions may do so.
     #[must_use]
     pub fn of(&self, field: FieldId) -> Option<&Index> {

@@ -33,10 +33,10 @@ impl Memory {
         Self { limit, scratch }
     }
 
-    /// True if what can go to disk should go: three fifths of the limit are taken.
+    /// True if what can go to disk should go: half of the limit is taken.
     #[must_use]
     pub fn is_tight(&self) -> bool {
-        tuning::spills() || self.taken().is_some_and(|(taken, limit)| taken > limit / 5 * 3)
+        tuning::spills() || self.taken().is_some_and(|(taken, limit)| taken > limit / 2)
     }
 
     /// Of what is made in passing, how many bytes may stay before they go to disk.

@@ -96,6 +96,7 @@ pub fn take_in(
         forget(plan, &mut loaded);
     }
     indexes.ids = id_index;
+    indexes.fit(&setting.memory)?;
     stages.end("keys");
     Ok(Taken { loaded, earlier, records, ids, keys, indexes, late: schedule.late })
 }
@@ -139,6 +140,7 @@ fn load_narrow<'p>(
         let files = source::visit(source, &wanted, make, |(next, keys, part)| {
             ascending = ascending.take().zip(next).and_then(|(before, next)| before.and(next));
             gathering.append(keys);
+            gathering.fit(memory)?;
             parts.push(part);
             memory.check("reading customers")
         })?;

@@ -17,8 +17,8 @@ use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::diagnostics::Faults;
-use crate::engine::Rows;
 use crate::engine::source::{Raw, parquet, text};
+use crate::engine::{Memory, Rows};
 use crate::normalize::Kind;
 use crate::plan::TargetFormat;
 
@@ -31,6 +31,8 @@ pub struct Meant<'a> {
     pub rows: &'a Rows<'a>,
     /// What each column holds, if formulas in texts are to be guarded.
     pub guard: Option<Vec<Kind>>,
+    /// The memory that there is.
+    pub memory: &'a Memory,
 }
 
 impl Meant<'_> {
@@ -138,12 +140,12 @@ fn in_pieces<T: Send>(
     is_text: bool,
     mut store: impl FnMut(T, &mut Piece) -> Result<(), Stop>,
 ) -> Result<Proof, Stop> {
-    /// So many pieces are in memory at once.
-    const AT_ONCE: usize = 8;
+    // So many pieces are in memory at once: more of them go through memory less often.
+    let at_once = if meant.memory.is_tight() { 2 } else { 8 };
     let mut pieces = Vec::new();
     let count = meant.rows.pieces();
-    for start in (0..count).step_by(AT_ONCE) {
-        let frames = meant.some(start..count.min(start + AT_ONCE))?;
+    for start in (0..count).step_by(at_once) {
+        let frames = meant.some(start..count.min(start + at_once))?;
         let encoded: PolarsResult<Vec<(T, Piece)>> = frames
             .into_par_iter()
             .enumerate()

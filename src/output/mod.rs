@@ -47,14 +47,15 @@ pub fn publish(
     let mut outputs = Vec::new();
     for table in &results.tables {
         let Some(target) = target_of(plan, table) else { continue };
-        let rows = Meant { rows: &table.rows, guard: None };
+        let rows = Meant { rows: &table.rows, guard: None, memory: &setting.memory };
         outputs.push(staging.add(table.name, target, &rows, table.name == "identity")?);
     }
     let mut exports = Vec::new();
     for table in &results.exports {
         let export = &plan.exports[table.export];
         let name = &plan.segments[export.segment.0].name;
-        let rows = Meant { rows: &table.rows(), guard: guard(plan, export) };
+        let (rows, guard) = (&table.rows(), guard(plan, export));
+        let rows = Meant { rows, guard, memory: &setting.memory };
         let file = staging.add(name, &export.target, &rows, false)?;
         if file.rows != table.audience().account().written {
             return Err(Diagnostic::error(
