@@ -108,7 +108,7 @@ fn names_ids(plan: &Plan) -> bool {
 }
 
 /// Digests the customer tables part by part. Of their columns those stay that are needed when keys
-/// are known; their ids only if somebody names records by them, or they do not ascend.
+/// are known; ids only if somebody names records by them, or those of some table do not ascend.
 fn load_narrow<'p>(
     plan: &'p Plan,
     schedule: &Schedule,
@@ -120,6 +120,7 @@ fn load_narrow<'p>(
     let keeps_ids = keys::names_records(plan);
     let stays = schedule.stays(first);
     let mut gathering = Gathering::new(plan);
+    let mut all_ascend = true;
     for table in &plan.tables {
         let source = &plan.sources[table.source.0];
         let wanted: Vec<&str> = needs[table.source.0].iter().map(String::as_str).collect();
@@ -144,12 +145,19 @@ fn load_narrow<'p>(
             parts.push(part);
             memory.check("reading customers")
         })?;
-        let mut whole = source::whole(files, parts)?;
-        if ascending.is_none() && !keeps_ids {
-            whole.widen(source, source::load(source, &[&table.id])?)?;
-        }
+        let whole = source::whole(files, parts)?;
+        all_ascend &= ascending.is_some();
         info!(source = source.name, rows = whole.rows, columns = wanted.len(), "source read");
         loaded[table.source.0] = Some(whole);
+    }
+    if !all_ascend && !keeps_ids {
+        // Which records have one id is asked of all tables, or of none.
+        for table in &plan.tables {
+            if let Some(loaded) = &mut loaded[table.source.0] {
+                let source = &plan.sources[table.source.0];
+                loaded.widen(source, source::load(source, &[&table.id])?)?;
+            }
+        }
     }
     Ok(gathering)
 }

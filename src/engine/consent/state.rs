@@ -49,6 +49,7 @@ pub fn states(
         let folds =
             PurposeFolds::new(plan, purpose, &of_purpose, decisions, clusters, (keys, indexes))?;
         drop(of_purpose);
+        tracing::debug!(purpose = purpose.name, "decisions folded");
         let judge = Judge {
             purpose,
             clusters,
@@ -77,6 +78,7 @@ pub fn states(
         all.conflicts.push(in_conflict);
         all.of.push(of_purpose);
         all.folds.push(folds);
+        tracing::debug!(purpose = purpose.name, "profiles judged");
     }
     Ok(all)
 }

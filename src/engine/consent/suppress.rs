@@ -51,6 +51,7 @@ pub fn suppressed(
             };
             let Some(index) = index else { continue };
             let (hits, used) = hit_by(set, index, of_record.len()).map_err(unreadable)?;
+            tracing::debug!(list = account.source, "records looked up");
             of_record.par_iter_mut().zip(hits).for_each(|(of_record, hit)| *of_record |= hit);
             account.used += used;
             account.folded += set.decisions - used;

@@ -17,6 +17,12 @@ fn block() -> usize {
     part(1 << 16, 64)
 }
 
+/// How many are scattered among blocks at once: each block gets some of them, however many blocks
+/// there are.
+fn chunk(many: usize) -> usize {
+    (block() * 2).max(many / 256)
+}
+
 fn number(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
@@ -25,7 +31,7 @@ fn number(at: usize) -> u32 {
 #[must_use]
 pub fn roots_of_stars(records: usize, pairs: &[(Record, Record)]) -> Vec<Record> {
     let mut roots: Vec<Record> = vec![0; records];
-    let chunks: Vec<&[(Record, Record)]> = pairs.chunks(block() * 2).collect();
+    let chunks: Vec<&[(Record, Record)]> = pairs.chunks(chunk(pairs.len())).collect();
     let blocks = records.div_ceil(block());
     let scattered = Scattered::of_pairs(chunks.len(), blocks, |chunk| {
         chunks[chunk].iter().map(|(one, other)| (*other as usize / block(), (*one, *other)))
@@ -82,7 +88,7 @@ impl Numbered {
 fn members(of: &[Cluster], clusters: &Mask, roots: &[Record]) -> (Vec<u32>, Vec<Record>) {
     let records = roots.len();
     let blocks = records.div_ceil(block());
-    let chunk = block() * 2;
+    let chunk = chunk(records);
     // Those that are no root, by the block of their root.
     let others = Scattered::of_pairs(records.div_ceil(chunk), blocks, |at| {
         let range = at * chunk..records.min((at + 1) * chunk);
