@@ -19,7 +19,8 @@
 //! | [`plan`] | what will be done | diagnostics, normalize |
 //! | [`resolve`] | the only maker of a plan | diagnostics, normalize, spec, rule, plan |
 //! | [`engine`] | Polars: scan, keys, identity, survivorship, groupings, consent, segments | diagnostics, normalize, plan |
-//! | [`output`] | formats, staging, publishing, the run record | diagnostics, normalize, plan, engine |
+//! | [`proof`] | every staged export against the consent sources, on the texts themselves | diagnostics, normalize, plan, engine's readers |
+//! | [`output`] | formats, staging, publishing, the run record | diagnostics, normalize, plan, engine, proof |
 //! | [`report`] | the terminal summary | plan, engine's account, output's record |
 //! | [`inspect`] | questions that need the engine: `bench` | diagnostics, plan, engine, report |
 //! | [`generate`] | synthetic data for trials | nothing |
@@ -35,11 +36,13 @@ pub mod inspect;
 pub mod normalize;
 pub mod output;
 pub mod plan;
+pub mod proof;
 pub mod report;
 pub mod resolve;
 pub mod rule;
 pub mod spec;
 
+mod planted;
 mod run;
 
 pub use run::{Failure, Loaded, RunOptions, check_file, load_plan, run_file};

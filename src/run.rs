@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Severity, Sink, Style, render_all};
 use crate::engine::source::{catalog, read_pairs};
 use crate::engine::{Memory, Setting, execute};
+use crate::output::journal::recover;
 use crate::output::record::previous_rows;
 use crate::output::{Origin, RunRecord, publish};
 use crate::plan::catalog::{Listing, Request};
@@ -161,7 +162,19 @@ pub fn load_plan(path: &Path) -> Result<Plan, Failure> {
 /// As [`check_file`], and whatever stops the run.
 pub fn run_file(path: &Path, options: &RunOptions) -> Result<RunRecord, Failure> {
     let now = Instant::now();
-    let loaded = check_file(path, options)?;
+    let mut loaded = check_file(path, options)?;
+    let stop = |Faults(faults): Faults, text: &str| Failure {
+        faults,
+        path: path.to_path_buf(),
+        text: text.to_owned(),
+        pipeline_at_fault: false,
+    };
+    let recovered = recover(&loaded.plan.out).map_err(|faults| stop(faults, &loaded.text))?;
+    if let Some(recovered) = recovered {
+        tracing::warn!(?recovered, "a run before was killed while it published");
+        // What it published may be what this run reads.
+        loaded = check_file(path, options)?;
+    }
     let as_of = loaded.plan.as_of.unwrap_or(AsOf { at: now, replay: false });
     let previous_rows = previous_rows(&loaded.plan.out);
     let memory = Memory::new(options.limit_memory, loaded.plan.out.clone());
@@ -175,12 +188,7 @@ pub fn run_file(path: &Path, options: &RunOptions) -> Result<RunRecord, Failure>
     unbroken(|| {
         execute(&loaded.plan, &setting, |results| publish(&loaded.plan, &setting, &origin, results))
     })
-    .map_err(|Faults(faults)| Failure {
-        faults,
-        path: path.to_path_buf(),
-        text: loaded.text,
-        pipeline_at_fault: false,
-    })
+    .map_err(|faults| stop(faults, &loaded.text))
 }
 
 /// A panic of the engine is an error like others: nothing is published.

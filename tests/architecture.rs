@@ -4,15 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Room, and the rooms it may use. Keep the table in `src/lib.rs` and ARCHITECTURE.md true.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("diagnostics", &[]),
+    ("planted", &[]),
     ("normalize", &[]),
     ("spec", &["diagnostics"]),
     ("rule", &["diagnostics"]),
     ("plan", &["diagnostics", "normalize"]),
     ("resolve", &["diagnostics", "normalize", "spec", "rule", "plan"]),
-    ("engine", &["diagnostics", "normalize", "plan"]),
-    ("output", &["diagnostics", "normalize", "plan", "engine"]),
+    ("engine", &["diagnostics", "normalize", "plan", "planted"]),
+    ("proof", &["diagnostics", "normalize", "plan", "engine", "planted"]),
+    ("output", &["diagnostics", "normalize", "plan", "engine", "proof", "planted"]),
     ("report", &["plan", "engine", "output"]),
     ("inspect", &["diagnostics", "plan", "engine", "report"]),
     ("generate", &[]),

@@ -799,6 +799,26 @@ fn bench_measures_a_pipeline_and_publishes_nothing() {
 }
 
 #[test]
+fn a_run_keeps_within_its_memory_or_says_that_it_cannot() {
+    let folder = shop();
+    folder.optin(&["run", "pipeline.yaml"]).done();
+    let before = snapshot(&folder);
+    folder.write("people.csv", PEOPLE.replace("150", "160"));
+    let run = folder.optin(&["run", "pipeline.yaml", "--limit-memory", "1MB", "--json"]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert_eq!(codes(&run), ["memory-limit"]);
+    folder.write("people.csv", PEOPLE);
+    assert_eq!(snapshot(&folder), before, "nothing was published, and nothing is left behind");
+    let limited =
+        folder.optin(&["run", "pipeline.yaml", "--limit-memory", "2GiB", "--out", "more"]);
+    limited.done();
+    assert_eq!(folder.bytes("more/out/news.csv"), folder.bytes("out/news.csv"));
+    let wrong = folder.optin(&["run", "pipeline.yaml", "--limit-memory", "2G"]);
+    assert_eq!(wrong.code, 2, "{wrong:?}");
+    assert!(wrong.stderr.contains("800MB, 2GB or 2GiB"), "{wrong:?}");
+}
+
+#[test]
 fn bench_says_why_a_run_fails() {
     let folder = Folder::with(&[
         (

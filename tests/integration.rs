@@ -15,6 +15,8 @@ mod known_answers;
 mod late;
 mod oracle;
 mod overlinking;
+#[cfg(feature = "planted")]
+mod planted;
 mod properties;
 mod regressions;
 mod support;

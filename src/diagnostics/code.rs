@@ -132,6 +132,8 @@ codes! {
     WriteFailed = "write-failed",
     /// What was written does not read back as it was meant.
     VerifyFailed = "verify-failed",
+    /// An export holds a row that the consent sources do not allow.
+    ProofFailed = "proof-failed",
     /// The account of the run does not close.
     AccountFault = "account-fault",
     /// The engine failed; its own words are withheld where they could quote data.

@@ -9,9 +9,9 @@
 //! files, threads or chunks. No message made here quotes a cell.
 
 pub mod account;
-mod cells;
+pub mod cells;
 mod conflicts;
-mod consent;
+pub mod consent;
 mod digest;
 pub mod expr;
 mod gathered;
@@ -36,10 +36,13 @@ mod take_in;
 mod tuning;
 
 pub use consent::State;
+pub use ids::loose_id;
+pub use keys::names_records;
 pub use memory::Memory;
 pub use segments::{Audience, Verdict};
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::{Duration, Instant as Clock};
 
 use polars::prelude::*;
@@ -48,8 +51,9 @@ use serde::Serialize;
 use tracing::info;
 
 use crate::diagnostics::{Code, Diagnostic, Outcome};
-use crate::plan::{AsOf, FieldId, Instant, OutColumn, Plan};
+use crate::plan::{AsOf, FieldId, Instant, OutColumn, Plan, TableId};
 use account::{Account, ClusterSize, CustomerAccount, KeyAccount};
+use cells::Cells;
 use consent::{intake, state, suppress};
 use identity::Clusters;
 use keys::Keys;
@@ -134,6 +138,41 @@ impl ExportTable<'_> {
             profiles: self.audience.profiles(),
             ids: Some(self.audience.ids()),
         }
+    }
+
+    /// How many rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.audience.profiles().len()
+    }
+
+    /// True without rows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What some of the rows' customers show in a field.
+    ///
+    /// # Errors
+    /// Faults of the engine.
+    pub fn cells(&self, field: FieldId, rows: Range<usize>) -> Outcome<Cells> {
+        let profiles = &self.audience.profiles()[rows];
+        let frame = self.columns.frame(&[OutColumn::Field(field)], profiles, None)?;
+        let column = frame.columns().first().map(Column::as_materialized_series);
+        column.map_or(Ok(Cells::Absent), |series| Cells::of(&series.rechunk()))
+    }
+
+    /// What stands as the region beside the contact point that a row's customer shows in a field.
+    #[must_use]
+    pub fn region(&self, field: FieldId, row: usize) -> Option<String> {
+        self.columns.region(field, self.audience.profiles()[row])
+    }
+
+    /// Table and id of each record of a row's customer.
+    #[must_use]
+    pub fn record_ids(&self, row: usize) -> Vec<(TableId, String)> {
+        self.columns.record_ids(self.audience.profiles()[row])
     }
 
     /// The audience whose rows these are.

@@ -19,7 +19,7 @@ use super::records::{Record, Records};
 use super::survivorship::{NOBODY, Survivors};
 use super::tuning::part;
 use crate::diagnostics::Outcome;
-use crate::plan::{FieldId, OutColumn, Plan, Type, hex};
+use crate::plan::{FieldId, OutColumn, Plan, RegionFrom, TableId, Type, hex};
 
 /// The contact points that profiles show.
 #[derive(Debug)]
@@ -154,6 +154,29 @@ impl<'a> ProfileColumns<'a> {
             })
             .collect();
         Ok(DataFrame::new(profiles.len(), columns?).map_err(fault)?)
+    }
+
+    /// What stands as the region beside the contact point that a profile shows in a field.
+    #[must_use]
+    pub fn region(&self, field: FieldId, profile: u32) -> Option<String> {
+        let RegionFrom::Of(of) = self.plan.fields[field.0].key.region else { return None };
+        let winner = *self.shown.field(field).winners.get(profile as usize)?;
+        if winner == NOBODY {
+            return None;
+        }
+        let (cells, row) = self.records.cell(winner, of);
+        cells.text(row).map(Cow::into_owned)
+    }
+
+    /// Table and id of each record of a profile.
+    #[must_use]
+    pub fn record_ids(&self, profile: u32) -> Vec<(TableId, String)> {
+        let members = self.clusters.members(profile as usize).iter();
+        let id = |record: &Record| {
+            let (table, _) = self.records.place(*record);
+            Some((table, self.records.id(*record)?.into_owned()))
+        };
+        members.filter_map(id).collect()
     }
 
     fn column(&self, wanted: OutColumn, profiles: &[u32], members: &Members) -> Series {

@@ -19,6 +19,7 @@ use super::profile::{ProfileColumns, Rows, Shown, ShownField};
 use super::records::Records;
 use crate::diagnostics::Outcome;
 use crate::plan::{DAY, Export, Expr, Gate, Instant, Model, OutColumn, Plan, PurposeId, Segment};
+use crate::planted;
 
 /// Why a profile is, or is not, in a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,7 +129,7 @@ impl Court<'_> {
         let gate = |segment: &Segment| {
             let suppressed = self.suppressed_through(&segment.channels);
             let verdict = |profile: usize| {
-                if suppressed[profile] {
+                if suppressed[profile] && !planted::fault("suppression-ignored") {
                     return Verdict::Suppressed;
                 }
                 self.stopped_by_gate(segment, profile).unwrap_or(Verdict::InSegment)
@@ -316,7 +317,9 @@ impl Court<'_> {
         let mut left: Vec<DigestSet> = vec![DigestSet::default(); contacts.len()];
         let profiles: Vec<u32> = (0_u32..)
             .zip(&verdicts.of[export.segment.0])
-            .filter(|(_, verdict)| **verdict == Verdict::InSegment)
+            .filter(|(_, verdict)| {
+                **verdict == Verdict::InSegment || planted::fault("mask-skipped")
+            })
             .map(|(profile, _)| profile)
             .collect();
         let in_segment = profiles.len() as u64;

@@ -61,7 +61,9 @@ pub fn asked_at_the_end(plan: &Plan) -> BTreeSet<FieldId> {
         OutColumn::Field(field) => Some(*field),
         _ => None,
     });
-    rules.flat_map(|rule| rule.expr.names().0).chain(in_exports).collect()
+    // What an export goes out through is proved on the text itself, whether it is shown or not.
+    let through = plan.exports.iter().flat_map(|export| export.contacts.iter().copied());
+    rules.flat_map(|rule| rule.expr.names().0).chain(in_exports).chain(through).collect()
 }
 
 /// For each source the columns that some part of the plan needs, of customers those of the given

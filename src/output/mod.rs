@@ -5,6 +5,7 @@
 //! place, the run record last. What cannot be finished leaves the old files as they were.
 
 mod format;
+pub mod journal;
 pub mod record;
 mod stage;
 
@@ -14,6 +15,7 @@ use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::engine::{InternalTable, Results, Setting};
 use crate::normalize::Kind;
 use crate::plan::{Export, Instant, OutColumn, Plan, Target, TargetFormat};
+use crate::proof::{Claim, prove};
 use format::Meant;
 use record::Warning;
 use stage::Staging;
@@ -78,6 +80,18 @@ pub fn publish(
     }
     let mut stages = results.stages;
     stages.push(crate::engine::Stage::new("write", since.elapsed()));
+    let since = std::time::Instant::now();
+    let mut claims = Vec::new();
+    for table in &results.exports {
+        let staged = staging.staged(&plan.exports[table.export].target.path);
+        claims.extend(staged.map(|staged| Claim { table, staged }));
+    }
+    if claims.len() != results.exports.len() {
+        return Err(Diagnostic::error(Code::AccountFault, "an export was not staged").into());
+    }
+    let proof = prove(plan, setting, &results.sources, &claims)?;
+    drop(claims);
+    stages.push(crate::engine::Stage::new("proof", since.elapsed()));
     let warnings = origin.warnings.iter().chain(&results.warnings).map(Warning::from).collect();
     let record = RunRecord {
         optin: env!("CARGO_PKG_VERSION"),
@@ -92,6 +106,7 @@ pub fn publish(
         account: results.account,
         outputs,
         exports,
+        proof,
         stages,
         peak_bytes: record::peak_bytes(),
         warnings,

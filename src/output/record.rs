@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::diagnostics::Diagnostic;
 use crate::engine::account::Account;
 use crate::engine::{SourceRecord, Stage};
+use crate::proof::Proof;
 
 /// Name of the run record's file.
 pub const FILE: &str = "run.json";
@@ -89,6 +90,8 @@ pub struct RunRecord {
     pub outputs: Vec<Written>,
     /// Exports written.
     pub exports: Vec<WrittenExport>,
+    /// What was proved of the exports before they were published.
+    pub proof: Proof,
     /// Where the time went.
     pub stages: Vec<Stage>,
     /// The most memory that the process had at once, where the system tells.

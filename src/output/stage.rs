@@ -1,6 +1,6 @@
 //! Staging: temporary files beside their targets, renamed together.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::format::{self, Meant, Stop};
+use super::journal::{self, Journal, Step};
 use super::record::{FILE, RunRecord, Written};
 use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
 use crate::plan::{Plan, Target};
+use crate::planted;
 
 /// Files written but not yet in place.
 pub struct Staging {
@@ -74,6 +76,7 @@ impl Staging {
             .help("nothing was published; is the disk sound?")
         })?;
         let (bytes, sha256) = digest.map_err(|error| failed(path, &error.to_string()))?;
+        planted::step("file staged");
         self.staged.push((temporary, path.clone()));
         Ok(Written {
             name: name.to_owned(),
@@ -82,6 +85,11 @@ impl Staging {
             bytes,
             sha256,
         })
+    }
+
+    /// Where a target's rows stand until they are published.
+    pub fn staged(&self, target: &Path) -> Option<&Path> {
+        self.staged.iter().find(|(_, path)| path == target).map(|(staged, _)| staged.path())
     }
 
     /// A new file, readable by its owner only, in the target's folder. `renews` is true for what
@@ -97,6 +105,9 @@ impl Staging {
                 .in_file(site(path))
                 .help("nothing was published; write each to a file of its own")
                 .into());
+        }
+        if !self.taken.iter().any(|taken| taken.parent() == real.parent()) {
+            real.parent().into_iter().for_each(journal::sweep);
         }
         self.taken.push(real);
         if let Ok(metadata) = fs::metadata(path) {
@@ -115,14 +126,14 @@ impl Staging {
             }
         }
         tempfile::Builder::new()
-            .prefix(".optin-")
+            .prefix(&journal::prefix())
             .suffix(".tmp")
             .tempfile_in(folder)
             .map_err(|error| failed(path, &error.to_string()).into())
     }
 
     /// Renames everything into place, the run record last. If a rename fails, those done before
-    /// are taken back.
+    /// are taken back; if the process is killed, the next run finishes ([`journal`]).
     pub fn publish(mut self, folder: &Path, record: &RunRecord) -> Outcome<()> {
         let path = folder.join(FILE);
         let mut temporary = self.temporary(&path, false)?;
@@ -135,73 +146,44 @@ impl Staging {
             .and_then(|()| temporary.as_file().sync_all())
             .map_err(|error| failed(&path, &error.to_string()))?;
         self.staged.push((temporary, path));
-
-        let mut done: Vec<Done> = Vec::new();
-        for (temporary, path) in self.staged {
-            match put(temporary, &path) {
-                Ok(step) => done.push(step),
-                Err(error) => {
-                    for step in done.into_iter().rev() {
-                        step.undo();
-                    }
-                    return Err(failed(&path, &error.to_string()).into());
-                }
-            }
+        planted::step("all staged");
+        let steps: Outcome<Vec<Step>> = self
+            .staged
+            .iter()
+            .map(|(temporary, path)| {
+                step(temporary, path).map_err(|e| failed(path, &e.to_string()).into())
+            })
+            .collect();
+        let mut steps = steps?;
+        if let Some(record) = steps.last_mut() {
+            // The old record is set aside before anything else.
+            record.old = None;
         }
-        for step in &done {
-            step.settle();
-        }
-        Ok(())
+        // From here on they are the journal's: kept if the process is killed, renamed or removed if not.
+        let journal = Journal::new(steps);
+        let kept: Result<Vec<_>, _> = self
+            .staged
+            .into_iter()
+            .map(|(temporary, _)| temporary.into_temp_path().keep())
+            .collect();
+        kept.map_err(|error| failed(folder, &error.error.to_string()))?;
+        journal.publish(folder)
     }
 }
 
-/// A rename that was done, and the file that stood there before.
-struct Done {
-    path: PathBuf,
-    old: Option<PathBuf>,
-}
-
-fn put(temporary: NamedTempFile, path: &Path) -> io::Result<Done> {
-    let old = if path.exists() {
-        let old = temporary.path().with_extension("old");
-        fs::hard_link(path, &old)?;
-        Some(old)
-    } else {
-        None
+/// The rename of a staged file.
+fn step(temporary: &NamedTempFile, path: &Path) -> io::Result<Step> {
+    let whole = |path: &Path| {
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Ok::<_, io::Error>(fs::canonicalize(folder)?.join(path.file_name().unwrap_or_default()))
     };
-    match temporary.persist(path) {
-        Ok(_) => Ok(Done { path: path.to_path_buf(), old }),
-        Err(error) => {
-            if let Some(old) = old {
-                let _ = fs::remove_file(old);
-            }
-            Err(error.error)
-        }
-    }
-}
-
-impl Done {
-    fn undo(self) {
-        let restored = match &self.old {
-            Some(old) => fs::rename(old, &self.path),
-            None => fs::remove_file(&self.path),
-        };
-        if restored.is_err() {
-            tracing::error!(path = %self.path.display(), "an output could not be taken back");
-        }
-    }
-
-    /// Removes the old file's second name and writes the folder's entry to disk.
-    fn settle(&self) {
-        if let Some(old) = &self.old {
-            let _ = fs::remove_file(old);
-        }
-        if let Some(folder) = self.path.parent()
-            && let Ok(folder) = File::open(folder)
-        {
-            let _ = folder.sync_all();
-        }
-    }
+    let from = whole(temporary.path())?;
+    Ok(Step {
+        to: whole(path)?,
+        old: fs::symlink_metadata(path).is_ok().then(|| from.with_extension("old")),
+        bytes: temporary.as_file().metadata()?.len(),
+        from,
+    })
 }
 
 fn failed(path: &Path, why: &str) -> Diagnostic {

@@ -197,6 +197,15 @@ impl Key {
     pub fn kind(&self) -> Kind {
         self.chain.kind()
     }
+
+    /// The region of all numbers, if one is declared.
+    #[must_use]
+    pub fn fixed_region(&self) -> Option<Region> {
+        match self.region {
+            RegionFrom::Fixed(region) => Some(region),
+            RegionFrom::None | RegionFrom::Of(_) => None,
+        }
+    }
 }
 
 /// Where the region of a phone number comes from. `C` names a field or a column.

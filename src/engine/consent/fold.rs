@@ -27,6 +27,7 @@ use crate::engine::partition::{
 };
 use crate::engine::records::Record;
 use crate::plan::{Conflict, Instant, Period};
+use crate::planted;
 
 /// No time.
 const NEVER: i64 = i64::MIN;
@@ -493,7 +494,9 @@ impl Expiry {
     }
 
     fn has_ended(&self, granted: i64) -> bool {
-        let Some(period) = self.after else { return false };
+        let Some(period) = self.after.filter(|_| !planted::fault("expiry-ignored")) else {
+            return false;
+        };
         if granted <= self.sure.0 {
             true
         } else if granted >= self.sure.1 {
@@ -507,7 +510,8 @@ impl Expiry {
 /// Within one set: an undated denial always denies; else the newest counts, at equal times the
 /// denial; an undated grant counts only if nothing is dated.
 fn judge(grants: Newest, denials: Newest, expiry: &Expiry) -> Folded {
-    if denials.undated || (denials.dated != NEVER && denials.dated >= grants.dated) {
+    let newer = denials.dated >= grants.dated + i64::from(planted::fault("grant-wins-ties"));
+    if denials.undated || (denials.dated != NEVER && newer) {
         Folded::Denied
     } else if grants.dated != NEVER {
         if expiry.has_ended(grants.dated) { Folded::Expired } else { Folded::Granted }

@@ -141,21 +141,27 @@ impl Loaded {
     /// # Errors
     /// One that is not.
     pub fn expect_unchanged(&self, source: &Source, again: &Self) -> Outcome<()> {
-        let differs = |(a, b): &(&FileRecord, &FileRecord)| {
-            (a.bytes, a.modified) != (b.bytes, b.modified)
-                || (a.xxh3 != b.xxh3 && !a.xxh3.is_empty() && !b.xxh3.is_empty())
-        };
-        let changed = self.files.iter().zip(&again.files).find(differs);
-        let Some((file, _)) = changed else { return Ok(()) };
-        Err(Diagnostic::error(
-            Code::UnreadableFile,
-            format!("source `{}` changed while it was read", source.name),
-        )
-        .in_file(Site { file: file.path.clone(), ..Site::default() })
-        .help("run again when nothing writes to it; nothing was published")
-        .into())
+        expect_unchanged(source, &self.files, &again.files)
     }
+}
 
+fn expect_unchanged(source: &Source, before: &[FileRecord], again: &[FileRecord]) -> Outcome<()> {
+    let differs = |(a, b): &(&FileRecord, &FileRecord)| {
+        (a.bytes, a.modified) != (b.bytes, b.modified)
+            || (a.xxh3 != b.xxh3 && !a.xxh3.is_empty() && !b.xxh3.is_empty())
+    };
+    let changed = before.iter().zip(again).find(differs);
+    let Some((file, _)) = changed else { return Ok(()) };
+    Err(Diagnostic::error(
+        Code::UnreadableFile,
+        format!("source `{}` changed while it was read", source.name),
+    )
+    .in_file(Site { file: file.path.clone(), ..Site::default() })
+    .help("run again when nothing writes to it; nothing was published")
+    .into())
+}
+
+impl Loaded {
     /// Adds columns of the same source that were read later.
     ///
     /// # Errors
@@ -292,6 +298,21 @@ pub fn visit<T: Send>(
     take: impl FnMut(T) -> Outcome<()>,
 ) -> Outcome<Vec<FileRecord>> {
     visit_all(source, wanted, true, make, take)
+}
+
+/// As [`visit`], of a source that was read before and must be the same still: by size and time.
+///
+/// # Errors
+/// As [`visit`]; a file that changed.
+pub fn visit_again<T: Send>(
+    source: &Source,
+    wanted: &[&str],
+    before: &[FileRecord],
+    make: impl Fn(Loaded) -> Outcome<T> + Sync,
+    take: impl FnMut(T) -> Outcome<()>,
+) -> Outcome<()> {
+    let again = visit_all(source, wanted, false, make, take)?;
+    expect_unchanged(source, before, &again)
 }
 
 fn visit_all<T: Send>(

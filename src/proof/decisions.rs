@@ -1,0 +1,506 @@
+//! Decisions on the points of exports, read anew from the consent sources, row by row.
+
+use std::collections::HashMap;
+
+use jiff::tz::TimeZone;
+
+use super::points::{Point, Points};
+use super::{About, Subjects};
+use crate::diagnostics::Outcome;
+use crate::engine::SourceRecord;
+use crate::engine::cells::Cells;
+use crate::engine::consent::vocabulary::{Reading, read};
+use crate::engine::source::values::TimeReader;
+use crate::engine::source::{self, FileRecord, Loaded};
+use crate::normalize::Region;
+use crate::plan::{
+    AsOf, Conflict, ConsentTable, DAY, Instant, Match, Period, Plan, PurposeId, RegionFrom, Shape,
+    Source, Suppression, TableId,
+};
+
+/// One decision on one point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The consent table.
+    pub table: usize,
+    /// True for a grant.
+    pub granted: bool,
+    /// By when it sorts, in microseconds; none if it has no time.
+    pub at: Option<i64>,
+}
+
+/// Where the decisions on each point begin, and all of them in the order of points.
+type OfPoints = (Vec<usize>, Vec<(PurposeId, Decision)>);
+
+/// All decisions that reach points.
+pub struct Decisions {
+    /// Those of each kind of points in the order of points, and where each point's begin.
+    of: HashMap<About, OfPoints>,
+    /// How many there are.
+    pub count: u64,
+}
+
+impl Decisions {
+    fn new(found: &[Vec<(Found, usize)>], subjects: &Subjects) -> Self {
+        let all = || found.iter().flatten();
+        let mut of = HashMap::new();
+        for (about, points) in subjects.each() {
+            let here = || all().filter(|((of, ..), _)| *of == about);
+            let mut starts = vec![0; points.len() + 1];
+            here().for_each(|((_, point, ..), _)| starts[*point as usize + 1] += 1);
+            let mut total = 0;
+            for start in &mut starts {
+                total += *start;
+                *start = total;
+            }
+            let blank = Decision { table: 0, granted: false, at: None };
+            let mut sorted = vec![(PurposeId(0), blank); total];
+            let mut next = starts.clone();
+            for ((_, point, purpose, granted, at), table) in here() {
+                let next = &mut next[*point as usize];
+                let decision = Decision { table: *table, granted: *granted, at: *at };
+                sorted[*next] = (*purpose, decision);
+                *next += 1;
+            }
+            of.insert(about, (starts, sorted));
+        }
+        Self { of, count: all().count() as u64 }
+    }
+
+    /// What is decided on a point for a purpose.
+    pub fn of(&self, about: About, point: Point, purpose: PurposeId) -> Vec<Decision> {
+        let Some((starts, all)) = self.of.get(&about) else { return Vec::new() };
+        let point = point as usize;
+        let of_point = &all[starts[point]..starts[point + 1]];
+        of_point.iter().filter(|(of, _)| *of == purpose).map(|(_, decision)| *decision).collect()
+    }
+}
+
+/// Reads all consent tables.
+///
+/// # Errors
+/// Faults of the sources; one that changed since it was read first.
+pub fn decisions(
+    plan: &Plan,
+    as_of: AsOf,
+    points: &Subjects,
+    sources: &[SourceRecord],
+) -> Outcome<Decisions> {
+    let mut all = Vec::new();
+    for (number, table) in plan.consent.tables.iter().enumerate() {
+        let source = &plan.sources[table.source.0];
+        let wanted = columns(plan, table);
+        let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+        let part = |part: Loaded| {
+            let reader = Reader::new(plan, table, source, &part)?;
+            let mut found = Vec::new();
+            let look = |(about, keyed): &(About, Keyed<'_>)| {
+                points.get(*about).map_or_else(Vec::new, |of| keyed.looks(of, part.rows))
+            };
+            let looks: Vec<Vec<Look>> = reader.keys.iter().map(look).collect();
+            let all = points.get(About::Record).is_some() && !reader.records.is_empty();
+            for row in 0..part.rows {
+                // Most rows speak of nobody who stands in an export.
+                let speaks =
+                    |of: &Vec<Look>| of.get(row).is_some_and(|look| !matches!(look, Look::Nobody));
+                if all || looks.iter().any(speaks) {
+                    reader.row(plan, row, &looks, as_of, points, &mut found);
+                }
+            }
+            Ok(found)
+        };
+        source::visit_again(source, &wanted, before(source, sources), part, |found| {
+            all.push(found.into_iter().map(|found| (found, number)).collect());
+            Ok(())
+        })?;
+    }
+    Ok(Decisions::new(&all, points))
+}
+
+/// The files of a source as they were read first.
+fn before<'s>(source: &Source, sources: &'s [SourceRecord]) -> &'s [FileRecord] {
+    let known = sources.iter().find(|known| known.name == source.name);
+    known.map_or(&[], |known| known.files.as_slice())
+}
+
+fn columns(plan: &Plan, table: &ConsentTable) -> Vec<String> {
+    let mut columns: Vec<String> = table.matches.iter().flat_map(Match::columns).collect();
+    match &table.shape {
+        Shape::Wide(values) => columns.extend(values.iter().map(|(_, column)| column.clone())),
+        Shape::Long { purpose, value } => columns.extend([purpose.clone(), value.clone()]),
+    }
+    columns.extend(table.at.clone());
+    columns.extend(table.customers.map(|table| plan.tables[table.0].id.clone()));
+    columns.sort_unstable();
+    columns.dedup();
+    columns
+}
+
+/// About what, which point, for which purpose, whether it is a grant, and when.
+type Found = (About, Point, PurposeId, bool, Option<i64>);
+
+/// One part of a consent table.
+struct Reader<'a> {
+    table: &'a ConsentTable,
+    keys: Vec<(About, Keyed<'a>)>,
+    records: Vec<(TableId, Cells)>,
+    values: Vec<(Option<PurposeId>, Cells)>,
+    purpose: Option<Cells>,
+    at: Option<(Cells, Days)>,
+    zone: TimeReader<'static>,
+}
+
+/// Which times are days alone.
+enum Days {
+    All,
+    None,
+    Some(Vec<bool>),
+}
+
+/// What a first look at a cell tells.
+#[derive(Clone, Copy)]
+enum Look {
+    /// It reaches nobody.
+    Nobody,
+    /// A plain mail address with this hash, and the point that has it.
+    Plain(u64, Option<Point>),
+    /// One must look closer.
+    Closer,
+}
+
+/// The key cells of a matched column.
+pub struct Keyed<'a> {
+    chain: &'a crate::normalize::Chain,
+    cells: Cells,
+    region: RegionFrom<Cells>,
+}
+
+impl<'a> Keyed<'a> {
+    /// Of a match by key.
+    fn new(plan: &'a Plan, matched: &Match, part: &Loaded) -> Outcome<Option<(About, Self)>> {
+        let Match::Key { field, column, region } = matched else { return Ok(None) };
+        let region = match region {
+            RegionFrom::None => RegionFrom::None,
+            RegionFrom::Fixed(region) => RegionFrom::Fixed(*region),
+            RegionFrom::Of(column) => RegionFrom::Of(cells(part, column)?),
+        };
+        let chain = &plan.fields[field.0].key.chain;
+        Ok(Some((About::Field(*field), Self { chain, cells: cells(part, column)?, region })))
+    }
+
+    /// For each row whether it may reach somebody. Hashes first, then the looks, so that these do not
+    /// wait for each other.
+    fn looks(&self, points: &Points, rows: usize) -> Vec<Look> {
+        let hash = |row: usize| match self.cells.text(row) {
+            None => Look::Nobody,
+            Some(text) => points
+                .plain_hash(self.chain, &text)
+                .map_or(Look::Closer, |hash| Look::Plain(hash, None)),
+        };
+        let mut looks: Vec<Look> = (0..rows).map(hash).collect();
+        for look in &mut looks {
+            if let Look::Plain(hash, _) = look
+                && !points.may_hold(*hash)
+            {
+                *look = Look::Nobody;
+            }
+        }
+        for look in &mut looks {
+            if let Look::Plain(hash, point) = look {
+                *point = points.by_hash(*hash);
+            }
+        }
+        looks
+    }
+
+    /// Whom a cell reaches that was looked at; none if it is null or has no key.
+    fn seen(&self, points: &Points, row: usize, look: Look, granted: bool) -> Option<Vec<Point>> {
+        match look {
+            Look::Nobody => None,
+            Look::Closer => self.reached(points, row, granted),
+            Look::Plain(hash, known) => {
+                let text = self.cells.text(row)?;
+                Some(points.plain_reached(self.chain, &text, hash, known, granted))
+            }
+        }
+    }
+
+    /// Whom a cell reaches; none if it is null or has no key.
+    fn reached(&self, points: &Points, row: usize, granted: bool) -> Option<Vec<Point>> {
+        let region = match &self.region {
+            RegionFrom::None => None,
+            RegionFrom::Fixed(region) => Some(*region),
+            RegionFrom::Of(cells) => cells.text(row).and_then(|text| Region::parse(&text)),
+        };
+        points.reached(self.chain, &self.cells.text(row)?, region, granted)
+    }
+}
+
+fn cells(part: &Loaded, column: &str) -> Outcome<Cells> {
+    Cells::of(&part.column(column)?.series)
+}
+
+impl<'a> Reader<'a> {
+    fn new(
+        plan: &'a Plan,
+        table: &'a ConsentTable,
+        source: &Source,
+        part: &Loaded,
+    ) -> Outcome<Self> {
+        let mut keys = Vec::new();
+        let mut records = Vec::new();
+        for matched in &table.matches {
+            keys.extend(Keyed::new(plan, matched, part)?);
+            if let Match::Record { table, column } = matched {
+                records.push((*table, cells(part, column)?));
+            }
+        }
+        if let Some(own) = table.customers {
+            records.push((own, cells(part, &plan.tables[own.0].id)?));
+        }
+        let (values, purpose) = match &table.shape {
+            Shape::Wide(columns) => {
+                let value = |(purpose, column): &(PurposeId, String)| {
+                    Ok((Some(*purpose), cells(part, column)?))
+                };
+                (columns.iter().map(value).collect::<Outcome<Vec<_>>>()?, None)
+            }
+            Shape::Long { purpose, value } => {
+                (vec![(None, cells(part, value)?)], Some(cells(part, purpose)?))
+            }
+        };
+        let at = match &table.at {
+            None => None,
+            Some(column) => {
+                let loaded = part.column(column)?;
+                let cells = Cells::of(&loaded.series)?;
+                let days = match (&cells, &loaded.date_only) {
+                    (Cells::Date(_), _) => Days::All,
+                    (_, Some(flags)) => Days::Some(flags.clone()),
+                    (_, None) => Days::None,
+                };
+                Some((cells, days))
+            }
+        };
+        let zone = TimeZone::get(&source.timezone).unwrap_or(TimeZone::UTC);
+        let zone = TimeReader { format: None, zone };
+        Ok(Self { table, keys, records, values, purpose, at, zone })
+    }
+
+    fn row(
+        &self,
+        plan: &Plan,
+        row: usize,
+        looks: &[Vec<Look>],
+        as_of: AsOf,
+        points: &Subjects,
+        found: &mut Vec<Found>,
+    ) {
+        let of_records = points.get(About::Record).filter(|_| !self.records.is_empty());
+        for (purpose, cells) in &self.values {
+            let named = || {
+                let name = self.purpose.as_ref()?.text(row)?;
+                let name = crate::engine::consent::vocabulary::trimmed(&name).to_lowercase();
+                let mut purposes = plan.consent.purposes.iter();
+                purposes.position(|p| p.name.trim().to_lowercase() == name).map(PurposeId)
+            };
+            let Some(purpose) = purpose.or_else(named) else { continue };
+            let granted = match cells.text(row).map(|text| read(&text, &self.table.words)) {
+                Some(Reading::Granted) => true,
+                Some(Reading::Denied) => false,
+                _ => continue,
+            };
+            let (exists, sorts) = self.time(row, granted);
+            let is_later = exists.is_some_and(|at| at > as_of.at.0);
+            if is_later && (granted || as_of.replay) {
+                continue;
+            }
+            for ((about, keyed), looks) in self.keys.iter().zip(looks) {
+                let reached = points
+                    .get(*about)
+                    .and_then(|of| keyed.seen(of, row, *looks.get(row)?, granted));
+                let reached = reached.into_iter().flatten();
+                found.extend(reached.map(|point| (*about, point, purpose, granted, sorts)));
+            }
+            let Some(of) = of_records else { continue };
+            for (table, ids) in &self.records {
+                let Some(id) = ids.text(row).filter(|id| !id.trim().is_empty()) else { continue };
+                let reached = record(of, *table, &id, granted);
+                found.extend(
+                    reached
+                        .into_iter()
+                        .map(|point| (About::Record, point, purpose, granted, sorts)),
+                );
+            }
+        }
+    }
+
+    /// From when a decision exists, and by when it sorts: a day alone begins when it begins, and a
+    /// denial sorts by its end.
+    fn time(&self, row: usize, granted: bool) -> (Option<i64>, Option<i64>) {
+        let Some((cells, days)) = &self.at else { return (None, None) };
+        let Some(value) = cells.ordinal(row) else { return (None, None) };
+        let day = match days {
+            Days::All => value,
+            Days::Some(flags) if flags[row] => value.div_euclid(DAY),
+            Days::Some(_) | Days::None => return (Some(value), Some(value)),
+        };
+        let (start, end) = self.zone.day(day);
+        (Some(start), Some(if granted { start } else { end }))
+    }
+}
+
+/// The texts by which records are found: table and id, and the looser reading of the id.
+pub fn record_texts(table: TableId, id: &str) -> (String, String) {
+    let text = |id: &str| format!("{}\u{1}{id}", table.0);
+    (text(id), text(crate::engine::loose_id(id)))
+}
+
+/// The records that a decision on an id reaches.
+fn record(points: &Points, table: TableId, id: &str, granted: bool) -> Vec<Point> {
+    let (key, loose) = record_texts(table, id);
+    if granted {
+        points.granted(&key).into_iter().collect()
+    } else {
+        points.denied(&key, key == loose, std::iter::once(loose.as_str()))
+    }
+}
+
+/// Which points a suppression list holds.
+///
+/// # Errors
+/// Faults of its source.
+pub fn suppressed(
+    plan: &Plan,
+    list: &Suppression,
+    points: &Subjects,
+    sources: &[SourceRecord],
+) -> Outcome<Vec<(About, Point)>> {
+    let source = &plan.sources[list.source.0];
+    let wanted: Vec<String> = list.matches.iter().flat_map(Match::columns).collect();
+    let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+    let mut all = Vec::new();
+    let part = |part: Loaded| {
+        let mut found = Vec::new();
+        for matched in &list.matches {
+            if let Some((about, keyed)) = Keyed::new(plan, matched, &part)?
+                && let Some(of) = points.get(about)
+            {
+                for row in 0..part.rows {
+                    let reached = keyed.reached(of, row, false).into_iter().flatten();
+                    found.extend(reached.map(|point| (about, point)));
+                }
+            }
+            if let Match::Record { table, column } = matched
+                && let Some(of) = points.get(About::Record)
+            {
+                let ids = cells(&part, column)?;
+                for row in 0..part.rows {
+                    if let Some(id) = ids.text(row).filter(|id| !id.trim().is_empty()) {
+                        let reached = record(of, *table, &id, false);
+                        found.extend(reached.into_iter().map(|point| (About::Record, point)));
+                    }
+                }
+            }
+        }
+        Ok(found)
+    };
+    source::visit_again(source, &wanted, before(source, sources), part, |found| {
+        all.extend(found);
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// What the decisions on one point come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stand {
+    /// Nobody decided.
+    Unknown,
+    /// A grant that has ended.
+    Expired,
+    /// A grant that holds.
+    Granted,
+    /// A denial.
+    Denied,
+}
+
+/// Folds the decisions on one point for one purpose (docs/semantics.md, section 7).
+pub fn fold(
+    decisions: &[Decision],
+    conflict: Conflict,
+    expires: Option<Period>,
+    as_of: Instant,
+) -> Stand {
+    if conflict == Conflict::Latest {
+        return fold_set(&decisions.iter(), expires, as_of);
+    }
+    let mut tables: Vec<usize> = decisions.iter().map(|decision| decision.table).collect();
+    tables.sort_unstable();
+    tables.dedup();
+    tables
+        .into_iter()
+        .map(|table| {
+            let set = decisions.iter().filter(|decision| decision.table == table);
+            fold_set(&set, expires, as_of)
+        })
+        .max()
+        .unwrap_or(Stand::Unknown)
+}
+
+fn fold_set<'d>(
+    set: &(impl Iterator<Item = &'d Decision> + Clone),
+    expires: Option<Period>,
+    as_of: Instant,
+) -> Stand {
+    if set.clone().any(|decision| !decision.granted && decision.at.is_none()) {
+        return Stand::Denied;
+    }
+    let Some(newest) = set.clone().filter_map(|decision| decision.at).max() else {
+        return match (set.clone().next(), expires) {
+            (None, _) => Stand::Unknown,
+            (Some(_), Some(_)) => Stand::Expired,
+            (Some(_), None) => Stand::Granted,
+        };
+    };
+    if set.clone().any(|decision| !decision.granted && decision.at == Some(newest)) {
+        return Stand::Denied;
+    }
+    match expires {
+        Some(period) if period.after(Instant(newest)).0 <= as_of.0 => Stand::Expired,
+        _ => Stand::Granted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAYS: i64 = DAY;
+
+    fn at(table: usize, granted: bool, at: Option<i64>) -> Decision {
+        Decision { table, granted, at: at.map(|day| day * DAYS) }
+    }
+
+    #[test]
+    fn folds_as_the_semantics_say() {
+        let now = Instant(100 * DAYS);
+        let month = Period::parse("30 days");
+        let strictest = |set: &[Decision]| fold(set, Conflict::Strictest, month, now);
+        assert_eq!(strictest(&[]), Stand::Unknown);
+        assert_eq!(strictest(&[at(0, true, Some(90))]), Stand::Granted);
+        assert_eq!(strictest(&[at(0, true, Some(70))]), Stand::Expired);
+        assert_eq!(strictest(&[at(0, true, None)]), Stand::Expired);
+        assert_eq!(fold(&[at(0, true, None)], Conflict::Latest, None, now), Stand::Granted);
+        // The newest counts, at equal times the denial; an undated denial always does.
+        assert_eq!(strictest(&[at(0, false, Some(80)), at(0, true, Some(90))]), Stand::Granted);
+        assert_eq!(strictest(&[at(0, false, Some(90)), at(0, true, Some(90))]), Stand::Denied);
+        assert_eq!(strictest(&[at(0, true, Some(90)), at(0, false, None)]), Stand::Denied);
+        // Of several tables any denial denies, or the newest of all counts.
+        let two = [at(0, false, Some(80)), at(1, true, Some(90))];
+        assert_eq!(strictest(&two), Stand::Denied);
+        assert_eq!(fold(&two, Conflict::Latest, month, now), Stand::Granted);
+        // An undated grant counts only if nothing in its set is dated.
+        assert_eq!(strictest(&[at(0, true, None), at(0, true, Some(90))]), Stand::Granted);
+    }
+}

@@ -1,0 +1,277 @@
+//! The proof: every row of every staged export is read back and held against the consent sources.
+//!
+//! What the engine decides it decides on digests, in partitions, for whole columns. Here the files that
+//! are about to be published are read from disk, and each of their rows is proved on the texts
+//! themselves: row by row, with maps of texts, from consent and suppression sources that are read
+//! anew. Readers of files, normalizers and the vocabulary of decisions are the same as the
+//! engine's; keys, matching, folding, judging and writing are not.
+//!
+//! A row is proved if for each purpose of its segment's gate
+//!
+//! - the contact point through which it goes out is granted (or its customer's record is; for
+//!   `opt_out`: or nobody decided on it),
+//! - no contact point that stands in the row is denied, nor a record of its customer,
+//!
+//! and no suppression list of the segment's channels holds one of them. Where a file does not show
+//! the contact point, it is asked of the engine. Which records are one customer is the
+//! engine's answer too; that a denial of a contact point which does not stand in the row reaches
+//! the customer (`denial: person`) is not proved here.
+
+mod decisions;
+mod points;
+mod rows;
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
+use crate::engine::{ExportTable, Setting, SourceRecord};
+use crate::plan::{Denial, Export, FieldId, Gate, Model, Plan, PurposeId};
+use crate::planted;
+use decisions::{Decisions, Stand, fold};
+use points::{NONE, Point, Points};
+use rows::RowPoints;
+
+/// What a point is a point of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum About {
+    /// A contact point in this field.
+    Field(FieldId),
+    /// A record.
+    Record,
+}
+
+/// The points of all exports.
+pub struct Subjects {
+    of: HashMap<About, Points>,
+    /// Rows of all exports.
+    rows: usize,
+}
+
+impl Subjects {
+    fn get(&self, about: About) -> Option<&Points> {
+        self.of.get(&about)
+    }
+
+    fn add_to(&mut self, about: About) -> &mut Points {
+        let rows = self.rows;
+        self.of.entry(about).or_insert_with(|| Points::new(rows))
+    }
+
+    fn each(&self) -> impl Iterator<Item = (About, &Points)> {
+        // Fields come in no order, and none is needed: each is looked up by itself.
+        self.of.iter().map(|(about, points)| (*about, points))
+    }
+}
+
+/// An export that is staged.
+pub struct Claim<'a> {
+    /// Its rows, as the engine meant them.
+    pub table: &'a ExportTable<'a>,
+    /// The file.
+    pub staged: &'a Path,
+}
+
+/// What was proved of one export.
+#[derive(Clone, Debug, Serialize)]
+pub struct Proved {
+    /// The segment.
+    pub segment: String,
+    /// Rows, each of them proved.
+    pub rows: u64,
+    /// Different contact points that stand in them, or through which they go out.
+    pub contact_points: u64,
+}
+
+/// What was proved before publishing.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Proof {
+    /// Decisions that were read anew and reach these contact points, or records of their customers.
+    pub decisions: u64,
+    /// One an export.
+    pub exports: Vec<Proved>,
+}
+
+/// Proves all rows of all exports.
+///
+/// # Errors
+/// A row that the sources do not allow; a file that cannot be read, faults of the sources.
+pub fn prove(
+    plan: &Plan,
+    setting: &Setting,
+    sources: &[SourceRecord],
+    claims: &[Claim<'_>],
+) -> Outcome<Proof> {
+    if planted::fault("proof-skipped") {
+        return Ok(Proof::default());
+    }
+    let rows = claims.iter().map(|claim| claim.table.len()).sum();
+    let mut subjects = Subjects { of: HashMap::new(), rows };
+    let mut exports = Vec::new();
+    for claim in claims {
+        let export = &plan.exports[claim.table.export];
+        exports.push((export, rows::read(plan, export, claim, &mut subjects)?));
+    }
+    if exports.iter().all(|(_, rows)| rows.len == 0) {
+        let proved = exports.iter().map(|(export, rows)| proved(plan, export, rows)).collect();
+        return Ok(Proof { decisions: 0, exports: proved });
+    }
+    tracing::debug!("exports read back");
+    let decisions = decisions::decisions(plan, setting.as_of, &subjects, sources)?;
+    tracing::debug!(decisions = decisions.count, "decisions read anew");
+    let mut lists: Vec<HashSet<(About, Point)>> = Vec::new();
+    for list in &plan.consent.suppress {
+        lists.push(decisions::suppressed(plan, list, &subjects, sources)?.into_iter().collect());
+    }
+    tracing::debug!("suppression read anew");
+    let court = Court { plan, setting, decisions: &decisions, lists: &lists };
+    let mut all = Proof { decisions: decisions.count, exports: Vec::new() };
+    for (export, rows) in &exports {
+        court.prove(export, rows)?;
+        all.exports.push(proved(plan, export, rows));
+    }
+    Ok(all)
+}
+
+fn proved(plan: &Plan, export: &Export, rows: &RowPoints) -> Proved {
+    let different = |points: &[Point]| {
+        let most = points.iter().filter(|point| **point != NONE).max();
+        let mut seen = vec![false; most.map_or(0, |most| *most as usize + 1)];
+        for point in points.iter().filter(|point| **point != NONE) {
+            seen[*point as usize] = true;
+        }
+        seen.into_iter().filter(|seen| *seen).count() as u64
+    };
+    Proved {
+        segment: plan.segments[export.segment.0].name.clone(),
+        rows: rows.len as u64,
+        contact_points: rows.fields.iter().map(|(_, points)| different(points)).sum(),
+    }
+}
+
+/// Why a row is not proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Offence {
+    Suppressed,
+    Denied,
+    Expired,
+    NotGranted,
+    NoContactPoint,
+}
+
+impl Offence {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Suppressed => "suppressed",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+            Self::NotGranted => "never granted",
+            Self::NoContactPoint => "without a contact point",
+        }
+    }
+}
+
+struct Court<'a> {
+    plan: &'a Plan,
+    setting: &'a Setting,
+    decisions: &'a Decisions,
+    lists: &'a [HashSet<(About, Point)>],
+}
+
+impl Court<'_> {
+    fn prove(&self, export: &Export, rows: &RowPoints) -> Outcome<()> {
+        let offence = |row: usize| Some((row, self.offence(export, rows, row)?));
+        let found: Vec<(usize, Offence)> =
+            (0..rows.len).into_par_iter().with_min_len(1024).filter_map(offence).collect();
+        let Some((first, _)) = found.first() else { return Ok(()) };
+        let mut offences: Vec<Offence> = found.iter().map(|(_, offence)| *offence).collect();
+        offences.sort_unstable();
+        let why: Vec<String> = offences
+            .chunk_by(|a, b| a == b)
+            .map(|same| format!("{} {}", same.len(), same[0].name()))
+            .collect();
+        let total = found.len();
+        Err(Diagnostic::error(
+            Code::ProofFailed,
+            format!(
+                "{total} of {} rows of the export of `{}` are not allowed by the consent sources: {}",
+                rows.len,
+                self.plan.segments[export.segment.0].name,
+                why.join(", ")
+            ),
+        )
+        .in_file(Site {
+            file: export.target.path.clone(),
+            row: Some(*first as u64 + 1),
+            ..Site::default()
+        })
+        .help(
+            "nothing was published; if no source changed while it was read, this is a mistake of \
+             the program: please report it",
+        )
+        .into())
+    }
+
+    fn offence(&self, export: &Export, rows: &RowPoints, row: usize) -> Option<Offence> {
+        let segment = &self.plan.segments[export.segment.0];
+        let mut points: Vec<(About, Point)> = rows
+            .fields
+            .iter()
+            .map(|(field, points)| (About::Field(*field), points[row]))
+            .filter(|(_, point)| *point != NONE)
+            .collect();
+        let records = || rows.records(row).iter().map(|point| (About::Record, *point));
+        points.extend(records());
+        for (list, held) in self.plan.consent.suppress.iter().zip(self.lists) {
+            let bound = list.channels.as_ref();
+            let binds = bound
+                .is_none_or(|bound| bound.iter().any(|field| segment.channels.contains(field)));
+            if binds && points.iter().any(|point| held.contains(point)) {
+                return Some(Offence::Suppressed);
+            }
+        }
+        let Gate::Purposes(purposes) = &segment.gate else { return None };
+        purposes.iter().filter_map(|purpose| self.unproved(*purpose, rows, row, &points)).min()
+    }
+
+    /// Why a row is not proved for one purpose.
+    fn unproved(
+        &self,
+        purpose: PurposeId,
+        rows: &RowPoints,
+        row: usize,
+        points: &[(About, Point)],
+    ) -> Option<Offence> {
+        let declared = &self.plan.consent.purposes[purpose.0];
+        let stand = |(about, point): (About, Point)| {
+            let decisions = self.decisions.of(about, point, purpose);
+            let at = self.setting.as_of.at;
+            fold(&decisions, self.plan.consent.conflict, declared.expires_after, at)
+        };
+        let via = rows.point(declared.via, row);
+        let own = |about: About| match about {
+            About::Field(field) => field == declared.via,
+            About::Record => true,
+        };
+        let person = self.plan.consent.denial == Denial::Person;
+        let mut best = Stand::Unknown;
+        for (about, point) in points {
+            match stand((*about, *point)) {
+                Stand::Denied if own(*about) || person => return Some(Offence::Denied),
+                stand if own(*about) && stand != Stand::Denied => best = best.max(stand),
+                _ => {}
+            }
+        }
+        if via == NONE {
+            return Some(Offence::NoContactPoint);
+        }
+        match (best, declared.model) {
+            (Stand::Granted, _) | (Stand::Unknown, Model::OptOut) => None,
+            (Stand::Expired, _) => Some(Offence::Expired),
+            _ => Some(Offence::NotGranted),
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Points: the contact points and records that exports hold, by their texts, and the decisions that
+//! reach them.
+
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::normalize::{Chain, Loose, PLAIN_ROOM, Region};
+
+/// Number of a point.
+pub type Point = u32;
+
+/// No point.
+pub const NONE: Point = Point::MAX;
+
+/// All points of one field, or all records.
+pub struct Points {
+    /// The keys of all points, behind each other, and where each ends.
+    texts: String,
+    ends: Vec<usize>,
+    /// Points with the hashes of their keys: whom a grant reaches.
+    keys: HashTable<(u64, Point)>,
+    /// By form: whom a denial reaches, where this is another text than the key, or nobody's key alone.
+    forms: HashMap<Box<str>, Vec<Point>>,
+    /// For each point whether a denial reaches it by its key.
+    own: Vec<bool>,
+    /// Tells of nearly every text that is none of all these that it is not: two bits in one word.
+    filter: Vec<u64>,
+    /// The same of forms alone.
+    form_filter: Vec<u64>,
+    /// Chosen anew in every run, so that nobody can prepare texts whose hashes collide.
+    seed: u64,
+}
+
+impl Points {
+    /// None yet; room for about so many.
+    pub fn new(room: usize) -> Self {
+        Self {
+            texts: String::new(),
+            ends: Vec::with_capacity(room),
+            keys: HashTable::with_capacity(room),
+            forms: HashMap::new(),
+            own: Vec::with_capacity(room),
+            filter: vec![0; (room / 4).next_power_of_two().max(16)],
+            form_filter: vec![0; (room / 16).next_power_of_two().max(16)],
+            seed: RandomState::new().hash_one("optin"),
+        }
+    }
+
+    /// The number of a point with this key; `forms` are the texts beside it by which denials find it.
+    pub fn add<'f>(&mut self, key: &str, own: bool, forms: impl Iterator<Item = &'f str>) -> Point {
+        let hash = self.hash(key);
+        if let Some(known) = self.find(key, hash) {
+            return known;
+        }
+        let point = Point::try_from(self.own.len()).unwrap_or(NONE);
+        self.texts.push_str(key);
+        self.ends.push(self.texts.len());
+        self.own.push(own);
+        self.keys.insert_unique(hash, (hash, point), |(hash, _)| *hash);
+        note(&mut self.filter, hash);
+        for form in forms {
+            let hash = self.hash(form);
+            note(&mut self.filter, hash);
+            note(&mut self.form_filter, hash);
+            self.forms.entry(form.into()).or_default().push(point);
+        }
+        point
+    }
+
+    /// The number of the point that a value is; none if it has no key.
+    pub fn add_value(&mut self, chain: &Chain, text: &str, region: Option<Region>) -> Point {
+        let mut room = [0; PLAIN_ROOM];
+        if let Some(key) = plain(chain, text, &mut room) {
+            return self.add(key, true, std::iter::empty());
+        }
+        let Some(loose) = chain.apply_loose(text, region) else { return NONE };
+        self.add(&loose.key, loose.own, loose.target.iter().flatten().map(AsRef::as_ref))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.own.len()
+    }
+
+    fn hash(&self, text: &str) -> u64 {
+        xxh3_64_with_seed(text.as_bytes(), self.seed)
+    }
+
+    fn find(&self, key: &str, hash: u64) -> Option<Point> {
+        let is = |(of, point): &(u64, Point)| *of == hash && self.is(*point, key);
+        self.keys.find(hash, is).map(|(_, point)| *point)
+    }
+
+    /// The point whose key has this hash; whether it is the key, [`is`](Self::is) tells.
+    pub fn by_hash(&self, hash: u64) -> Option<Point> {
+        self.keys.find(hash, |(of, _)| *of == hash).map(|(_, point)| *point)
+    }
+
+    /// True if this is the point's key.
+    fn is(&self, point: Point, key: &str) -> bool {
+        text_of(&self.texts, &self.ends, point) == key
+    }
+
+    /// False of nearly every text that nobody has, by its hash.
+    pub fn may_hold(&self, hash: u64) -> bool {
+        holds(&self.filter, hash)
+    }
+
+    /// The point that a grant of this key reaches.
+    pub fn granted(&self, key: &str) -> Option<Point> {
+        let hash = self.hash(key);
+        if self.may_hold(hash) { self.find(key, hash) } else { None }
+    }
+
+    /// The points that a denial reaches which looks for these texts, the key among them if it is
+    /// `own`; each once.
+    pub fn denied<'f>(
+        &self,
+        key: &'f str,
+        own: bool,
+        forms: impl Iterator<Item = &'f str>,
+    ) -> Vec<Point> {
+        let mut reached = Vec::new();
+        for text in own.then_some(key).into_iter().chain(forms) {
+            let hash = self.hash(text);
+            if self.may_hold(hash) {
+                reached.extend(self.find(text, hash).filter(|point| self.own[*point as usize]));
+                reached.extend(self.forms.get(text).into_iter().flatten());
+            }
+        }
+        // Equal keys always reach each other.
+        reached.extend(self.granted(key));
+        reached.sort_unstable();
+        reached.dedup();
+        reached
+    }
+
+    /// The hash of a cell's key if the cell is a plain mail address.
+    pub fn plain_hash(&self, chain: &Chain, text: &str) -> Option<u64> {
+        let mut room = [0; PLAIN_ROOM];
+        plain(chain, text, &mut room).map(|key| self.hash(key))
+    }
+
+    /// Whom a plain mail address reaches that has this hash, and of which `known` is the point by its
+    /// hash.
+    pub fn plain_reached(
+        &self,
+        chain: &Chain,
+        text: &str,
+        hash: u64,
+        known: Option<Point>,
+        granted: bool,
+    ) -> Vec<Point> {
+        let mut room = [0; PLAIN_ROOM];
+        let Some(key) = plain(chain, text, &mut room) else { return Vec::new() };
+        if !granted && holds(&self.form_filter, hash) {
+            return self.denied(key, true, std::iter::empty());
+        }
+        match known {
+            Some(point) if self.is(point, key) => vec![point],
+            Some(_) => self.granted(key).into_iter().collect(),
+            None => Vec::new(),
+        }
+    }
+
+    /// Whom a cell of a source reaches: `None` if it has no key.
+    pub fn reached(
+        &self,
+        chain: &Chain,
+        text: &str,
+        region: Option<Region>,
+        granted: bool,
+    ) -> Option<Vec<Point>> {
+        let mut room = [0; PLAIN_ROOM];
+        if let Some(key) = plain(chain, text, &mut room) {
+            return Some(if granted {
+                self.granted(key).into_iter().collect()
+            } else {
+                self.denied(key, true, std::iter::empty())
+            });
+        }
+        let Loose { key, own, denial, .. } = chain.apply_loose(text, region)?;
+        Some(if granted {
+            self.granted(&key).into_iter().collect()
+        } else {
+            self.denied(&key, own, denial.iter().flatten().map(AsRef::as_ref))
+        })
+    }
+}
+
+fn note(filter: &mut [u64], hash: u64) {
+    let (word, bits) = place(filter, hash);
+    filter[word] |= bits;
+}
+
+fn holds(filter: &[u64], hash: u64) -> bool {
+    let (word, bits) = place(filter, hash);
+    filter[word] & bits == bits
+}
+
+/// The word of a hash, and its two bits.
+fn place(filter: &[u64], hash: u64) -> (usize, u64) {
+    let word = usize::try_from(hash & (filter.len() as u64 - 1)).unwrap_or(0);
+    (word, 1 << (hash >> 52 & 63) | 1 << (hash >> 58))
+}
+
+/// The key of a point.
+fn text_of<'t>(texts: &'t str, ends: &[usize], point: Point) -> &'t str {
+    let at = point as usize;
+    let start = at.checked_sub(1).map_or(0, |before| ends[before]);
+    &texts[start..ends[at]]
+}
+
+/// The key of a plain mail address, which has no looser form.
+fn plain<'r>(chain: &Chain, text: &str, room: &'r mut [u8; PLAIN_ROOM]) -> Option<&'r str> {
+    chain.plain_mail(text, room).and_then(|key| str::from_utf8(key).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::normalize::{EmailOptions, Step};
+
+    #[test]
+    fn grants_reach_equal_keys_and_denials_looser_ones() {
+        let mail = Chain::new(vec![Step::Email(EmailOptions::default())]);
+        let mut points = Points::new(2);
+        let plain = points.add_value(&mail, "Ann@Example.com", None);
+        let tagged = points.add_value(&mail, "ann+news@example.com", None);
+        assert_eq!(points.add_value(&mail, "ann@example.com", None), plain);
+        assert_eq!(points.add_value(&mail, "no mail", None), NONE);
+        assert_eq!(points.len(), 2);
+        let reached = |text, granted| points.reached(&mail, text, None, granted);
+        assert_eq!(reached("ANN@example.com", true), Some(vec![plain]));
+        assert_eq!(reached("ANN@example.com", false), Some(vec![plain, tagged]));
+        assert_eq!(reached("ann+news@example.com", true), Some(vec![tagged]));
+        assert_eq!(reached("ann+other@example.com", true), Some(Vec::new()));
+        assert_eq!(reached("ann+other@example.com", false), Some(vec![plain, tagged]));
+        assert_eq!(reached("bob@example.com", false), Some(Vec::new()));
+        assert_eq!(reached("no mail", false), None);
+    }
+}

@@ -1,0 +1,220 @@
+//! The rows of a staged export, as the contact points and records that they stand for.
+
+use std::collections::BTreeSet;
+
+use super::decisions::record_texts;
+use super::points::{NONE, Point};
+use super::{About, Claim, Subjects};
+use crate::diagnostics::{Code, Diagnostic, Outcome};
+use crate::engine::cells::Cells;
+use crate::engine::source::{self, Loaded};
+use crate::engine::{Rows, names_records};
+use crate::normalize::{Kind, Region};
+use crate::plan::catalog::{Column, ColumnType};
+use crate::plan::{
+    Compression, Export, FieldId, Format, Gate, OutColumn, Plan, Source, TargetFormat, Type,
+};
+
+/// The points of an export's rows.
+pub struct RowPoints {
+    /// Rows.
+    pub len: usize,
+    /// By field, then row: the contact point, or none.
+    pub fields: Vec<(FieldId, Vec<Point>)>,
+    /// Records of each row's customer, behind each other; empty if no decision names a record.
+    records: Vec<Point>,
+    /// Where those of each row end.
+    ends: Vec<usize>,
+}
+
+impl RowPoints {
+    /// The contact point of a row in a field.
+    pub fn point(&self, field: FieldId, row: usize) -> Point {
+        let points = self.fields.iter().find(|(of, _)| *of == field);
+        points.map_or(NONE, |(_, points)| points[row])
+    }
+
+    /// The records of a row's customer.
+    pub fn records(&self, row: usize) -> &[Point] {
+        let Some(end) = self.ends.get(row) else { return &[] };
+        let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.records[start..*end]
+    }
+}
+
+/// Reads an export back.
+///
+/// # Errors
+/// A file that cannot be read, or has another number of rows; faults of the engine.
+pub fn read(
+    plan: &Plan,
+    export: &Export,
+    claim: &Claim<'_>,
+    subjects: &mut Subjects,
+) -> Outcome<RowPoints> {
+    let shown = contact_columns(plan, export);
+    let len = claim.table.len();
+    let mut fields: Vec<(FieldId, Vec<Point>)> =
+        shown.iter().map(|(field, _)| (*field, Vec::with_capacity(len))).collect();
+    let mut rows = 0;
+    let names: Vec<&str> = shown.iter().map(|(_, name)| name.as_str()).collect();
+    let source = staged(plan, export, claim, &shown);
+    source::visit(&source, &names, Ok, |part: Loaded| {
+        for ((field, name), (_, points)) in shown.iter().zip(&mut fields) {
+            let cells = Cells::of(&part.column(name)?.series)?;
+            let of = subjects.add_to(About::Field(*field));
+            for row in 0..part.rows {
+                let Some(text) = cells.text(row) else {
+                    points.push(NONE);
+                    continue;
+                };
+                let text = unguarded(plan, export, claim, (*field, rows + row), &text)?;
+                let region = claim.table.region(*field, rows + row);
+                let region = region.as_deref().and_then(Region::parse);
+                let region = region.or(plan.fields[field.0].key.fixed_region());
+                points.push(of.add_value(&plan.fields[field.0].key.chain, &text, region));
+            }
+        }
+        rows += part.rows;
+        Ok(())
+    })?;
+    if rows != len {
+        return Err(Diagnostic::error(
+            Code::VerifyFailed,
+            format!("an export reads back as {rows} rows instead of {len}"),
+        )
+        .into());
+    }
+    // Contact points that the file does not show.
+    let Gate::Purposes(purposes) = &plan.segments[export.segment.0].gate else {
+        let records = records(plan, claim, subjects, len);
+        return Ok(RowPoints { len, fields, records: records.0, ends: records.1 });
+    };
+    let hidden: BTreeSet<FieldId> = purposes
+        .iter()
+        .map(|purpose| plan.consent.purposes[purpose.0].via)
+        .filter(|via| shown.iter().all(|(field, _)| field != via))
+        .collect();
+    for field in hidden {
+        let of = subjects.add_to(About::Field(field));
+        let mut points = Vec::with_capacity(len);
+        for start in (0..len).step_by(Rows::piece_rows()) {
+            let end = len.min(start + Rows::piece_rows());
+            let cells = claim.table.cells(field, start..end)?;
+            for row in start..end {
+                let region = claim.table.region(field, row);
+                let region = region.as_deref().and_then(Region::parse);
+                let region = region.or(plan.fields[field.0].key.fixed_region());
+                let chain = &plan.fields[field.0].key.chain;
+                let point = cells.text(row - start).map(|text| of.add_value(chain, &text, region));
+                points.push(point.unwrap_or(NONE));
+            }
+        }
+        fields.push((field, points));
+    }
+    let (records, ends) = records(plan, claim, subjects, len);
+    Ok(RowPoints { len, fields, records, ends })
+}
+
+/// The records of all rows' customers, if some decision or suppression names records.
+fn records(
+    plan: &Plan,
+    claim: &Claim<'_>,
+    subjects: &mut Subjects,
+    len: usize,
+) -> (Vec<Point>, Vec<usize>) {
+    let (mut records, mut ends) = (Vec::new(), Vec::new());
+    if !names_records(plan) {
+        return (records, ends);
+    }
+    let of = subjects.add_to(About::Record);
+    for row in 0..len {
+        for (table, id) in claim.table.record_ids(row) {
+            let (key, loose) = record_texts(table, &id);
+            records.push(of.add(&key, key == loose, std::iter::once(loose.as_str())));
+        }
+        ends.push(records.len());
+    }
+    (records, ends)
+}
+
+/// The columns that hold contact points: what a gate goes out through, mails and phones.
+fn contact_columns(plan: &Plan, export: &Export) -> Vec<(FieldId, String)> {
+    let vias: BTreeSet<FieldId> = plan.consent.purposes.iter().map(|purpose| purpose.via).collect();
+    export
+        .columns
+        .iter()
+        .filter_map(|column| match column {
+            OutColumn::Field(field)
+                if vias.contains(field) || plan.fields[field.0].key.kind() != Kind::Text =>
+            {
+                Some((*field, plan.column_name(*column)))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// The staged file as a source.
+fn staged(plan: &Plan, export: &Export, claim: &Claim<'_>, shown: &[(FieldId, String)]) -> Source {
+    let delimited =
+        |delimiter| Format::Delimited { delimiter, quoted: true, compression: Compression::None };
+    let format = match export.target.format {
+        TargetFormat::Csv => delimited(b','),
+        TargetFormat::Tsv => delimited(b'\t'),
+        TargetFormat::Ndjson => Format::Ndjson { compression: Compression::None },
+        TargetFormat::Parquet => Format::Parquet,
+        TargetFormat::Ipc => Format::Ipc,
+    };
+    let stored = matches!(format, Format::Parquet | Format::Ipc);
+    let column = |column: &OutColumn| {
+        let name = plan.column_name(*column);
+        let field = shown.iter().find(|(_, shown)| *shown == name);
+        let ty = match field {
+            Some((field, _)) if stored => ColumnType::Stored(plan.fields[field.0].ty),
+            _ => ColumnType::Parsed { ty: Type::Text, format: None },
+        };
+        Column { name, ty }
+    };
+    Source {
+        name: plan.segments[export.segment.0].name.clone(),
+        files: vec![claim.staged.to_path_buf()],
+        bytes: 0,
+        format,
+        nulls: vec![String::new()],
+        timezone: "UTC".to_owned(),
+        columns: export.columns.iter().map(column).collect(),
+        allow_empty: true,
+        stale_after: None,
+        min_rows: None,
+        max_drop: None,
+    }
+}
+
+/// A text without the guard before a formula. Where it may be the customer's own apostrophe, the
+/// engine knows what was meant, and the file must hold exactly that.
+fn unguarded<'t>(
+    plan: &Plan,
+    export: &Export,
+    claim: &Claim<'_>,
+    (field, row): (FieldId, usize),
+    text: &'t str,
+) -> Outcome<std::borrow::Cow<'t, str>> {
+    let rest = text
+        .strip_prefix('\'')
+        .filter(|rest| export.guard_formulas && rest.starts_with(['=', '+', '-', '@', '\t', '\r']));
+    let Some(rest) = rest else { return Ok(text.into()) };
+    let meant = claim.table.cells(field, row..row + 1)?;
+    match meant.text(0) {
+        Some(meant) if meant == text => Ok(text.into()),
+        Some(meant) if meant == rest => Ok(rest.into()),
+        _ => Err(Diagnostic::error(
+            Code::VerifyFailed,
+            format!(
+                "a cell of `{}` reads back as another text than was meant",
+                plan.fields[field.0].name
+            ),
+        )
+        .into()),
+    }
+}
