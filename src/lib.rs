@@ -22,7 +22,7 @@
 //! | [`proof`] | every staged export against the consent sources, on the texts themselves | diagnostics, normalize, plan, engine's readers |
 //! | [`output`] | formats, staging, publishing, the run record | diagnostics, normalize, plan, engine, proof |
 //! | [`report`] | the terminal summary | plan, engine's account, output's record |
-//! | [`inspect`] | questions that need the engine: `bench` | diagnostics, plan, engine, report |
+//! | [`inspect`] | questions about a pipeline or a run: `bench`, `verify` | diagnostics, plan, engine, output, report |
 //! | [`generate`] | synthetic data for trials | nothing |
 //! | [`cli`] | the commands | all |
 //!

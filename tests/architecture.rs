@@ -16,7 +16,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("proof", &["diagnostics", "normalize", "plan", "engine", "planted"]),
     ("output", &["diagnostics", "normalize", "plan", "engine", "proof", "planted"]),
     ("report", &["plan", "engine", "output"]),
-    ("inspect", &["diagnostics", "plan", "engine", "report"]),
+    ("inspect", &["diagnostics", "plan", "engine", "output", "report"]),
     ("generate", &[]),
     (
         "cli",

@@ -799,6 +799,35 @@ fn bench_measures_a_pipeline_and_publishes_nothing() {
 }
 
 #[test]
+fn verify_says_which_files_changed_since_the_run() {
+    let folder = shop();
+    folder.optin(&["run", "pipeline.yaml"]).done();
+    let same = folder.optin(&["verify", "out/run.json"]).done();
+    assert!(same.stdout.contains("files are as the run read and wrote them"), "{same:?}");
+    folder.write("consent.csv", CONSENT.replace("yes", "no"));
+    std::fs::remove_file(folder.at("out/news.csv")).expect("removed");
+    let changed = folder.optin(&["verify", "out/run.json", "--json"]);
+    assert_eq!(changed.code, 1, "{changed:?}");
+    let files = changed.json()["files"].as_array().expect("files").clone();
+    let found = |name: &str| {
+        let of = files.iter().find(|file| file["name"] == name).expect("a file");
+        of["found"].as_str().expect("a word").to_owned()
+    };
+    let names = ["people", "consent", "bounces", "news", "profiles"].map(found);
+    assert_eq!(names, ["same", "changed", "same", "missing", "same"]);
+    assert!(files.iter().any(|file| file["kind"] == "pipeline" && file["found"] == "same"));
+    // From another folder, and of what is no record.
+    let inside = folder.optin(&["verify", folder.at("out/run.json").to_str().expect("a path")]);
+    assert!(inside.stdout.contains("2 of"), "{inside:?}");
+    let none = folder.optin(&["verify", "people.csv"]);
+    assert_eq!(none.code, 1, "{none:?}");
+    assert!(none.stderr.contains("no run record"), "{none:?}");
+    for value in PERSONAL {
+        assert!(!none.stderr.contains(value), "{none:?}");
+    }
+}
+
+#[test]
 fn a_run_keeps_within_its_memory_or_says_that_it_cannot() {
     let folder = shop();
     folder.optin(&["run", "pipeline.yaml"]).done();

@@ -43,6 +43,14 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Read again the files that a run read and wrote, and say which are not the same any more.
+    Verify {
+        /// The run record: `run.json`.
+        record: PathBuf,
+        /// Print JSON for machines.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the JSON Schema of the pipeline file, for editors.
     Schema,
     /// Write synthetic customers and consents, and a pipeline that runs on them.

@@ -35,6 +35,7 @@ pub fn main() -> ExitCode {
         Command::Run(run) => self::run(run),
         Command::Check { file, json } => check(file, *json),
         Command::Explain { file, json } => explain_plan(file, *json),
+        Command::Verify { record, json } => verify(record, *json),
         Command::Schema => print(&(pretty(&spec::schema()) + "\n"), DONE),
         Command::Generate { customers, seed, dir } => generate_data(*customers, *seed, dir),
         Command::Bench { file, customers, runs, json } => {
@@ -101,6 +102,25 @@ fn run(args: &RunArgs) -> u8 {
         Err(failure) => {
             let code = if failure.pipeline_at_fault { WRONG } else { FAILED };
             fail(&failure, args.json, code)
+        }
+    }
+}
+
+fn verify(record: &Path, json: bool) -> u8 {
+    match inspect::verify::verify(record) {
+        Ok(verified) => {
+            let code = if verified.is_same() { DONE } else { FAILED };
+            if !json {
+                return print(&verified.text(), code);
+            }
+            match serde_json::to_value(&verified) {
+                Ok(value) => print(&(pretty(&value) + "\n"), code),
+                Err(_) => FAILED,
+            }
+        }
+        Err(Faults(faults)) => {
+            let (path, text) = (record.to_path_buf(), String::new());
+            fail(&Failure { faults, path, text, pipeline_at_fault: false }, json, FAILED)
         }
     }
 }

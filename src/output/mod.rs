@@ -9,6 +9,7 @@ pub mod journal;
 pub mod record;
 mod stage;
 
+pub use format::digest;
 pub use record::{RunRecord, Written, WrittenExport};
 
 use crate::diagnostics::{Code, Diagnostic, Outcome};
@@ -96,7 +97,9 @@ pub fn publish(
     let record = RunRecord {
         optin: env!("CARGO_PKG_VERSION"),
         pipeline: plan.name.clone(),
+        pipeline_file: origin.pipeline.clone(),
         pipeline_sha256: origin.pipeline_sha256.clone(),
+        directory: std::env::current_dir().unwrap_or_default(),
         started: origin.started.to_string(),
         finished: Instant::now().to_string(),
         as_of: setting.as_of.at.to_string(),

@@ -70,8 +70,12 @@ pub struct RunRecord {
     pub optin: &'static str,
     /// Name of the pipeline.
     pub pipeline: String,
+    /// The pipeline file.
+    pub pipeline_file: PathBuf,
     /// SHA-256 of the pipeline file.
     pub pipeline_sha256: String,
+    /// Where the run was started: relative paths are seen from here.
+    pub directory: PathBuf,
     /// When the run began, by the clock.
     pub started: String,
     /// When it published, by the clock.

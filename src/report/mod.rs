@@ -207,6 +207,18 @@ fn written(text: &mut String, record: &RunRecord) {
     for output in &record.outputs {
         *text += &file_line(&output.path, output.rows, output.bytes);
     }
+    let (rows, points) = record.proof.exports.iter().fold((0, 0), |(rows, points), export| {
+        (rows + export.rows, points + export.contact_points)
+    });
+    if rows > 0 {
+        let words = format!(
+            "{} rows with {} contact points, read back, each against the consent sources ({} decisions)",
+            number(rows),
+            number(points),
+            number(record.proof.decisions)
+        );
+        wrap_under(text, "  proved: ", 4, words.split(' '));
+    }
     for a in &record.account.exports {
         let parts = [("share a contact point that left already", a.shared_contact_point)];
         let parts =

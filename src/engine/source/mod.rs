@@ -490,6 +490,15 @@ impl<F> Settling<'_, F> {
     }
 }
 
+/// Size of a file, and its XXH3-128 in hex, as a [`FileRecord`] has it.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn digest_file(path: &Path) -> std::io::Result<(u64, String)> {
+    let (bytes, digest) = Digested::open(path)?.finish()?;
+    Ok((bytes, format!("{digest:032x}")))
+}
+
 /// A file that is digested as it is read.
 struct Digested {
     file: File,

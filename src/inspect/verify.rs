@@ -1,0 +1,166 @@
+//! `optin verify`: are the files that a run read and wrote still those of its record?
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::Value as Json;
+use sha2::{Digest as _, Sha256};
+
+use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
+use crate::engine::source::digest_file;
+use crate::output::digest;
+use crate::plan::hex;
+use crate::report::number;
+
+/// What stands where a file of the run stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Found {
+    /// The same bytes.
+    Same,
+    /// Other bytes.
+    Changed,
+    /// Nothing.
+    Missing,
+    /// A file that cannot be read.
+    Unreadable,
+}
+
+impl Found {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Same => "the same",
+            Self::Changed => "CHANGED since the run",
+            Self::Missing => "MISSING",
+            Self::Unreadable => "CANNOT BE READ",
+        }
+    }
+}
+
+/// A file of the run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Checked {
+    /// What it was: `pipeline`, `source`, `output` or `export`.
+    pub kind: &'static str,
+    /// The source's, output's or segment's name.
+    pub name: String,
+    /// Where it was.
+    pub path: PathBuf,
+    /// Its size then; none of the pipeline file.
+    pub bytes: Option<u64>,
+    /// What is there now.
+    pub found: Found,
+}
+
+/// All files of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verified {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// When the run published.
+    pub finished: String,
+    /// The files, in the order of the record.
+    pub files: Vec<Checked>,
+}
+
+impl Verified {
+    /// True if no file changed.
+    #[must_use]
+    pub fn is_same(&self) -> bool {
+        self.files.iter().all(|file| file.found == Found::Same)
+    }
+
+    /// A line for each file, and what they come to.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = format!("{}, published {}\n\n", self.pipeline, self.finished);
+        for file in &self.files {
+            let path = file.path.display();
+            let _ = writeln!(text, "  {:<8} {}\n           {path}", file.kind, file.found.words());
+        }
+        let count = |found: Found| self.files.iter().filter(|file| file.found == found).count();
+        let (same, all) = (count(Found::Same), self.files.len());
+        let _ = if same == all {
+            writeln!(text, "\nAll {} files are as the run read and wrote them.", number(all as u64))
+        } else {
+            writeln!(
+                text,
+                "\n{} of {} files are not as the run read and wrote them.",
+                number((all - same) as u64),
+                number(all as u64)
+            )
+        };
+        text
+    }
+}
+
+/// Reads again all files that a run record names.
+///
+/// # Errors
+/// A record that cannot be read, or is none.
+pub fn verify(record: &Path) -> Outcome<Verified> {
+    let no_record = |why: &str| {
+        Diagnostic::error(Code::UnreadableFile, format!("this is no run record: {why}"))
+            .in_file(Site { file: record.to_path_buf(), ..Site::default() })
+            .help("give the `run.json` of a run")
+    };
+    let text = fs::read(record).map_err(|error| no_record(&error.to_string()))?;
+    let run: Json = serde_json::from_slice(&text).map_err(|_| no_record("it is not JSON"))?;
+    let words = |of: &Json, name: &str| of[name].as_str().map(str::to_owned);
+    let (Some(pipeline), Some(finished)) = (words(&run, "pipeline"), words(&run, "finished"))
+    else {
+        return Err(no_record("it names no pipeline").into());
+    };
+    // Paths are seen from where the run was started.
+    let start = words(&run, "directory").map(PathBuf::from).unwrap_or_default();
+    let mut files = Vec::new();
+    if let (Some(path), Some(sha256)) =
+        (words(&run, "pipeline_file"), words(&run, "pipeline_sha256"))
+    {
+        let path = start.join(path);
+        let found =
+            look(&path, || fs::read(&path).map(|text| hex(&Sha256::digest(text)) == sha256));
+        files.push(Checked { kind: "pipeline", name: pipeline.clone(), path, bytes: None, found });
+    }
+    let list = |of: &Json| of.as_array().cloned().unwrap_or_default();
+    for source in list(&run["sources"]) {
+        for file in list(&source["files"]) {
+            let (Some(path), Some(print)) = (words(&file, "path"), words(&file, "xxh3")) else {
+                return Err(no_record("a source's file has no path or no digest").into());
+            };
+            let path = start.join(path);
+            let found = look(&path, || digest_file(&path).map(|(_, now)| now == print));
+            let name = words(&source, "name").unwrap_or_default();
+            files.push(Checked {
+                kind: "source",
+                name,
+                path,
+                bytes: file["bytes"].as_u64(),
+                found,
+            });
+        }
+    }
+    for (kind, member) in [("output", "outputs"), ("export", "exports")] {
+        for file in list(&run[member]) {
+            let (Some(path), Some(print)) = (words(&file, "path"), words(&file, "sha256")) else {
+                return Err(no_record("a written file has no path or no digest").into());
+            };
+            let path = start.join(path);
+            let found = look(&path, || digest(&path).map(|(_, now)| now == print));
+            let name = words(&file, "name").unwrap_or_default();
+            files.push(Checked { kind, name, path, bytes: file["bytes"].as_u64(), found });
+        }
+    }
+    Ok(Verified { pipeline, finished, files })
+}
+
+fn look(path: &Path, is_same: impl FnOnce() -> std::io::Result<bool>) -> Found {
+    match is_same() {
+        Ok(true) => Found::Same,
+        Ok(false) => Found::Changed,
+        Err(_) if fs::symlink_metadata(path).is_err() => Found::Missing,
+        Err(_) => Found::Unreadable,
+    }
+}
