@@ -8,6 +8,7 @@ mod cli;
 mod diagnostics;
 mod differential;
 mod docs;
+mod fuzz;
 mod golden;
 mod harness;
 mod intake;
