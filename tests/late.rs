@@ -95,7 +95,10 @@ fn consents(rng: &mut Rng) -> Data {
 fn pipeline(rng: &mut Rng) -> String {
     let keep = rng.word(&["most_recent: updated", "least_recent: updated", "most_recent: points"]);
     // A group's own policy may rank by a field that is otherwise asked for at the end only.
-    let groups = match rng.below(3) {
+    let groups = match rng.below(5) {
+        // All that is asked for at the end may be read first.
+        2 => ", groups: [{ fields: [mail, country, points], keep: importance }]",
+        3 => ", groups: [{ fields: [mail, points], keep: importance }]",
         0 => ", groups: [{ fields: [mail, country], keep: { most_recent: points } }]",
         1 => ", groups: [{ fields: [mail, country], keep: importance }]",
         _ => "",
@@ -103,9 +106,18 @@ fn pipeline(rng: &mut Rng) -> String {
     let model = rng.word(&["opt_in", "opt_out"]);
     let rule = rng.word(&["points >= 10", "country = 'US' OR points < 5", "mail IS NOT NULL"]);
     let other = rng.word(&["country IS NULL", "consent.news AND points > 3", "TRUE"]);
+    let (rule, other) = match rng.below(4) {
+        0 => (String::new(), String::new()),
+        _ => (format!(", where: \"{rule}\""), format!(", where: \"{other}\"")),
+    };
     let gate = rng.word(&["[news]", "none, because: a test"]);
-    let columns =
-        rng.word(&["[customer_id, mail, points]", "[mail, country]", "[points, updated]"]);
+    let columns = rng.word(&[
+        "[customer_id, mail, points]",
+        "[mail, country]",
+        "[points, updated]",
+        "[customer_id]",
+    ]);
+    let shown = rng.word(&["[customer_id, country]", "[customer_id]", "[mail]", "[updated]"]);
     format!(
         "version: 1
 name: late
@@ -124,12 +136,12 @@ consent:
   purposes: [{{ name: news, via: mail, model: {model} }}]
   tables: [{{ source: consent, match: {{ mail: mail }}, values: {{ news: value }}, at: at }}]
 segments:
-  - {{ name: one, consent: [news], where: \"{rule}\" }}
-  - {{ name: two, consent: {gate}, where: \"{other}\" }}
+  - {{ name: one, consent: [news]{rule} }}
+  - {{ name: two, consent: {gate}{other} }}
   - {{ name: both, consent: [news], intersect: [one, two] }}
 exports:
   - {{ segment: one, path: one.csv, columns: {columns} }}
-  - {{ segment: both, path: both.csv, columns: [customer_id, country] }}
+  - {{ segment: both, path: both.csv, columns: {shown} }}
 "
     )
 }

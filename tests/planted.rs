@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -251,7 +250,7 @@ fn a_publication_that_cannot_be_finished_is_taken_back() {
         }
         step += 1;
     }
-    let is_new = |name: &String| Path::new(name).extension().is_some_and(|end| end == "tmp");
+    let is_new = |name: &String| name.contains("/.optin-new-");
     let lost = folder.files().into_iter().rfind(is_new).expect("a file that was not renamed");
     std::fs::remove_file(folder.at(&lost)).expect("removed");
     folder.write("consent.csv", "mail,news\n");
@@ -262,4 +261,29 @@ fn a_publication_that_cannot_be_finished_is_taken_back() {
     write_people(&folder, 55);
     assert!(optin(&folder).status().expect("a process").success());
     assert!(published(&folder) == new);
+}
+
+/// Killed when all is in place and only the journal is left; then a reader takes an export away. What
+/// was published stays published.
+#[test]
+fn a_publication_that_is_done_is_not_taken_back() {
+    let new = undisturbed(55);
+    let mut step = 1;
+    let folder = loop {
+        let folder = Folder::new();
+        write_people(&folder, 55);
+        let status = optin(&folder).env("OPTIN_KILL_AT", step.to_string()).status();
+        assert!(!status.expect("a process").success(), "no step leaves a journal and a record");
+        if folder.at("out/.optin-journal.json").exists() && folder.at("out/run.json").exists() {
+            break folder;
+        }
+        step += 1;
+    };
+    std::fs::remove_file(folder.at("out/all.csv")).expect("taken");
+    folder.write("consent.csv", "mail,news\n");
+    assert!(!optin(&folder).status().expect("a process").success());
+    assert!(folder.at("out/run.json").exists(), "the record stays");
+    let left = published(&folder);
+    assert!(left.iter().all(|(name, bytes)| new.get(name) == Some(bytes)), "nothing is taken back");
+    assert_eq!(left.len() + 1, new.len());
 }

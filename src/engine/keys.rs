@@ -8,8 +8,8 @@ use super::gathered::{Gathered, Index, KeyPart, gather_keys};
 use super::key_reader::{KeyReader, never};
 use super::memory::Memory;
 use super::records::Records;
-use crate::diagnostics::Outcome;
-use crate::plan::{FieldId, Match, Plan};
+use crate::diagnostics::{Code, Diagnostic, Outcome};
+use crate::plan::{FieldId, Match, Plan, Table};
 
 /// One field's digests, a value a record.
 #[derive(Debug)]
@@ -47,15 +47,18 @@ impl<'p> Gathering<'p> {
     }
 
     /// Digests some rows of a customer table, of which all fields' cells are given.
-    #[must_use]
-    pub fn part(plan: &Plan, cells: &[Cells], rows: usize) -> KeyRows {
+    ///
+    /// # Errors
+    /// As [`Keys::new`].
+    pub fn part(plan: &Plan, table: &Table, cells: &[Cells], rows: usize) -> Outcome<KeyRows> {
+        expect_loaded(plan, table, cells)?;
         let reached = reached(plan);
         let part = |field: FieldId| {
             let values = rows - cells[field.0].nulls(rows);
             let reader = KeyReader::for_field(plan, cells, field);
             (values as u64, reader.part(0..rows, reached.contains(&field)))
         };
-        KeyRows { fields: needed(plan).into_iter().map(part).collect() }
+        Ok(KeyRows { fields: needed(plan).into_iter().map(part).collect() })
     }
 
     /// Adds the keys of the records that are next.
@@ -115,9 +118,15 @@ impl Indexes {
 impl Keys {
     /// Digests every field that a link rule, a purpose, a match or an export needs, of tables that
     /// are in memory.
-    #[must_use]
-    pub fn new(plan: &Plan, records: &Records) -> (Self, Indexes) {
+    ///
+    /// # Errors
+    /// A column that is mapped to such a field and is not in memory: without it links and denials
+    /// would be lost without a word. This would be a mistake of this program.
+    pub fn new(plan: &Plan, records: &Records) -> Outcome<(Self, Indexes)> {
         let reached = reached(plan);
+        for (table, loaded) in plan.tables.iter().zip(&records.tables) {
+            expect_loaded(plan, table, &loaded.fields)?;
+        }
         let fields = needed(plan).into_iter().map(|field| {
             let gathered = gather_keys(plan, records, field, reached.contains(&field));
             let values = records
@@ -127,7 +136,7 @@ impl Keys {
                 .sum();
             (field, values, gathered)
         });
-        Self::of(plan, records, fields)
+        Ok(Self::of(plan, records, fields))
     }
 
     fn of(
@@ -170,6 +179,21 @@ impl Keys {
     /// The fields in use.
     pub fn fields(&self) -> impl Iterator<Item = FieldId> + '_ {
         self.fields.iter().map(|keys| keys.field)
+    }
+}
+
+/// That every column of a table that is mapped to a field whose keys are asked for is in memory.
+fn expect_loaded(plan: &Plan, table: &Table, cells: &[Cells]) -> Outcome<()> {
+    let asked = needed(plan);
+    let mut mapped = table.mapping.iter().filter(|(field, _)| asked.contains(field));
+    match mapped.find(|(field, _)| matches!(cells[field.0], Cells::Absent)) {
+        None => Ok(()),
+        Some((field, _)) => Err(Diagnostic::error(
+            Code::EngineFault,
+            format!("the keys of `{}` were not read", plan.fields[field.0].name),
+        )
+        .help("please report it, with the pipeline file and without the data")
+        .into()),
     }
 }
 

@@ -50,10 +50,12 @@ impl Schedule {
             RegionFrom::Of(region) => Some(region),
             _ => None,
         }));
-        Self {
-            late: asked_at_the_end(plan).difference(&early).copied().collect(),
-            forgotten: keys::needed(plan).difference(&early).copied().collect(),
+        let late: BTreeSet<FieldId> = asked_at_the_end(plan).difference(&early).copied().collect();
+        if late.is_empty() {
+            // Nothing to read late: then nothing is forgotten either.
+            return Self::default();
         }
+        Self { late, forgotten: keys::needed(plan).difference(&early).copied().collect() }
     }
 
     /// Of the needed fields those that are read first.

@@ -9,18 +9,24 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 use super::partition::{PARTITIONS, Scattered, Stored};
 use super::tuning;
 use crate::diagnostics::{Code, Diagnostic, Outcome};
+
+/// A file, and how far it is written.
+type Spilled = (Arc<File>, u64);
 
 /// How much memory a run may take.
 #[derive(Clone, Debug)]
 pub struct Memory {
     /// Bytes; none where there is no limit, or the system does not tell what is taken.
     pub limit: Option<u64>,
-    /// The folder in which files without a name are made.
+    /// The folder in which a file without a name is made.
     pub scratch: PathBuf,
+    /// That file, once there is one, and how far it is written.
+    spilled: Arc<Mutex<Option<Spilled>>>,
 }
 
 impl Memory {
@@ -30,7 +36,7 @@ impl Memory {
     pub fn new(limit: Option<u64>, scratch: PathBuf) -> Self {
         let machine = || available().map(|bytes| bytes / 5 * 4);
         let limit = limit.or_else(machine).filter(|_| resident().is_some());
-        Self { limit, scratch }
+        Self { limit, scratch, spilled: Arc::default() }
     }
 
     /// True if what can go to disk should go: half of the limit is taken.
@@ -90,14 +96,13 @@ impl Memory {
     }
 
     fn write<E: Stored>(&self, all: &Scattered<E>) -> io::Result<Run> {
-        // The folder of outputs is made when they are; a run that fails leaves none behind.
-        let parents = self.scratch.ancestors();
-        let folder = parents.clone().find(|folder| folder.is_dir()).map(PathBuf::from);
-        let folder = folder.unwrap_or_else(std::env::temp_dir);
-        let file = tempfile::tempfile_in(folder)?;
-        let mut writer = BufWriter::with_capacity(1 << 20, &file);
+        let mut spilled = self.spilled.lock().map_err(|_| io::Error::other("a spill broke off"))?;
+        let (file, mut at) = match spilled.take() {
+            Some(known) => known,
+            None => (Arc::new(self.scratch_file()?), 0),
+        };
+        let mut writer = BufWriter::with_capacity(1 << 20, At { file: &file, at });
         let mut starts = Vec::with_capacity(PARTITIONS + 1);
-        let mut at = 0;
         let mut bytes = vec![0; E::BYTES];
         for partition in 0..PARTITIONS {
             starts.push(at);
@@ -110,15 +115,41 @@ impl Memory {
         starts.push(at);
         writer.flush()?;
         drop(writer);
-        tracing::debug!(bytes = at, "put on disk");
+        tracing::debug!(bytes = at, "on disk");
+        *spilled = Some((Arc::clone(&file), at));
         Ok(Run { file, starts })
+    }
+
+    fn scratch_file(&self) -> io::Result<File> {
+        // The folder of outputs is made when they are; a run that fails leaves none behind.
+        let mut parents = self.scratch.ancestors();
+        let folder = parents.find(|folder| folder.is_dir()).map(PathBuf::from);
+        tempfile::tempfile_in(folder.unwrap_or_else(std::env::temp_dir))
+    }
+}
+
+/// Writes from a place in a file on.
+struct At<'f> {
+    file: &'f File,
+    at: u64,
+}
+
+impl io::Write for At<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write_at(bytes, self.at)?;
+        self.at += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
 /// Entries on disk, by partition.
 #[derive(Debug)]
 pub struct Run {
-    file: File,
+    file: Arc<File>,
     /// Where the bytes of each partition begin; one more at the end.
     starts: Vec<u64>,
 }

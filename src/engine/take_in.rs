@@ -87,7 +87,7 @@ pub fn take_in(
     }
     let (keys, mut indexes) = match gathering {
         Some(gathering) => gathering.done(&records),
-        None => Keys::new(plan, &records),
+        None => Keys::new(plan, &records)?,
     };
     if !schedule.late.is_empty() {
         if records.all_ascend() {
@@ -133,7 +133,7 @@ fn load_narrow<'p>(
             let cells = field_columns(plan, table, &part, first)?;
             let ids = Cells::of(&part.column(&table.id)?.series)?;
             let ascending = Ascending::of(&ids, part.rows);
-            let keys = Gathering::part(plan, &cells, part.rows);
+            let keys = Gathering::part(plan, table, &cells, part.rows)?;
             Ok((ascending, keys, part.keep(is_kept).compact()))
         };
         let mut ascending = Some(Ascending::default());

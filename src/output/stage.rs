@@ -177,12 +177,17 @@ fn step(temporary: &NamedTempFile, path: &Path) -> io::Result<Step> {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         Ok::<_, io::Error>(fs::canonicalize(folder)?.join(path.file_name().unwrap_or_default()))
     };
-    let from = whole(temporary.path())?;
+    let staged = whole(temporary.path())?;
+    let name = staged.file_name().map(|name| name.to_string_lossy().into_owned());
+    let random = name.as_deref().and_then(|name| name.rsplit('-').next()).unwrap_or_default();
+    // Names that `sweep` does not know.
+    let beside = |kind: &str| staged.with_file_name(format!(".optin-{kind}-{random}"));
     Ok(Step {
+        from: beside("new"),
+        old: fs::symlink_metadata(path).is_ok().then(|| beside("old")),
         to: whole(path)?,
-        old: fs::symlink_metadata(path).is_ok().then(|| from.with_extension("old")),
         bytes: temporary.as_file().metadata()?.len(),
-        from,
+        staged,
     })
 }
 

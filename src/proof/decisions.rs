@@ -7,11 +7,11 @@ use jiff::tz::TimeZone;
 use super::points::{Point, Points};
 use super::{About, Subjects};
 use crate::diagnostics::Outcome;
-use crate::engine::SourceRecord;
 use crate::engine::cells::Cells;
 use crate::engine::consent::vocabulary::{Reading, read};
 use crate::engine::source::values::TimeReader;
 use crate::engine::source::{self, FileRecord, Loaded};
+use crate::engine::{Setting, SourceRecord};
 use crate::normalize::Region;
 use crate::plan::{
     AsOf, Conflict, ConsentTable, DAY, Instant, Match, Period, Plan, PurposeId, RegionFrom, Shape,
@@ -82,10 +82,11 @@ impl Decisions {
 /// Faults of the sources; one that changed since it was read first.
 pub fn decisions(
     plan: &Plan,
-    as_of: AsOf,
+    setting: &Setting,
     points: &Subjects,
     sources: &[SourceRecord],
 ) -> Outcome<Decisions> {
+    let as_of = setting.as_of;
     let mut all = Vec::new();
     for (number, table) in plan.consent.tables.iter().enumerate() {
         let source = &plan.sources[table.source.0];
@@ -111,7 +112,7 @@ pub fn decisions(
         };
         source::visit_again(source, &wanted, before(source, sources), part, |found| {
             all.push(found.into_iter().map(|found| (found, number)).collect());
-            Ok(())
+            setting.memory.check("proving exports")
         })?;
     }
     Ok(Decisions::new(&all, points))
@@ -360,7 +361,7 @@ pub fn record_texts(table: TableId, id: &str) -> (String, String) {
 fn record(points: &Points, table: TableId, id: &str, granted: bool) -> Vec<Point> {
     let (key, loose) = record_texts(table, id);
     if granted {
-        points.granted(&key).into_iter().collect()
+        points.granted(&key)
     } else {
         points.denied(&key, key == loose, std::iter::once(loose.as_str()))
     }

@@ -120,7 +120,7 @@ pub fn prove(
         return Ok(Proof { decisions: 0, exports: proved });
     }
     tracing::debug!("exports read back");
-    let decisions = decisions::decisions(plan, setting.as_of, &subjects, sources)?;
+    let decisions = decisions::decisions(plan, setting, &subjects, sources)?;
     tracing::debug!(decisions = decisions.count, "decisions read anew");
     let mut lists: Vec<HashSet<(About, Point)>> = Vec::new();
     for list in &plan.consent.suppress {

@@ -25,6 +25,8 @@ pub struct Points {
     keys: HashTable<(u64, Point)>,
     /// By form: whom a denial reaches, where this is another text than the key, or nobody's key alone.
     forms: HashMap<Box<str>, Vec<Point>>,
+    /// The forms of each point that has any.
+    own_forms: HashMap<Point, Vec<Box<str>>>,
     /// For each point whether a denial reaches it by its key.
     own: Vec<bool>,
     /// Tells of nearly every text that is none of all these that it is not: two bits in one word.
@@ -43,6 +45,7 @@ impl Points {
             ends: Vec::with_capacity(room),
             keys: HashTable::with_capacity(room),
             forms: HashMap::new(),
+            own_forms: HashMap::new(),
             own: Vec::with_capacity(room),
             filter: vec![0; (room / 4).next_power_of_two().max(16)],
             form_filter: vec![0; (room / 16).next_power_of_two().max(16)],
@@ -51,9 +54,16 @@ impl Points {
     }
 
     /// The number of a point with this key; `forms` are the texts beside it by which denials find it.
+    /// Two values of one key may differ in these: then they are two points.
     pub fn add<'f>(&mut self, key: &str, own: bool, forms: impl Iterator<Item = &'f str>) -> Point {
         let hash = self.hash(key);
-        if let Some(known) = self.find(key, hash) {
+        let forms: Vec<&str> = forms.collect();
+        let is_same = |point: &Point| {
+            let of_point = self.own_forms.get(point).map_or(&[][..], Vec::as_slice);
+            self.own[*point as usize] == own
+                && of_point.iter().map(AsRef::as_ref).eq(forms.iter().copied())
+        };
+        if let Some(known) = self.with_key(key, hash).find(is_same) {
             return known;
         }
         let point = Point::try_from(self.own.len()).unwrap_or(NONE);
@@ -62,11 +72,14 @@ impl Points {
         self.own.push(own);
         self.keys.insert_unique(hash, (hash, point), |(hash, _)| *hash);
         note(&mut self.filter, hash);
-        for form in forms {
+        for form in &forms {
             let hash = self.hash(form);
             note(&mut self.filter, hash);
             note(&mut self.form_filter, hash);
-            self.forms.entry(form.into()).or_default().push(point);
+            self.forms.entry((*form).into()).or_default().push(point);
+        }
+        if !forms.is_empty() {
+            self.own_forms.insert(point, forms.into_iter().map(Into::into).collect());
         }
         point
     }
@@ -90,9 +103,10 @@ impl Points {
         xxh3_64_with_seed(text.as_bytes(), self.seed)
     }
 
-    fn find(&self, key: &str, hash: u64) -> Option<Point> {
-        let is = |(of, point): &(u64, Point)| *of == hash && self.is(*point, key);
-        self.keys.find(hash, is).map(|(_, point)| *point)
+    /// All points with this key.
+    fn with_key(&self, key: &str, hash: u64) -> impl Iterator<Item = Point> {
+        let here = self.keys.iter_hash(hash).filter(move |(of, _)| *of == hash);
+        here.map(|(_, point)| *point).filter(move |point| self.is(*point, key))
     }
 
     /// The point whose key has this hash; whether it is the key, [`is`](Self::is) tells.
@@ -110,10 +124,10 @@ impl Points {
         holds(&self.filter, hash)
     }
 
-    /// The point that a grant of this key reaches.
-    pub fn granted(&self, key: &str) -> Option<Point> {
+    /// The points that a grant of this key reaches.
+    pub fn granted(&self, key: &str) -> Vec<Point> {
         let hash = self.hash(key);
-        if self.may_hold(hash) { self.find(key, hash) } else { None }
+        if self.may_hold(hash) { self.with_key(key, hash).collect() } else { Vec::new() }
     }
 
     /// The points that a denial reaches which looks for these texts, the key among them if it is
@@ -128,7 +142,8 @@ impl Points {
         for text in own.then_some(key).into_iter().chain(forms) {
             let hash = self.hash(text);
             if self.may_hold(hash) {
-                reached.extend(self.find(text, hash).filter(|point| self.own[*point as usize]));
+                let own = self.with_key(text, hash).filter(|point| self.own[*point as usize]);
+                reached.extend(own);
                 reached.extend(self.forms.get(text).into_iter().flatten());
             }
         }
@@ -162,7 +177,7 @@ impl Points {
         }
         match known {
             Some(point) if self.is(point, key) => vec![point],
-            Some(_) => self.granted(key).into_iter().collect(),
+            Some(_) => self.granted(key),
             None => Vec::new(),
         }
     }
@@ -178,14 +193,14 @@ impl Points {
         let mut room = [0; PLAIN_ROOM];
         if let Some(key) = plain(chain, text, &mut room) {
             return Some(if granted {
-                self.granted(key).into_iter().collect()
+                self.granted(key)
             } else {
                 self.denied(key, true, std::iter::empty())
             });
         }
         let Loose { key, own, denial, .. } = chain.apply_loose(text, region)?;
         Some(if granted {
-            self.granted(&key).into_iter().collect()
+            self.granted(&key)
         } else {
             self.denied(&key, own, denial.iter().flatten().map(AsRef::as_ref))
         })
@@ -242,5 +257,20 @@ mod tests {
         assert_eq!(reached("ann+other@example.com", false), Some(vec![plain, tagged]));
         assert_eq!(reached("bob@example.com", false), Some(Vec::new()));
         assert_eq!(reached("no mail", false), None);
+    }
+
+    /// One key, read with a country code and guessed: denials reach them differently.
+    #[test]
+    fn values_of_one_key_may_be_two_points() {
+        let phone = Chain::new(vec![Step::Phone]);
+        let mut points = Points::new(2);
+        let marked = points.add_value(&phone, "+491701234567", None);
+        let guessed = points.add_value(&phone, "491701234567", None);
+        assert_ne!(marked, guessed);
+        let reached = |text, granted| points.reached(&phone, text, None, granted);
+        assert_eq!(reached("+49 170 1234567", true), Some(vec![marked, guessed]));
+        assert_eq!(reached("+49 170 1234567", false), Some(vec![marked, guessed]));
+        // A number without a country code reaches the guessed one by all its digits.
+        assert_eq!(reached("0491701234567", false), Some(vec![guessed]));
     }
 }

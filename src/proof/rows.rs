@@ -148,7 +148,10 @@ fn contact_columns(plan: &Plan, export: &Export) -> Vec<(FieldId, String)> {
             OutColumn::Field(field)
                 if vias.contains(field) || plan.fields[field.0].key.kind() != Kind::Text =>
             {
-                Some((*field, plan.column_name(*column)))
+                let name = plan.column_name(*column);
+                let stored =
+                    matches!(export.target.format, TargetFormat::Parquet | TargetFormat::Ipc);
+                Some((*field, if stored { name } else { name.trim().to_owned() }))
             }
             _ => None,
         })
@@ -168,7 +171,11 @@ fn staged(plan: &Plan, export: &Export, claim: &Claim<'_>, shown: &[(FieldId, St
     };
     let stored = matches!(format, Format::Parquet | Format::Ipc);
     let column = |column: &OutColumn| {
-        let name = plan.column_name(*column);
+        // Headers of text files are read without the blanks at their ends.
+        let mut name = plan.column_name(*column);
+        if !stored {
+            name = name.trim().to_owned();
+        }
         let field = shown.iter().find(|(_, shown)| *shown == name);
         let ty = match field {
             Some((field, _)) if stored => ColumnType::Stored(plan.fields[field.0].ty),

@@ -639,13 +639,21 @@ fn lines(source: &Source, columns: &[&PlanColumn], file: &Path, bytes: &[u8]) ->
 }
 
 fn ipc(columns: &[&PlanColumn], file: &Path) -> Outcome<Raw> {
-    let select: Vec<Expr> = columns.iter().map(|column| named(&column.name)).collect();
+    // Of no column only the number of rows is asked.
+    let select: Vec<Expr> = match columns {
+        [] => vec![len()],
+        _ => columns.iter().map(|column| named(&column.name)).collect(),
+    };
     let path = PlRefPath::new(file.to_string_lossy());
     let args = UnifiedScanArgs { glob: false, ..UnifiedScanArgs::default() };
     let scan = LazyFrame::scan_ipc(path, IpcScanOptions::default(), args);
     let frame = scan
         .and_then(|scan| super::collect(scan.select(select)))
         .map_err(|error| damaged(file, error))?;
+    if columns.is_empty() {
+        let rows = frame.columns().first().and_then(|rows| rows.get(0).ok()?.try_extract().ok());
+        return Ok((Vec::new(), rows.unwrap_or(0)));
+    }
     Ok((series_of(&frame), frame.height()))
 }
 
