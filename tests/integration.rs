@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stderr, reason = "tests say what they do")]
 
+mod adversarial;
 mod architecture;
 mod cases;
 mod cli;

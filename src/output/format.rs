@@ -184,6 +184,14 @@ fn write_text(mut file: &File, meant: &Meant<'_>, format: TargetFormat) -> Resul
     };
     let mut offset = 0;
     in_pieces(meant, encode, true, |bytes: Vec<u8>, piece| {
+        if memchr::memchr(0, &bytes).is_some() {
+            // What reads text files refuses such a file, our own reader among them.
+            return Err(Stop::File(
+                "a text holds a NUL character, which text files cannot hold; write Parquet or Arrow \
+                 IPC, or correct the source"
+                    .to_owned(),
+            ));
+        }
         file.write_all(&bytes)?;
         piece.place = (offset, bytes.len());
         offset += bytes.len() as u64;

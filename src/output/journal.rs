@@ -225,6 +225,9 @@ impl Step {
     fn forward(&self) -> io::Result<()> {
         let new = [&self.from, &self.staged].into_iter().find(|path| is_there(path));
         let Some(new) = new else { return Ok(()) };
+        if self.to.is_dir() {
+            return Err(io::Error::other("a folder stands there"));
+        }
         if let Some(old) = &self.old
             && is_there(&self.to)
             && !is_there(old)

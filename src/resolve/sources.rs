@@ -273,11 +273,21 @@ fn percentage(written: &Spanned<String>, sink: &mut Sink) -> Option<f64> {
     share.map(|percent| percent / 100.0)
 }
 
+/// True if a column's name looks like a cell: a mail address, or more digits than letters, as phones,
+/// dates and numbers have.
+fn is_data(name: &str) -> bool {
+    let count = |is: fn(&char) -> bool| name.chars().filter(is).count();
+    let digits = count(|c| c.is_numeric());
+    name.contains(['@', '\u{ff20}', '\u{fe6b}'])
+        || name.parse::<f64>().is_ok()
+        || (digits >= 5 && digits > count(|c| c.is_alphabetic()))
+}
+
 /// The fault for a column that a source does not have.
 pub fn unknown_column(source: &str, columns: &[Column], name: &Spanned<String>) -> Diagnostic {
     let known: Vec<_> = columns.iter().map(|column| column.name.as_str()).collect();
     // Without a header the first record would be shown here.
-    if known.iter().any(|name| name.contains('@') || name.parse::<f64>().is_ok()) {
+    if known.iter().any(|name| is_data(name)) {
         return Diagnostic::error(
             Code::UnknownColumn,
             format!("source `{source}` has no column `{}`", name.value),

@@ -78,6 +78,11 @@ fn files(request: &Request) -> Result<Vec<PathBuf>, Diagnostic> {
         if !request.pattern.exists() {
             return Err(missing(format!("there is no file {pattern}")));
         }
+        if !request.pattern.is_file() {
+            // A pipe would be waited for, and could be read only once.
+            return Err(missing(format!("{pattern} is no regular file"))
+                .help("write what it gives to a file first"));
+        }
         return Ok(vec![request.pattern.clone()]);
     }
     let paths = glob::glob(&pattern).map_err(|error| {
@@ -92,8 +97,11 @@ fn files(request: &Request) -> Result<Vec<PathBuf>, Diagnostic> {
         })?;
         let metadata = fs::metadata(&path)
             .map_err(|error| unreadable(&path, &error).at(request.span, "this pattern"))?;
-        if !metadata.is_dir() {
+        if metadata.is_file() {
             files.push(path);
+        } else if !metadata.is_dir() {
+            return Err(missing(format!("{} is no regular file", path.display()))
+                .help("write what it gives to a file first"));
         }
     }
     files.sort_unstable();
@@ -126,7 +134,14 @@ fn columns(file: &Path, format: Format) -> Result<Vec<Column>, Diagnostic> {
         Format::Ndjson { compression } => {
             let head = head(file, compression)?;
             let text = head_text(&head, file)?;
-            Ok(as_text(ndjson::member_names(text)))
+            let names = ndjson::member_names(text);
+            let first = text.find('\n').map_or(text.len(), |end| end + 1);
+            if names.is_empty() && (head.len() as u64) < HEAD {
+                // Else every member would be unknown, and the pipeline file would be blamed.
+                ndjson::read(&text[..first], &[], &[])
+                    .map_err(|fault| fault.into_diagnostic(file))?;
+            }
+            Ok(as_text(names))
         }
         Format::Parquet => {
             let reader = open(file)?;

@@ -96,14 +96,29 @@ fn one(series: Series, column: &PlanColumn, zone: &TimeZone) -> Result<LoadedCol
             let reader = TimeReader { format: format.as_deref(), zone: zone.clone() };
             parsed(&series, *ty, &reader).map_err(Fault::Row)
         }
-        ColumnType::Stored(ty) => stored(&series, *ty, zone)
-            .map(plain)
-            .map_err(|e| Fault::Other(engine_fault("casting a column", &e).into())),
+        ColumnType::Stored(ty) => {
+            stored(&series, *ty, zone).map(plain).map_err(|error| match too_large(&series, *ty) {
+                Some(row) => Fault::Row(row),
+                None => Fault::Other(engine_fault("casting a column", &error).into()),
+            })
+        }
         ColumnType::Unusable(_) => {
             let fault = format!("column `{}` cannot be used", column.name);
             Err(Fault::Other(Diagnostic::error(Code::EngineFault, fault).into()))
         }
     }
+}
+
+/// The first row of a stored column whose value the type here cannot hold.
+fn too_large(series: &Series, ty: Type) -> Option<usize> {
+    let as_type = match ty {
+        Type::Int => DataType::Int64,
+        Type::Float => DataType::Float64,
+        _ => return None,
+    };
+    let cast = series.cast(&as_type).ok()?;
+    let lost = &cast.is_null() & &series.is_not_null();
+    lost.iter().position(|lost| lost == Some(true))
 }
 
 /// Reads every cell; the error is the first row that does not read.

@@ -1,0 +1,1 @@
+points > ANY (SELECT 1)

@@ -1,0 +1,1 @@
+points BETWEEN 10 AND 1

@@ -1,0 +1,1 @@
+CAST(points AS text) = '7'

@@ -1,0 +1,1 @@
+coalesce(city, points) = 'x'

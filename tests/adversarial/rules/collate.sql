@@ -1,0 +1,1 @@
+city = 'x' COLLATE nocase

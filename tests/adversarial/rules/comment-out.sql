@@ -1,0 +1,1 @@
+city = 'x' -- AND points > 5

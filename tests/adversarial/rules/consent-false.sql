@@ -1,0 +1,1 @@
+NOT consent.news

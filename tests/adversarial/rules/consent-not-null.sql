@@ -1,0 +1,1 @@
+consent.news IS NULL

@@ -1,0 +1,1 @@
+born < CURRENT_DATE

@@ -1,0 +1,1 @@
+born > 'yesterday'

@@ -1,0 +1,1 @@
+days_since(born) IS NULL

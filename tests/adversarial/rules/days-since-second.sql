@@ -1,0 +1,1 @@
+days_since(seen) = 1

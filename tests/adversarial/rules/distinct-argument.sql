@@ -1,0 +1,1 @@
+length(DISTINCT city) = 5

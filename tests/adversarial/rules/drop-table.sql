@@ -1,0 +1,1 @@
+city = 'x'; DROP TABLE people

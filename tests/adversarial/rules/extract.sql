@@ -1,0 +1,1 @@
+EXTRACT(year FROM born) = 1990

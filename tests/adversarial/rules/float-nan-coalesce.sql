@@ -1,0 +1,1 @@
+coalesce(revenue * 1e10 - revenue * 1e10, 7) > 5

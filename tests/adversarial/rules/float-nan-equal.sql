@@ -1,0 +1,1 @@
+revenue * 1e10 - revenue * 1e10 = 0

@@ -1,0 +1,1 @@
+born - INTERVAL '3' MONTH = DATE '2023-10-31'

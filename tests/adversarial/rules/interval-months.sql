@@ -1,0 +1,1 @@
+born + INTERVAL '1' MONTH = DATE '2024-02-29'

@@ -1,0 +1,1 @@
+born + INTERVAL '-1' DAY = DATE '1990-02-27'

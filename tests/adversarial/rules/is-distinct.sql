@@ -1,0 +1,1 @@
+city IS DISTINCT FROM 'x'

@@ -1,0 +1,1 @@
+vip aNd NoT pOiNtS iS nUlL

@@ -1,0 +1,1 @@
+length(city, 1) = 5

@@ -1,0 +1,1 @@
+city LIKE 'a_b\\c'

@@ -1,0 +1,3 @@
+vip
+  AND
+	points > 5

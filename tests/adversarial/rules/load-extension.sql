@@ -1,0 +1,1 @@
+load_extension('x.so') IS NULL

@@ -1,0 +1,1 @@
+NOT (1 / points > 0)

@@ -1,0 +1,1 @@
+(points > 5) AND FALSE

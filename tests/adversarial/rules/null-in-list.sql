@@ -1,0 +1,1 @@
+city IN ('x', NULL)

@@ -1,0 +1,1 @@
+NOT (points > 5)

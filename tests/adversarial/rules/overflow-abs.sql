@@ -1,0 +1,1 @@
+abs(points) >= 0

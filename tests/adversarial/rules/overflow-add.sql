@@ -1,0 +1,1 @@
+points + 1 IS NULL

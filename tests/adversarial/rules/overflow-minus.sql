@@ -1,0 +1,1 @@
+-points - 2 IS NULL

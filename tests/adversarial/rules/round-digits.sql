@@ -1,0 +1,1 @@
+round(revenue, 16) > 0

@@ -1,0 +1,1 @@
+round(points) > 9e18

@@ -1,0 +1,1 @@
+(city, points) = ('Seattle', 100)

@@ -1,0 +1,1 @@
+vip points > 5

@@ -1,0 +1,1 @@
+city = 'x' UNION SELECT email FROM people

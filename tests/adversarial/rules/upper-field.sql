@@ -1,0 +1,1 @@
+CITY = 'Seattle'

@@ -1,0 +1,1 @@
+LENGTH(city) = 7
