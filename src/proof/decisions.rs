@@ -1,8 +1,7 @@
 //! Decisions on the points of exports, read anew from the consent sources, row by row.
 
-use std::collections::HashMap;
-
 use jiff::tz::TimeZone;
+use rayon::prelude::*;
 
 use super::points::{Point, Points};
 use super::{About, Subjects};
@@ -29,50 +28,57 @@ pub struct Decision {
     pub at: Option<i64>,
 }
 
-/// Where the decisions on each point begin, and all of them in the order of points.
-type OfPoints = (Vec<usize>, Vec<(PurposeId, Decision)>);
-
 /// All decisions that reach points.
 pub struct Decisions {
-    /// Those of each kind of points in the order of points, and where each point's begin.
-    of: HashMap<About, OfPoints>,
-    /// How many there are.
-    pub count: u64,
+    /// In the order of what they are about and of points.
+    all: Vec<Found>,
 }
 
 impl Decisions {
-    fn new(found: &[Vec<(Found, usize)>], subjects: &Subjects) -> Self {
-        let all = || found.iter().flatten();
-        let mut of = HashMap::new();
-        for (about, points) in subjects.each() {
-            let here = || all().filter(|((of, ..), _)| *of == about);
-            let mut starts = vec![0; points.len() + 1];
-            here().for_each(|((_, point, ..), _)| starts[*point as usize + 1] += 1);
-            let mut total = 0;
-            for start in &mut starts {
-                total += *start;
-                *start = total;
-            }
-            let blank = Decision { table: 0, granted: false, at: None };
-            let mut sorted = vec![(PurposeId(0), blank); total];
-            let mut next = starts.clone();
-            for ((_, point, purpose, granted, at), table) in here() {
-                let next = &mut next[*point as usize];
-                let decision = Decision { table: *table, granted: *granted, at: *at };
-                sorted[*next] = (*purpose, decision);
-                *next += 1;
-            }
-            of.insert(about, (starts, sorted));
-        }
-        Self { of, count: all().count() as u64 }
+    fn new(mut all: Vec<Found>) -> Self {
+        all.par_sort_unstable_by_key(|found| (found.about, found.point));
+        Self { all }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.all.len() as u64
     }
 
     /// What is decided on a point for a purpose.
     pub fn of(&self, about: About, point: Point, purpose: PurposeId) -> Vec<Decision> {
-        let Some((starts, all)) = self.of.get(&about) else { return Vec::new() };
-        let point = point as usize;
-        let of_point = &all[starts[point]..starts[point + 1]];
-        of_point.iter().filter(|(of, _)| *of == purpose).map(|(_, decision)| *decision).collect()
+        let wanted = (number_of(about), point);
+        let start = self.all.partition_point(|found| (found.about, found.point) < wanted);
+        self.all[start..]
+            .iter()
+            .take_while(|found| (found.about, found.point) == wanted)
+            .filter(|found| usize::from(found.purpose) == purpose.0)
+            .map(|found| Decision {
+                table: usize::from(found.table),
+                granted: found.granted,
+                at: found.dated.then_some(found.at),
+            })
+            .collect()
+    }
+}
+
+/// A decision that reaches a point, as small as it can be: there are as many as customers leave.
+#[derive(Clone, Copy)]
+struct Found {
+    at: i64,
+    point: Point,
+    about: u16,
+    purpose: u16,
+    table: u16,
+    granted: bool,
+    dated: bool,
+}
+
+/// Fields by their numbers, records behind them all.
+fn number_of(about: About) -> u16 {
+    match about {
+        About::Field(field) => u16::try_from(field.0).unwrap_or(u16::MAX - 1),
+        About::Record => u16::MAX,
     }
 }
 
@@ -93,7 +99,7 @@ pub fn decisions(
         let wanted = columns(plan, table);
         let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
         let part = |part: Loaded| {
-            let reader = Reader::new(plan, table, source, &part)?;
+            let reader = Reader::new(plan, (number, table), source, &part)?;
             let mut found = Vec::new();
             let look = |(about, keyed): &(About, Keyed<'_>)| {
                 points.get(*about).map_or_else(Vec::new, |of| keyed.looks(of, part.rows))
@@ -111,11 +117,11 @@ pub fn decisions(
             Ok(found)
         };
         source::visit_again(source, &wanted, before(source, sources), part, |found| {
-            all.push(found.into_iter().map(|found| (found, number)).collect());
+            all.extend(found);
             setting.memory.check("proving exports")
         })?;
     }
-    Ok(Decisions::new(&all, points))
+    Ok(Decisions::new(all))
 }
 
 /// The files of a source as they were read first.
@@ -137,11 +143,10 @@ fn columns(plan: &Plan, table: &ConsentTable) -> Vec<String> {
     columns
 }
 
-/// About what, which point, for which purpose, whether it is a grant, and when.
-type Found = (About, Point, PurposeId, bool, Option<i64>);
-
 /// One part of a consent table.
 struct Reader<'a> {
+    /// The table's number.
+    number: usize,
     table: &'a ConsentTable,
     keys: Vec<(About, Keyed<'a>)>,
     records: Vec<(TableId, Cells)>,
@@ -244,7 +249,7 @@ fn cells(part: &Loaded, column: &str) -> Outcome<Cells> {
 impl<'a> Reader<'a> {
     fn new(
         plan: &'a Plan,
-        table: &'a ConsentTable,
+        (number, table): (usize, &'a ConsentTable),
         source: &Source,
         part: &Loaded,
     ) -> Outcome<Self> {
@@ -285,7 +290,7 @@ impl<'a> Reader<'a> {
         };
         let zone = TimeZone::get(&source.timezone).unwrap_or(TimeZone::UTC);
         let zone = TimeReader { format: None, zone };
-        Ok(Self { table, keys, records, values, purpose, at, zone })
+        Ok(Self { number, table, keys, records, values, purpose, at, zone })
     }
 
     fn row(
@@ -316,22 +321,28 @@ impl<'a> Reader<'a> {
             if is_later && (granted || as_of.replay) {
                 continue;
             }
+            let small = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
+            let said = |about: About, point: Point| Found {
+                at: sorts.unwrap_or_default(),
+                point,
+                about: number_of(about),
+                purpose: small(purpose.0),
+                table: small(self.number),
+                granted,
+                dated: sorts.is_some(),
+            };
             for ((about, keyed), looks) in self.keys.iter().zip(looks) {
                 let reached = points
                     .get(*about)
                     .and_then(|of| keyed.seen(of, row, *looks.get(row)?, granted));
                 let reached = reached.into_iter().flatten();
-                found.extend(reached.map(|point| (*about, point, purpose, granted, sorts)));
+                found.extend(reached.map(|point| said(*about, point)));
             }
             let Some(of) = of_records else { continue };
             for (table, ids) in &self.records {
                 let Some(id) = ids.text(row).filter(|id| !id.trim().is_empty()) else { continue };
-                let reached = record(of, *table, &id, granted);
-                found.extend(
-                    reached
-                        .into_iter()
-                        .map(|point| (About::Record, point, purpose, granted, sorts)),
-                );
+                let reached = record(of, *table, &id, granted).into_iter();
+                found.extend(reached.map(|point| said(About::Record, point)));
             }
         }
     }

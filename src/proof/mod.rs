@@ -60,11 +60,6 @@ impl Subjects {
         let rows = self.rows;
         self.of.entry(about).or_insert_with(|| Points::new(rows))
     }
-
-    fn each(&self) -> impl Iterator<Item = (About, &Points)> {
-        // Fields come in no order, and none is needed: each is looked up by itself.
-        self.of.iter().map(|(about, points)| (*about, points))
-    }
 }
 
 /// An export that is staged.
@@ -121,14 +116,14 @@ pub fn prove(
     }
     tracing::debug!("exports read back");
     let decisions = decisions::decisions(plan, setting, &subjects, sources)?;
-    tracing::debug!(decisions = decisions.count, "decisions read anew");
+    tracing::debug!(decisions = decisions.count(), "decisions read anew");
     let mut lists: Vec<HashSet<(About, Point)>> = Vec::new();
     for list in &plan.consent.suppress {
         lists.push(decisions::suppressed(plan, list, &subjects, sources)?.into_iter().collect());
     }
     tracing::debug!("suppression read anew");
     let court = Court { plan, setting, decisions: &decisions, lists: &lists };
-    let mut all = Proof { decisions: decisions.count, exports: Vec::new() };
+    let mut all = Proof { decisions: decisions.count(), exports: Vec::new() };
     for (export, rows) in &exports {
         court.prove(export, rows)?;
         all.exports.push(proved(plan, export, rows));

@@ -94,11 +94,6 @@ impl Points {
         self.add(&loose.key, loose.own, loose.target.iter().flatten().map(AsRef::as_ref))
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.own.len()
-    }
-
     fn hash(&self, text: &str) -> u64 {
         xxh3_64_with_seed(text.as_bytes(), self.seed)
     }
@@ -248,7 +243,7 @@ mod tests {
         let tagged = points.add_value(&mail, "ann+news@example.com", None);
         assert_eq!(points.add_value(&mail, "ann@example.com", None), plain);
         assert_eq!(points.add_value(&mail, "no mail", None), NONE);
-        assert_eq!(points.len(), 2);
+        assert_eq!(points.own.len(), 2);
         let reached = |text, granted| points.reached(&mail, text, None, granted);
         assert_eq!(reached("ANN@example.com", true), Some(vec![plain]));
         assert_eq!(reached("ANN@example.com", false), Some(vec![plain, tagged]));
