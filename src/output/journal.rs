@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::format::digest;
 use super::record::FILE;
 use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
 use crate::planted;
@@ -36,6 +37,8 @@ pub struct Step {
     pub old: Option<PathBuf>,
     /// Size of the new file.
     pub bytes: u64,
+    /// SHA-256 of its bytes, in hex: an old file may have the same size.
+    pub sha256: String,
 }
 
 /// All renames of a publication, the run record's last.
@@ -162,9 +165,9 @@ impl Journal {
 
     /// True if the new run record is in place: the publication is done.
     fn is_committed(&self) -> bool {
-        self.steps.last().is_some_and(|step| {
-            !is_there(&step.staged) && !is_there(&step.from) && has_size(&step.to, step.bytes)
-        })
+        self.steps
+            .last()
+            .is_some_and(|step| !is_there(&step.staged) && !is_there(&step.from) && step.is_done())
     }
 
     /// Takes back what was done.
@@ -200,7 +203,8 @@ impl Journal {
     /// True if every new file is there still, or stands where it was to go.
     fn is_whole(&self) -> bool {
         self.steps.iter().all(|step| {
-            [&step.staged, &step.from, &step.to].into_iter().any(|path| has_size(path, step.bytes))
+            [&step.staged, &step.from].into_iter().any(|path| has_size(path, step.bytes))
+                || step.is_done()
         })
     }
 
@@ -221,6 +225,12 @@ impl Journal {
 }
 
 impl Step {
+    /// True if the new file stands where it was to go.
+    fn is_done(&self) -> bool {
+        has_size(&self.to, self.bytes)
+            && digest(&self.to).is_ok_and(|(_, sha256)| sha256 == self.sha256)
+    }
+
     /// Renames, unless that is done.
     fn forward(&self) -> io::Result<()> {
         let new = [&self.from, &self.staged].into_iter().find(|path| is_there(path));
@@ -253,7 +263,7 @@ impl Step {
                 if is_there(old) { fs::remove_file(old) } else { Ok(()) }
             }
             // Nothing stood there, and what does now is the new file.
-            None if !pending && has_size(&self.to, self.bytes) => fs::remove_file(&self.to),
+            None if !pending && self.is_done() => fs::remove_file(&self.to),
             _ => Ok(()),
         }
     }

@@ -20,7 +20,8 @@ pub struct Staging {
     sources: Vec<(u64, u64)>,
     /// Those of the earlier identity table, which the new one may replace.
     earlier: Vec<(u64, u64)>,
-    staged: Vec<(NamedTempFile, PathBuf)>,
+    /// Each with its target and the SHA-256 of its bytes.
+    staged: Vec<(NamedTempFile, PathBuf, String)>,
     /// Real paths of the targets so far: two spellings of one file are one file.
     taken: Vec<PathBuf>,
 }
@@ -77,7 +78,7 @@ impl Staging {
         })?;
         let (bytes, sha256) = digest.map_err(|error| failed(path, &error.to_string()))?;
         planted::step("file staged");
-        self.staged.push((temporary, path.clone()));
+        self.staged.push((temporary, path.clone(), sha256.clone()));
         Ok(Written {
             name: name.to_owned(),
             path: path.clone(),
@@ -89,7 +90,8 @@ impl Staging {
 
     /// Where a target's rows stand until they are published.
     pub fn staged(&self, target: &Path) -> Option<&Path> {
-        self.staged.iter().find(|(_, path)| path == target).map(|(staged, _)| staged.path())
+        let found = self.staged.iter().find(|(_, path, _)| path == target);
+        found.map(|(staged, _, _)| staged.path())
     }
 
     /// A new file, readable by its owner only, in the target's folder. `renews` is true for what
@@ -145,13 +147,15 @@ impl Staging {
             .and_then(|()| temporary.write_all(b"\n"))
             .and_then(|()| temporary.as_file().sync_all())
             .map_err(|error| failed(&path, &error.to_string()))?;
-        self.staged.push((temporary, path));
+        let (_, sha256) =
+            format::digest(temporary.path()).map_err(|error| failed(&path, &error.to_string()))?;
+        self.staged.push((temporary, path, sha256));
         planted::step("all staged");
         let steps: Outcome<Vec<Step>> = self
             .staged
             .iter()
-            .map(|(temporary, path)| {
-                step(temporary, path).map_err(|e| failed(path, &e.to_string()).into())
+            .map(|(temporary, path, sha256)| {
+                step(temporary, path, sha256).map_err(|e| failed(path, &e.to_string()).into())
             })
             .collect();
         let mut steps = steps?;
@@ -164,7 +168,7 @@ impl Staging {
         let kept: Result<Vec<_>, _> = self
             .staged
             .into_iter()
-            .map(|(temporary, _)| temporary.into_temp_path().keep())
+            .map(|(temporary, _, _)| temporary.into_temp_path().keep())
             .collect();
         kept.map_err(|error| failed(folder, &error.error.to_string()))?;
         journal.publish(folder)
@@ -172,7 +176,7 @@ impl Staging {
 }
 
 /// The rename of a staged file.
-fn step(temporary: &NamedTempFile, path: &Path) -> io::Result<Step> {
+fn step(temporary: &NamedTempFile, path: &Path, sha256: &str) -> io::Result<Step> {
     let whole = |path: &Path| {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         Ok::<_, io::Error>(fs::canonicalize(folder)?.join(path.file_name().unwrap_or_default()))
@@ -187,6 +191,7 @@ fn step(temporary: &NamedTempFile, path: &Path) -> io::Result<Step> {
         old: fs::symlink_metadata(path).is_ok().then(|| beside("old")),
         to: whole(path)?,
         bytes: temporary.as_file().metadata()?.len(),
+        sha256: sha256.to_owned(),
         staged,
     })
 }
