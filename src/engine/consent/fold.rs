@@ -4,11 +4,9 @@
 //! denials under every form by which they match more loosely, so that a look-up of a contact
 //! point's own forms finds each denial that reaches it (docs/semantics.md, sections 6 and 7).
 //!
-//! Sets and contact points are scattered by the same bits of their digests ([`partition`]), so a
+//! Sets and contact points are scattered by the same bits of their digests (`engine/partition`), so a
 //! fold goes partition by partition: the table of a partition's decisions is made, asked by the
 //! contact points of the partition, and forgotten.
-//!
-//! [`partition`]: crate::engine::partition
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
