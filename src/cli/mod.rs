@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use serde::Serialize;
 
 use crate::diagnostics::{Faults, Style, render_all};
 use crate::plan::{AsOf, explain};
@@ -92,10 +93,7 @@ fn run(args: &RunArgs) -> u8 {
     match run_file(&args.file, &options) {
         Ok(record) => {
             if args.json {
-                return match serde_json::to_value(&record) {
-                    Ok(value) => print(&(pretty(&value) + "\n"), DONE),
-                    Err(_) => FAILED,
-                };
+                return print_json(&record, DONE);
             }
             if args.quiet { DONE } else { print(&report::summary(&record), DONE) }
         }
@@ -110,13 +108,7 @@ fn verify(record: &Path, json: bool) -> u8 {
     match inspect::verify::verify(record) {
         Ok(verified) => {
             let code = if verified.is_same() { DONE } else { FAILED };
-            if !json {
-                return print(&verified.text(), code);
-            }
-            match serde_json::to_value(&verified) {
-                Ok(value) => print(&(pretty(&value) + "\n"), code),
-                Err(_) => FAILED,
-            }
+            if json { print_json(&verified, code) } else { print(&verified.text(), code) }
         }
         Err(Faults(faults)) => {
             let (path, text) = (record.to_path_buf(), String::new());
@@ -161,10 +153,7 @@ fn check(file: &Path, json: bool) -> u8 {
 
 fn explain_plan(file: &Path, json: bool) -> u8 {
     match check_file(file, &RunOptions::default()) {
-        Ok(loaded) if json => match serde_json::to_value(&loaded.plan) {
-            Ok(value) => print(&(pretty(&value) + "\n"), DONE),
-            Err(_) => FAILED,
-        },
+        Ok(loaded) if json => print_json(&loaded.plan, DONE),
         Ok(loaded) => print(&explain(&loaded.plan), DONE),
         Err(failure) => fail(&failure, json, WRONG),
     }
@@ -217,10 +206,7 @@ fn bench(file: Option<&Path>, customers: u64, runs: usize, json: bool) -> u8 {
     };
     let setting = inspect::bench::Setting { file: file.clone(), runs };
     match inspect::bench::bench(&setting, &loaded.plan, scratch.path()) {
-        Ok(measured) if json => match serde_json::to_value(&measured) {
-            Ok(value) => print(&(pretty(&value) + "\n"), DONE),
-            Err(_) => FAILED,
-        },
+        Ok(measured) if json => print_json(&measured, DONE),
         Ok(measured) => print(&measured.text(), DONE),
         Err(Faults(faults)) => {
             let failure =
@@ -245,6 +231,14 @@ fn fail(failure: &Failure, json: bool, code: u8) -> u8 {
 
 fn pretty(value: &serde_json::Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default()
+}
+
+/// Prints a result as JSON.
+fn print_json(result: &impl Serialize, code: u8) -> u8 {
+    match serde_json::to_value(result) {
+        Ok(value) => print(&(pretty(&value) + "\n"), code),
+        Err(_) => FAILED,
+    }
 }
 
 /// Writes to stdout. A reader that went away (`optin ... | head`) is no failure of ours.

@@ -22,7 +22,7 @@ use super::source::{self, Loaded};
 use super::tables::asked_at_the_end;
 use super::tuning::reads_late;
 use crate::diagnostics::Outcome;
-use crate::plan::{FieldId, Format, Keep, LinkRule, Plan, RegionFrom, Table};
+use crate::plan::{FieldId, Format, Keep, LinkRule, Plan, RegionFrom};
 
 /// Which fields are read when.
 #[derive(Debug, Default)]
@@ -167,26 +167,23 @@ impl Late<'_> {
         self.read(1, leaves, false)
     }
 
-    /// The columns of a table that a layer reads, ids by their own name.
-    fn wanted<'t>(&self, table: &'t Table, layer: usize) -> (Vec<(FieldId, &'t str)>, bool) {
+    /// The columns of a table, by its number, that a layer reads, and whether it reads ids.
+    fn wanted(&self, table: usize, layer: usize) -> (Vec<(FieldId, &str)>, bool) {
         let rules = self.plan.segments.iter().flat_map(|segment| &segment.rule);
         let in_rules: BTreeSet<FieldId> = rules.flat_map(|rule| rule.expr.names().0).collect();
         let is_here = |field: &FieldId| {
             self.fields.contains(field) && in_rules.contains(field) == (layer == 0)
         };
-        let mapped = table.mapping.iter().filter(|(field, _)| is_here(field));
-        let of_table = &self.records.tables[self.at(table)];
-        let ids = layer == 1 && !self.fields.is_empty() && matches!(of_table.ids, Cells::Absent);
+        let mapping = &self.plan.tables[table].mapping;
+        let mapped = mapping.iter().filter(|(field, _)| is_here(field));
+        let no_ids = matches!(self.records.tables[table].ids, Cells::Absent);
+        let ids = layer == 1 && !self.fields.is_empty() && no_ids;
         (mapped.map(|(field, column)| (*field, column.as_str())).collect(), ids)
-    }
-
-    fn at(&self, table: &Table) -> usize {
-        self.plan.tables.iter().position(|of| of.source == table.source).unwrap_or(0)
     }
 
     fn read(&self, layer: usize, profiles: impl Fn(usize) -> bool, again: bool) -> Outcome<()> {
         let Self { plan, loaded, records, clusters, .. } = *self;
-        let reads: Vec<_> = plan.tables.iter().map(|table| self.wanted(table, layer)).collect();
+        let reads: Vec<_> = (0..plan.tables.len()).map(|at| self.wanted(at, layer)).collect();
         if reads.iter().all(|(fields, ids)| fields.is_empty() && !ids) {
             return Ok(());
         }
@@ -198,8 +195,8 @@ impl Late<'_> {
                 words[table.0][row / 64] |= 1 << (row % 64);
             }
         }
-        let tables = plan.tables.iter().zip(&records.tables);
-        for (((table, of_table), words), (fields, ids)) in tables.zip(words).zip(reads) {
+        for (at, (words, (fields, ids))) in words.into_iter().zip(reads).enumerate() {
+            let (table, of_table) = (&plan.tables[at], &records.tables[at]);
             let Some(before) = &loaded[table.source.0] else { continue };
             if fields.is_empty() && !ids {
                 continue;
@@ -210,7 +207,7 @@ impl Late<'_> {
             let wanted: Vec<&str> = fields.iter().map(|(_, column)| *column).chain(id).collect();
             let source = &plan.sources[table.source.0];
             // Who is read again is digested then.
-            let (more, more_ids) = self.wanted(table, 1);
+            let (more, more_ids) = self.wanted(at, 1);
             let digest = !again || (more.is_empty() && !more_ids);
             let some = source::load_some(source, &wanted, |row| read.mask.has(row), digest)?;
             before.expect_unchanged(source, &some)?;

@@ -9,9 +9,9 @@
 //! files, threads or chunks. No message made here quotes a cell.
 
 pub mod account;
-pub mod cells;
+pub(crate) mod cells;
 mod conflicts;
-pub mod consent;
+pub(crate) mod consent;
 mod digest;
 pub mod expr;
 mod gathered;
@@ -36,8 +36,8 @@ mod take_in;
 mod tuning;
 
 pub use consent::State;
-pub use ids::loose_id;
-pub use keys::names_records;
+pub(crate) use ids::loose_id;
+pub(crate) use keys::names_records;
 pub use memory::Memory;
 pub use segments::{Audience, Verdict};
 
@@ -156,7 +156,7 @@ impl ExportTable<'_> {
     ///
     /// # Errors
     /// Faults of the engine.
-    pub fn cells(&self, field: FieldId, rows: Range<usize>) -> Outcome<Cells> {
+    pub(crate) fn cells(&self, field: FieldId, rows: Range<usize>) -> Outcome<Cells> {
         let profiles = &self.audience.profiles()[rows];
         let frame = self.columns.frame(&[OutColumn::Field(field)], profiles, None)?;
         let column = frame.columns().first().map(Column::as_materialized_series);

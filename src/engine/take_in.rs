@@ -152,12 +152,7 @@ fn load_narrow<'p>(
     }
     if !all_ascend && !keeps_ids {
         // Which records have one id is asked of all tables, or of none.
-        for table in &plan.tables {
-            if let Some(loaded) = &mut loaded[table.source.0] {
-                let source = &plan.sources[table.source.0];
-                loaded.widen(source, source::load(source, &[&table.id])?)?;
-            }
-        }
+        load_more(plan, &stays, loaded)?;
     }
     Ok(gathering)
 }
@@ -193,7 +188,7 @@ fn forget(plan: &Plan, loaded: &mut [Option<Loaded>]) {
     }
 }
 
-/// Reads the columns of the given fields that were not read yet.
+/// Reads ids and the columns of the given fields that are not in memory, of sources that were read.
 fn load_more(
     plan: &Plan,
     fields: &BTreeSet<FieldId>,

@@ -15,7 +15,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::format::digest;
 use super::record::FILE;
-use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
+use super::stage::{failed, site};
+use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::planted;
 
 /// Name of the journal's file.
@@ -380,14 +381,4 @@ fn sync(folder: &Path) {
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();
     }
-}
-
-fn failed(path: &Path, error: &io::Error) -> Diagnostic {
-    Diagnostic::error(Code::WriteFailed, format!("the file cannot be written: {error}"))
-        .in_file(site(path))
-        .help("nothing was published; the old files are as they were")
-}
-
-fn site(path: &Path) -> Site {
-    Site { file: path.to_path_buf(), ..Site::default() }
 }

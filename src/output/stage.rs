@@ -1,5 +1,6 @@
 //! Staging: temporary files beside their targets, renamed together.
 
+use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -76,7 +77,7 @@ impl Staging {
             .in_file(site(path))
             .help("nothing was published; is the disk sound?")
         })?;
-        let (bytes, sha256) = digest.map_err(|error| failed(path, &error.to_string()))?;
+        let (bytes, sha256) = digest.map_err(|error| failed(path, &error))?;
         planted::step("file staged");
         self.staged.push((temporary, path.clone(), sha256.clone()));
         Ok(Written {
@@ -97,11 +98,9 @@ impl Staging {
     /// A new file, readable by its owner only, in the target's folder. `renews` is true for what
     /// may replace the earlier identity table.
     fn temporary(&mut self, path: &Path, renews: bool) -> Outcome<NamedTempFile> {
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(|error| failed(path, &error.to_string()))?;
-        let real = fs::canonicalize(folder)
-            .map_err(|error| failed(path, &error.to_string()))?
-            .join(path.file_name().unwrap_or_default());
+        let folder = folder_of(path);
+        fs::create_dir_all(folder).map_err(|error| failed(path, &error))?;
+        let real = real_path(path).map_err(|error| failed(path, &error))?;
         if self.taken.contains(&real) {
             return Err(Diagnostic::error(Code::OutputPath, "two outputs would be one file")
                 .in_file(site(path))
@@ -114,7 +113,7 @@ impl Staging {
         self.taken.push(real);
         if let Ok(metadata) = fs::metadata(path) {
             if metadata.is_dir() {
-                return Err(failed(path, "it is a folder").into());
+                return Err(failed(path, &"it is a folder").into());
             }
             let inode = (metadata.dev(), metadata.ino());
             if self.sources.contains(&inode) || (!renews && self.earlier.contains(&inode)) {
@@ -131,7 +130,7 @@ impl Staging {
             .prefix(&journal::prefix())
             .suffix(".tmp")
             .tempfile_in(folder)
-            .map_err(|error| failed(path, &error.to_string()).into())
+            .map_err(|error| failed(path, &error).into())
     }
 
     /// Renames everything into place, the run record last. If a rename fails, those done before
@@ -146,16 +145,16 @@ impl Staging {
             .write_all(text.as_bytes())
             .and_then(|()| temporary.write_all(b"\n"))
             .and_then(|()| temporary.as_file().sync_all())
-            .map_err(|error| failed(&path, &error.to_string()))?;
+            .map_err(|error| failed(&path, &error))?;
         let (_, sha256) =
-            format::digest(temporary.path()).map_err(|error| failed(&path, &error.to_string()))?;
+            format::digest(temporary.path()).map_err(|error| failed(&path, &error))?;
         self.staged.push((temporary, path, sha256));
         planted::step("all staged");
         let steps: Outcome<Vec<Step>> = self
             .staged
             .iter()
             .map(|(temporary, path, sha256)| {
-                step(temporary, path, sha256).map_err(|e| failed(path, &e.to_string()).into())
+                step(temporary, path, sha256).map_err(|e| failed(path, &e).into())
             })
             .collect();
         let mut steps = steps?;
@@ -170,18 +169,24 @@ impl Staging {
             .into_iter()
             .map(|(temporary, _, _)| temporary.into_temp_path().keep())
             .collect();
-        kept.map_err(|error| failed(folder, &error.error.to_string()))?;
+        kept.map_err(|error| failed(folder, &error.error))?;
         journal.publish(folder)
     }
 }
 
+/// The folder that a file stands in, or will.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A file's path without links in its folder; the file itself may be one, or not be there yet.
+fn real_path(path: &Path) -> io::Result<PathBuf> {
+    Ok(fs::canonicalize(folder_of(path))?.join(path.file_name().unwrap_or_default()))
+}
+
 /// The rename of a staged file.
 fn step(temporary: &NamedTempFile, path: &Path, sha256: &str) -> io::Result<Step> {
-    let whole = |path: &Path| {
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Ok::<_, io::Error>(fs::canonicalize(folder)?.join(path.file_name().unwrap_or_default()))
-    };
-    let staged = whole(temporary.path())?;
+    let staged = real_path(temporary.path())?;
     let name = staged.file_name().map(|name| name.to_string_lossy().into_owned());
     let random = name.as_deref().and_then(|name| name.rsplit('-').next()).unwrap_or_default();
     // Names that `sweep` does not know.
@@ -189,19 +194,21 @@ fn step(temporary: &NamedTempFile, path: &Path, sha256: &str) -> io::Result<Step
     Ok(Step {
         from: beside("new"),
         old: fs::symlink_metadata(path).is_ok().then(|| beside("old")),
-        to: whole(path)?,
+        to: real_path(path)?,
         bytes: temporary.as_file().metadata()?.len(),
         sha256: sha256.to_owned(),
         staged,
     })
 }
 
-fn failed(path: &Path, why: &str) -> Diagnostic {
+/// The fault for a file that cannot be written.
+pub fn failed(path: &Path, why: &impl Display) -> Diagnostic {
     Diagnostic::error(Code::WriteFailed, format!("the file cannot be written: {why}"))
         .in_file(site(path))
         .help("nothing was published; the old files are as they were")
 }
 
-fn site(path: &Path) -> Site {
+/// A file as a place.
+pub fn site(path: &Path) -> Site {
     Site { file: path.to_path_buf(), ..Site::default() }
 }

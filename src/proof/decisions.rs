@@ -7,11 +7,12 @@ use super::points::{Point, Points};
 use super::{About, Subjects};
 use crate::diagnostics::Outcome;
 use crate::engine::cells::Cells;
-use crate::engine::consent::vocabulary::{Reading, read};
+use crate::engine::consent::intake::needed;
+use crate::engine::consent::vocabulary::{Reading, read, trimmed};
 use crate::engine::source::values::TimeReader;
 use crate::engine::source::{self, FileRecord, Loaded};
-use crate::engine::{Setting, SourceRecord};
-use crate::normalize::Region;
+use crate::engine::{Setting, SourceRecord, loose_id};
+use crate::normalize::{Chain, Region};
 use crate::plan::{
     AsOf, Conflict, ConsentTable, DAY, Instant, Match, Period, Plan, PurposeId, RegionFrom, Shape,
     Source, Suppression, TableId,
@@ -96,7 +97,8 @@ pub fn decisions(
     let mut all = Vec::new();
     for (number, table) in plan.consent.tables.iter().enumerate() {
         let source = &plan.sources[table.source.0];
-        let wanted = columns(plan, table);
+        let mut wanted = needed(table);
+        wanted.extend(table.customers.map(|table| plan.tables[table.0].id.clone()));
         let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
         let part = |part: Loaded| {
             let reader = Reader::new(plan, (number, table), source, &part)?;
@@ -128,19 +130,6 @@ pub fn decisions(
 fn before<'s>(source: &Source, sources: &'s [SourceRecord]) -> &'s [FileRecord] {
     let known = sources.iter().find(|known| known.name == source.name);
     known.map_or(&[], |known| known.files.as_slice())
-}
-
-fn columns(plan: &Plan, table: &ConsentTable) -> Vec<String> {
-    let mut columns: Vec<String> = table.matches.iter().flat_map(Match::columns).collect();
-    match &table.shape {
-        Shape::Wide(values) => columns.extend(values.iter().map(|(_, column)| column.clone())),
-        Shape::Long { purpose, value } => columns.extend([purpose.clone(), value.clone()]),
-    }
-    columns.extend(table.at.clone());
-    columns.extend(table.customers.map(|table| plan.tables[table.0].id.clone()));
-    columns.sort_unstable();
-    columns.dedup();
-    columns
 }
 
 /// One part of a consent table.
@@ -176,7 +165,7 @@ enum Look {
 
 /// The key cells of a matched column.
 pub struct Keyed<'a> {
-    chain: &'a crate::normalize::Chain,
+    chain: &'a Chain,
     cells: Cells,
     region: RegionFrom<Cells>,
 }
@@ -306,7 +295,7 @@ impl<'a> Reader<'a> {
         for (purpose, cells) in &self.values {
             let named = || {
                 let name = self.purpose.as_ref()?.text(row)?;
-                let name = crate::engine::consent::vocabulary::trimmed(&name).to_lowercase();
+                let name = trimmed(&name).to_lowercase();
                 let mut purposes = plan.consent.purposes.iter();
                 purposes.position(|p| p.name.trim().to_lowercase() == name).map(PurposeId)
             };
@@ -365,7 +354,7 @@ impl<'a> Reader<'a> {
 /// The texts by which records are found: table and id, and the looser reading of the id.
 pub fn record_texts(table: TableId, id: &str) -> (String, String) {
     let text = |id: &str| format!("{}\u{1}{id}", table.0);
-    (text(id), text(crate::engine::loose_id(id)))
+    (text(id), text(loose_id(id)))
 }
 
 /// The records that a decision on an id reaches.

@@ -12,7 +12,7 @@ use crate::engine::{Rows, names_records};
 use crate::normalize::{Kind, Region};
 use crate::plan::catalog::{Column, ColumnType};
 use crate::plan::{
-    Compression, Export, FieldId, Format, Gate, OutColumn, Plan, Source, TargetFormat, Type,
+    Compression, Export, FieldId, Format, OutColumn, Plan, Source, TargetFormat, Type,
 };
 
 /// The points of an export's rows.
@@ -69,9 +69,7 @@ pub fn read(
                     continue;
                 };
                 let text = unguarded(plan, export, claim, (*field, rows + row), &text)?;
-                let region = claim.table.region(*field, rows + row);
-                let region = region.as_deref().and_then(Region::parse);
-                let region = region.or(plan.fields[field.0].key.fixed_region());
+                let region = region(plan, claim, *field, rows + row);
                 points.push(of.add_value(&plan.fields[field.0].key.chain, &text, region));
             }
         }
@@ -86,12 +84,8 @@ pub fn read(
         .into());
     }
     // Contact points that the file does not show.
-    let Gate::Purposes(purposes) = &plan.segments[export.segment.0].gate else {
-        let records = records(plan, claim, subjects, len);
-        return Ok(RowPoints { len, fields, records: records.0, ends: records.1 });
-    };
+    let purposes = plan.segments[export.segment.0].gate.purposes().iter();
     let hidden: BTreeSet<FieldId> = purposes
-        .iter()
         .map(|purpose| plan.consent.purposes[purpose.0].via)
         .filter(|via| shown.iter().all(|(field, _)| field != via))
         .collect();
@@ -102,9 +96,7 @@ pub fn read(
             let end = len.min(start + Rows::piece_rows());
             let cells = claim.table.cells(field, start..end)?;
             for row in start..end {
-                let region = claim.table.region(field, row);
-                let region = region.as_deref().and_then(Region::parse);
-                let region = region.or(plan.fields[field.0].key.fixed_region());
+                let region = region(plan, claim, field, row);
                 let chain = &plan.fields[field.0].key.chain;
                 let point = cells.text(row - start).map(|text| of.add_value(chain, &text, region));
                 points.push(point.unwrap_or(NONE));
@@ -114,6 +106,13 @@ pub fn read(
     }
     let (records, ends) = records(plan, claim, subjects, len);
     Ok(RowPoints { len, fields, records, ends })
+}
+
+/// The region in which a row's number is read.
+fn region(plan: &Plan, claim: &Claim<'_>, field: FieldId, row: usize) -> Option<Region> {
+    let beside = claim.table.region(field, row);
+    let beside = beside.as_deref().and_then(Region::parse);
+    beside.or(plan.fields[field.0].key.fixed_region())
 }
 
 /// The records of all rows' customers, if some decision or suppression names records.
@@ -148,14 +147,22 @@ fn contact_columns(plan: &Plan, export: &Export) -> Vec<(FieldId, String)> {
             OutColumn::Field(field)
                 if vias.contains(field) || plan.fields[field.0].key.kind() != Kind::Text =>
             {
-                let name = plan.column_name(*column);
-                let stored =
-                    matches!(export.target.format, TargetFormat::Parquet | TargetFormat::Ipc);
-                Some((*field, if stored { name } else { name.trim().to_owned() }))
+                Some((*field, header(plan, export, *column)))
             }
             _ => None,
         })
         .collect()
+}
+
+/// True if the file keeps types.
+fn is_typed(export: &Export) -> bool {
+    matches!(export.target.format, TargetFormat::Parquet | TargetFormat::Ipc)
+}
+
+/// A column's name as it is read back: headers of text files are read without the blanks at their ends.
+fn header(plan: &Plan, export: &Export, column: OutColumn) -> String {
+    let name = plan.column_name(column);
+    if is_typed(export) { name } else { name.trim().to_owned() }
 }
 
 /// The staged file as a source.
@@ -169,16 +176,11 @@ fn staged(plan: &Plan, export: &Export, claim: &Claim<'_>, shown: &[(FieldId, St
         TargetFormat::Parquet => Format::Parquet,
         TargetFormat::Ipc => Format::Ipc,
     };
-    let stored = matches!(format, Format::Parquet | Format::Ipc);
     let column = |column: &OutColumn| {
-        // Headers of text files are read without the blanks at their ends.
-        let mut name = plan.column_name(*column);
-        if !stored {
-            name = name.trim().to_owned();
-        }
+        let name = header(plan, export, *column);
         let field = shown.iter().find(|(_, shown)| *shown == name);
         let ty = match field {
-            Some((field, _)) if stored => ColumnType::Stored(plan.fields[field.0].ty),
+            Some((field, _)) if is_typed(export) => ColumnType::Stored(plan.fields[field.0].ty),
             _ => ColumnType::Parsed { ty: Type::Text, format: None },
         };
         Column { name, ty }

@@ -69,6 +69,11 @@ fn files(request: &Request) -> Result<Vec<PathBuf>, Diagnostic> {
             },
         )
     };
+    // A pipe would be waited for, and could be read only once.
+    let irregular = |path: &Path| {
+        missing(format!("{} is no regular file", path.display()))
+            .help("write what it gives to a file first")
+    };
     let pattern = request.pattern.to_string_lossy();
     if request.pattern.is_file() || !pattern.contains(['*', '?', '[']) {
         if request.pattern.is_dir() {
@@ -79,9 +84,7 @@ fn files(request: &Request) -> Result<Vec<PathBuf>, Diagnostic> {
             return Err(missing(format!("there is no file {pattern}")));
         }
         if !request.pattern.is_file() {
-            // A pipe would be waited for, and could be read only once.
-            return Err(missing(format!("{pattern} is no regular file"))
-                .help("write what it gives to a file first"));
+            return Err(irregular(&request.pattern));
         }
         return Ok(vec![request.pattern.clone()]);
     }
@@ -100,8 +103,7 @@ fn files(request: &Request) -> Result<Vec<PathBuf>, Diagnostic> {
         if metadata.is_file() {
             files.push(path);
         } else if !metadata.is_dir() {
-            return Err(missing(format!("{} is no regular file", path.display()))
-                .help("write what it gives to a file first"));
+            return Err(irregular(&path));
         }
     }
     files.sort_unstable();

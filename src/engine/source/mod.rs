@@ -143,6 +143,16 @@ impl Loaded {
     pub fn expect_unchanged(&self, source: &Source, again: &Self) -> Outcome<()> {
         expect_unchanged(source, &self.files, &again.files)
     }
+
+    /// Adds columns of the same source that were read later.
+    ///
+    /// # Errors
+    /// A file that is no longer the same.
+    pub fn widen(&mut self, source: &Source, more: Self) -> Outcome<()> {
+        self.expect_unchanged(source, &more)?;
+        self.columns.extend(more.columns);
+        Ok(())
+    }
 }
 
 fn expect_unchanged(source: &Source, before: &[FileRecord], again: &[FileRecord]) -> Outcome<()> {
@@ -159,18 +169,6 @@ fn expect_unchanged(source: &Source, before: &[FileRecord], again: &[FileRecord]
     .in_file(Site { file: file.path.clone(), ..Site::default() })
     .help("run again when nothing writes to it; nothing was published")
     .into())
-}
-
-impl Loaded {
-    /// Adds columns of the same source that were read later.
-    ///
-    /// # Errors
-    /// A file that is no longer the same.
-    pub fn widen(&mut self, source: &Source, more: Self) -> Outcome<()> {
-        self.expect_unchanged(source, &more)?;
-        self.columns.extend(more.columns);
-        Ok(())
-    }
 }
 
 /// Reads the named columns of a source.
