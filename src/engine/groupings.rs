@@ -42,7 +42,7 @@ pub fn groupings(
     records: &Records,
     clusters: &Clusters,
     keys: &Keys,
-    shown: &Shown<'_>,
+    shown: &Shown,
 ) -> Outcome<Vec<Groups>> {
     let make = |grouping| group(plan, grouping, records, clusters, keys, shown);
     plan.groupings.iter().map(make).collect()
@@ -54,7 +54,7 @@ fn group(
     records: &Records,
     clusters: &Clusters,
     keys: &Keys,
-    shown: &Shown<'_>,
+    shown: &Shown,
 ) -> Outcome<Groups> {
     const NONE: u32 = u32::MAX;
     let mut forest = Forest::new(clusters.profiles);
@@ -99,10 +99,10 @@ fn links(
     records: &Records,
     clusters: &Clusters,
     keys: &Keys,
-    shown: &Shown<'_>,
+    shown: &Shown,
 ) -> Outcome<Vec<(u32, u32)>> {
     let usable = |field: FieldId, profile: u32| {
-        let digest = shown.field(field).key(profile as usize);
+        let digest = shown.field(field, keys).key(profile as usize);
         if keys.field(field).1.contains(&digest) { 0 } else { digest }
     };
     let combined = |fields: &mut dyn Iterator<Item = FieldId>, profile: u32| {
@@ -135,7 +135,7 @@ fn links(
             .collect();
         let (fields, thresholds): (Vec<FieldId>, Vec<f64>) = rule.similar_fields().unzip();
         let text = |field: usize, profile: u32| {
-            let record = shown.field(fields[field]).winners[profile as usize];
+            let record = shown.winners(fields[field])[profile as usize];
             records.key_text(plan, fields[field], record)
         };
         let found = alike(&items, &thresholds, text).map_err(|many| {

@@ -247,7 +247,7 @@ pub fn execute<T>(
     setting.memory.check("unifying customers")?;
     stages.end("identity");
     let survivors = survivorship::survive(plan, &records, &keys, &mut clusters);
-    let shown = Shown::new(plan, &clusters, &survivors, &keys);
+    let shown = Shown::new(plan, &clusters, &survivors);
     let groupings = groupings::groupings(plan, &records, &clusters, &keys, &shown)?;
     stages.end("survivorship");
     let mut decisions = intake::decisions(plan, &mut loaded, setting)?;
@@ -280,7 +280,7 @@ pub fn execute<T>(
     }
     stages.end("segments");
 
-    let tables = internal_tables(&court, &columns, &survivors, &verdicts)?;
+    let tables = internal_tables(&court, &clusters, &columns, &survivors, &verdicts)?;
     let mut exports = Vec::new();
     if !setting.as_of.replay {
         for (at, export) in plan.exports.iter().enumerate() {
@@ -307,19 +307,22 @@ pub fn execute<T>(
         exports: exports.iter().map(|export| export.audience.account().clone()).collect(),
     };
     account.close()?;
-    stages.end("profiles");
     let sources = source_records(plan, &loaded, earlier.as_ref());
+    // Rows are made without these; writing and proving has their room.
+    drop((verdicts, suppressed, decisions, keys));
+    stages.end("profiles");
     publish(Results { account, tables, exports, sources, stages: stages.done, warnings })
 }
 
 /// The internal tables that the plan asks for.
 fn internal_tables<'a>(
-    court: &Court<'a>,
+    court: &Court<'_>,
+    clusters: &'a Clusters,
     columns: &'a ProfileColumns<'a>,
     survivors: &Survivors<'_>,
     verdicts: &Verdicts,
 ) -> Outcome<Vec<InternalTable<'a>>> {
-    let Court { plan, records, clusters, keys, states, .. } = *court;
+    let Court { plan, records, keys, states, .. } = *court;
     let in_order = || clusters.names.in_order(plan, records);
     let mut tables = Vec::new();
     for (name, target) in plan.outputs.named() {

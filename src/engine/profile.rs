@@ -23,8 +23,8 @@ use crate::plan::{FieldId, OutColumn, Plan, RegionFrom, TableId, Type, hex};
 
 /// The contact points that profiles show.
 #[derive(Debug)]
-pub struct Shown<'a> {
-    fields: Vec<(FieldId, Vec<Record>, &'a [Digest])>,
+pub struct Shown {
+    fields: Vec<(FieldId, Vec<Record>)>,
 }
 
 /// What all clusters show in one field.
@@ -46,34 +46,32 @@ impl ShownField<'_> {
     }
 }
 
-impl<'a> Shown<'a> {
+impl Shown {
     /// Finds what every profile shows in each field that consent, channels or exports speak of.
     #[must_use]
-    pub fn new(
-        plan: &Plan,
-        clusters: &Clusters,
-        survivors: &Survivors<'_>,
-        keys: &'a Keys,
-    ) -> Self {
+    pub fn new(plan: &Plan, clusters: &Clusters, survivors: &Survivors<'_>) -> Self {
         let mut wanted: BTreeSet<FieldId> = plan.consent.purposes.iter().map(|p| p.via).collect();
         wanted.extend(plan.segments.iter().flat_map(|segment| segment.channels.iter().copied()));
         wanted.extend(plan.exports.iter().flat_map(|export| export.contacts.iter().copied()));
         let groupings = plan.groupings.iter().flat_map(|grouping| &grouping.rules);
         wanted.extend(groupings.flat_map(crate::plan::LinkRule::fields));
-        let fields = wanted
-            .into_iter()
-            .map(|field| (field, survivors.winners(clusters, field), keys.field(field).0))
-            .collect();
+        let fields =
+            wanted.into_iter().map(|field| (field, survivors.winners(clusters, field))).collect();
         Self { fields }
     }
 
-    /// What is shown in a field; nothing if nobody was to ask.
+    /// For each cluster the record whose value of a field it shows, or [`NOBODY`]; nothing if nobody
+    /// was to ask.
     #[must_use]
-    pub fn field(&self, field: FieldId) -> ShownField<'_> {
-        let known = self.fields.iter().find(|(id, _, _)| *id == field);
-        known.map_or(ShownField { winners: &[], digests: &[] }, |(_, winners, digests)| {
-            ShownField { winners, digests }
-        })
+    pub fn winners(&self, field: FieldId) -> &[Record] {
+        let known = self.fields.iter().find(|(id, _)| *id == field);
+        known.map_or(&[], |(_, winners)| winners)
+    }
+
+    /// What is shown in a field, with its keys.
+    #[must_use]
+    pub fn field<'a>(&'a self, field: FieldId, keys: &'a Keys) -> ShownField<'a> {
+        ShownField { winners: self.winners(field), digests: keys.field(field).0 }
     }
 }
 
@@ -83,7 +81,7 @@ pub struct ProfileColumns<'a> {
     records: &'a Records,
     clusters: &'a Clusters,
     survivors: &'a Survivors<'a>,
-    shown: &'a Shown<'a>,
+    shown: &'a Shown,
     states: &'a States,
     groupings: &'a [Groups],
 }
@@ -96,7 +94,7 @@ impl<'a> ProfileColumns<'a> {
         records: &'a Records,
         clusters: &'a Clusters,
         survivors: &'a Survivors<'a>,
-        shown: &'a Shown<'a>,
+        shown: &'a Shown,
         states: &'a States,
         groupings: &'a [Groups],
     ) -> Self {
@@ -160,7 +158,7 @@ impl<'a> ProfileColumns<'a> {
     #[must_use]
     pub fn region(&self, field: FieldId, profile: u32) -> Option<String> {
         let RegionFrom::Of(of) = self.plan.fields[field.0].key.region else { return None };
-        let winner = *self.shown.field(field).winners.get(profile as usize)?;
+        let winner = *self.shown.winners(field).get(profile as usize)?;
         if winner == NOBODY {
             return None;
         }
@@ -198,7 +196,7 @@ impl<'a> ProfileColumns<'a> {
             }
             OutColumn::Field(field) => {
                 let contest = self.survivors.contest(field);
-                let winners: Vec<Record> = match self.shown.field(field).winners {
+                let winners: Vec<Record> = match self.shown.winners(field) {
                     [] => members.each().map(|of| self.survivors.winner(of, &contest)).collect(),
                     known => each().map(|p| known[p]).collect(),
                 };

@@ -111,7 +111,7 @@ pub struct Court<'a> {
     /// Who is suppressed.
     pub suppressed: &'a Suppressed,
     /// What profiles show.
-    pub shown: &'a Shown<'a>,
+    pub shown: &'a Shown,
     /// The records.
     pub records: &'a Records,
     /// The clusters.
@@ -313,7 +313,7 @@ impl Court<'_> {
     #[must_use]
     pub fn audience(&self, export: &Export, verdicts: &Verdicts) -> Audience {
         let contacts: Vec<ShownField<'_>> =
-            export.contacts.iter().map(|field| self.shown.field(*field)).collect();
+            export.contacts.iter().map(|field| self.shown.field(*field, self.keys)).collect();
         let mut left: Vec<DigestSet> = vec![DigestSet::default(); contacts.len()];
         let profiles: Vec<u32> = (0_u32..)
             .zip(&verdicts.of[export.segment.0])

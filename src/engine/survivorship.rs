@@ -31,7 +31,7 @@ pub struct Survivors<'a> {
 pub fn survive<'a>(
     plan: &'a Plan,
     records: &'a Records,
-    keys: &'a Keys,
+    keys: &Keys,
     clusters: &mut Clusters,
 ) -> Survivors<'a> {
     let values = Values::new(plan, records, keys);
@@ -155,6 +155,14 @@ impl Survivors<'_> {
     }
 }
 
+/// Which digests are not 0, of 64 a word, the first in its lowest bit.
+fn bits(digests: &[Digest]) -> Vec<u64> {
+    let word = |digests: &[Digest]| {
+        digests.iter().rev().fold(0, |word, digest| word << 1 | u64::from(*digest != 0))
+    };
+    digests.par_chunks(64).with_min_len(256).map(word).collect()
+}
+
 /// How a policy ranks a record; smaller is better.
 type Rank = u64;
 
@@ -163,12 +171,13 @@ struct Values<'a> {
     records: &'a Records,
     /// By table, then field.
     readers: Vec<Vec<KeyReader<'a>>>,
-    /// The digests of the fields of which there are any: 0 is not usable.
-    digests: Vec<Option<&'a [Digest]>>,
+    /// Of the fields that have keys, which records have one: others are not usable. A bit a record,
+    /// so that nobody holds on to the keys themselves.
+    keyed: Vec<Option<Vec<u64>>>,
 }
 
 impl<'a> Values<'a> {
-    fn new(plan: &'a Plan, records: &'a Records, keys: &'a Keys) -> Self {
+    fn new(plan: &'a Plan, records: &'a Records, keys: &Keys) -> Self {
         let fields = || (0..plan.fields.len()).map(FieldId);
         let readers = records
             .tables
@@ -177,12 +186,13 @@ impl<'a> Values<'a> {
                 fields().map(|field| KeyReader::for_field(plan, &table.fields, field)).collect()
             })
             .collect();
-        Self { records, readers, digests: fields().map(|field| keys.digests(field)).collect() }
+        let keyed = fields().map(|field| keys.digests(field).map(bits)).collect();
+        Self { records, readers, keyed }
     }
 
     fn usable(&self, record: Record, field: FieldId) -> bool {
-        match self.digests[field.0] {
-            Some(digests) => digests[record as usize] != 0,
+        match &self.keyed[field.0] {
+            Some(words) => words[record as usize / 64] >> (record % 64) & 1 == 1,
             None => {
                 let (table, row) = self.records.place(record);
                 let (cells, at) = self.records.cell(record, field);
@@ -201,7 +211,7 @@ impl<'a> Values<'a> {
         match keep {
             Keep::Importance => 0,
             Keep::MostFilled => {
-                let fields = (0..self.digests.len()).map(FieldId);
+                let fields = (0..self.keyed.len()).map(FieldId);
                 Rank::MAX - fields.filter(|field| self.usable(record, *field)).count() as u64
             }
             Keep::MostRecent(field) => {
@@ -221,11 +231,11 @@ impl<'a> Values<'a> {
             .then_with(|| records.place(a).0.cmp(&records.place(b).0))
             .then_with(|| records.compare_ids(b, a))
             .then_with(|| self.compare_values(a, b))
-            .then_with(|| records.compare_cells(a, b, self.digests.len()))
+            .then_with(|| records.compare_cells(a, b, self.keyed.len()))
     }
 
     fn compare_values(&self, a: Record, b: Record) -> Ordering {
-        (0..self.digests.len())
+        (0..self.keyed.len())
             .map(FieldId)
             .map(|field| match (self.usable(a, field), self.usable(b, field)) {
                 (true, true) => {

@@ -33,12 +33,31 @@ pub struct Decision {
 pub struct Decisions {
     /// In the order of what they are about and of points.
     all: Vec<Found>,
+    /// By what they are about, where the decisions of each point start in `all`, up to the last that has
+    /// one; and one more, where they end.
+    starts: Vec<(u16, Vec<usize>)>,
 }
 
 impl Decisions {
     fn new(mut all: Vec<Found>) -> Self {
         all.par_sort_unstable_by_key(|found| (found.about, found.point));
-        Self { all }
+        let mut starts: Vec<(u16, Vec<usize>)> = Vec::new();
+        for (at, found) in all.iter().enumerate() {
+            if starts.last().is_none_or(|(about, _)| *about != found.about) {
+                if let Some((_, before)) = starts.last_mut() {
+                    before.push(at);
+                }
+                starts.push((found.about, Vec::new()));
+            }
+            if let Some((_, points)) = starts.last_mut() {
+                // Points in between have none.
+                points.resize(points.len().max(found.point as usize + 1), at);
+            }
+        }
+        if let Some((_, last)) = starts.last_mut() {
+            last.push(all.len());
+        }
+        Self { all, starts }
     }
 
     /// How many there are.
@@ -48,11 +67,12 @@ impl Decisions {
 
     /// What is decided on a point for a purpose.
     pub fn of(&self, about: About, point: Point, purpose: PurposeId) -> Vec<Decision> {
-        let wanted = (number_of(about), point);
-        let start = self.all.partition_point(|found| (found.about, found.point) < wanted);
-        self.all[start..]
+        let wanted = number_of(about);
+        let starts = self.starts.iter().find(|(about, _)| *about == wanted);
+        let at = point as usize;
+        let range = starts.and_then(|(_, starts)| Some(*starts.get(at)?..*starts.get(at + 1)?));
+        self.all[range.unwrap_or_default()]
             .iter()
-            .take_while(|found| (found.about, found.point) == wanted)
             .filter(|found| usize::from(found.purpose) == purpose.0)
             .map(|found| Decision {
                 table: usize::from(found.table),
@@ -157,8 +177,10 @@ enum Days {
 enum Look {
     /// It reaches nobody.
     Nobody,
-    /// A plain mail address with this hash, and the point that has it.
+    /// A plain mail address with this hash, and a point that has it.
     Plain(u64, Option<Point>),
+    /// The key of this point, and of no looser form: it reaches this point and nobody else.
+    Known(Point),
     /// One must look closer.
     Closer,
 }
@@ -203,6 +225,21 @@ impl<'a> Keyed<'a> {
         for look in &mut looks {
             if let Look::Plain(hash, point) = look {
                 *point = points.by_hash(*hash);
+                if point.is_none() && !points.may_have_form(*hash) {
+                    *look = Look::Nobody;
+                }
+            }
+        }
+        // The keys of those who may be known are fetched together too, and then compared.
+        let known = |(row, look): (usize, &Look)| match look {
+            Look::Plain(hash, Some(point)) if !points.may_have_form(*hash) => Some((row, *point)),
+            _ => None,
+        };
+        let known: Vec<(usize, Point)> = looks.iter().enumerate().filter_map(known).collect();
+        let keys = points.fetch(known.iter().map(|(_, point)| *point));
+        for ((row, point), key) in known.into_iter().zip(keys) {
+            if self.cells.text(row).is_some_and(|text| key.is_plain(self.chain, &text)) {
+                looks[row] = Look::Known(point);
             }
         }
         looks
@@ -212,11 +249,8 @@ impl<'a> Keyed<'a> {
     fn seen(&self, points: &Points, row: usize, look: Look, granted: bool) -> Option<Vec<Point>> {
         match look {
             Look::Nobody => None,
-            Look::Closer => self.reached(points, row, granted),
-            Look::Plain(hash, known) => {
-                let text = self.cells.text(row)?;
-                Some(points.plain_reached(self.chain, &text, hash, known, granted))
-            }
+            Look::Known(point) => Some(vec![point]),
+            Look::Closer | Look::Plain(..) => self.reached(points, row, granted),
         }
     }
 

@@ -21,7 +21,7 @@ mod decisions;
 mod points;
 mod rows;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -117,9 +117,11 @@ pub fn prove(
     tracing::debug!("exports read back");
     let decisions = decisions::decisions(plan, setting, &subjects, sources)?;
     tracing::debug!(decisions = decisions.count(), "decisions read anew");
-    let mut lists: Vec<HashSet<(About, Point)>> = Vec::new();
+    let mut lists: Vec<Vec<(About, Point)>> = Vec::new();
     for list in &plan.consent.suppress {
-        lists.push(decisions::suppressed(plan, list, &subjects, sources)?.into_iter().collect());
+        let mut held = decisions::suppressed(plan, list, &subjects, sources)?;
+        held.sort_unstable();
+        lists.push(held);
     }
     tracing::debug!("suppression read anew");
     let court = Court { plan, setting, decisions: &decisions, lists: &lists };
@@ -173,7 +175,8 @@ struct Court<'a> {
     plan: &'a Plan,
     setting: &'a Setting,
     decisions: &'a Decisions,
-    lists: &'a [HashSet<(About, Point)>],
+    /// What each suppression list holds, ascending.
+    lists: &'a [Vec<(About, Point)>],
 }
 
 impl Court<'_> {
@@ -224,7 +227,7 @@ impl Court<'_> {
             let bound = list.channels.as_ref();
             let binds = bound
                 .is_none_or(|bound| bound.iter().any(|field| segment.channels.contains(field)));
-            if binds && points.iter().any(|point| held.contains(point)) {
+            if binds && points.iter().any(|point| held.binary_search(point).is_ok()) {
                 return Some(Offence::Suppressed);
             }
         }

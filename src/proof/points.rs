@@ -8,6 +8,8 @@ use std::hash::BuildHasher as _;
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use crate::diagnostics::Outcome;
+use crate::engine::cells::Cells;
 use crate::normalize::{Chain, Loose, PLAIN_ROOM, Region};
 
 /// Number of a point.
@@ -57,6 +59,16 @@ impl Points {
     /// Two values of one key may differ in these: then they are two points.
     pub fn add<'f>(&mut self, key: &str, own: bool, forms: impl Iterator<Item = &'f str>) -> Point {
         let hash = self.hash(key);
+        self.add_hashed(key, hash, own, forms)
+    }
+
+    fn add_hashed<'f>(
+        &mut self,
+        key: &str,
+        hash: u64,
+        own: bool,
+        forms: impl Iterator<Item = &'f str>,
+    ) -> Point {
         let forms: Vec<&str> = forms.collect();
         let is_same = |point: &Point| {
             let of_point = self.own_forms.get(point).map_or(&[][..], Vec::as_slice);
@@ -92,6 +104,37 @@ impl Points {
         }
         let Some(loose) = chain.apply_loose(text, region) else { return NONE };
         self.add(&loose.key, loose.own, loose.target.iter().flatten().map(AsRef::as_ref))
+    }
+
+    /// The points of a part's cells, of which those that are no plain mail addresses are looked at by
+    /// `closer`.
+    ///
+    /// # Errors
+    /// Those of `closer`.
+    pub fn add_prepared(
+        &mut self,
+        prepared: &Prepared,
+        points: &mut Vec<Point>,
+        mut closer: impl FnMut(&mut Self, usize) -> Outcome<Point>,
+    ) -> Outcome<()> {
+        let mut start = 0;
+        for (row, cell) in prepared.cells.iter().enumerate() {
+            points.push(match cell {
+                Prepare::Null => NONE,
+                Prepare::Closer => closer(self, row)?,
+                Prepare::Plain { hash, end } => {
+                    let key = &prepared.texts[start..*end];
+                    start = *end;
+                    self.add_hashed(key, *hash, true, std::iter::empty())
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// By which texts are hashed here.
+    pub fn seed(&self) -> u64 {
+        self.seed
     }
 
     fn hash(&self, text: &str) -> u64 {
@@ -155,26 +198,21 @@ impl Points {
         plain(chain, text, &mut room).map(|key| self.hash(key))
     }
 
-    /// Whom a plain mail address reaches that has this hash, and of which `known` is the point by its
-    /// hash.
-    pub fn plain_reached(
-        &self,
-        chain: &Chain,
-        text: &str,
-        hash: u64,
-        known: Option<Point>,
-        granted: bool,
-    ) -> Vec<Point> {
-        let mut room = [0; PLAIN_ROOM];
-        let Some(key) = plain(chain, text, &mut room) else { return Vec::new() };
-        if !granted && holds(&self.form_filter, hash) {
-            return self.denied(key, true, std::iter::empty());
+    /// The keys of some points, fetched so that no load from memory waits for another.
+    pub fn fetch(&self, points: impl Iterator<Item = Point>) -> Vec<Fetched<'_>> {
+        let mut fetched: Vec<Fetched<'_>> = points
+            .map(|point| Fetched { key: text_of(&self.texts, &self.ends, point), first: 0 })
+            .collect();
+        for fetched in &mut fetched {
+            fetched.first = fetched.key.bytes().next().unwrap_or(0);
         }
-        match known {
-            Some(point) if self.is(point, key) => vec![point],
-            Some(_) => self.granted(key),
-            None => Vec::new(),
-        }
+        fetched
+    }
+
+    /// True of whom a denial may reach that looks for a plain mail address of this hash, beside those
+    /// whose key it is.
+    pub fn may_have_form(&self, hash: u64) -> bool {
+        holds(&self.form_filter, hash)
     }
 
     /// Whom a cell of a source reaches: `None` if it has no key.
@@ -199,6 +237,57 @@ impl Points {
         } else {
             self.denied(&key, own, denial.iter().flatten().map(AsRef::as_ref))
         })
+    }
+}
+
+/// The key of a point, of which the beginning is already in the cache.
+pub struct Fetched<'p> {
+    key: &'p str,
+    first: u8,
+}
+
+impl Fetched<'_> {
+    /// True if a plain mail address is this key. No other point has the same then.
+    pub fn is_plain(&self, chain: &Chain, text: &str) -> bool {
+        let mut room = [0; PLAIN_ROOM];
+        plain(chain, text, &mut room)
+            .is_some_and(|key| key.bytes().next() == Some(self.first) && key == self.key)
+    }
+}
+
+/// The cells of a part, made ready for [`Points::add_prepared`] by the thread that decoded them.
+pub struct Prepared {
+    /// The keys of plain mail addresses, behind each other.
+    texts: String,
+    cells: Vec<Prepare>,
+}
+
+/// A cell, made ready.
+#[derive(Clone, Copy)]
+enum Prepare {
+    Null,
+    /// One must look closer.
+    Closer,
+    /// A plain mail address: the hash of its key, and where this ends.
+    Plain {
+        hash: u64,
+        end: usize,
+    },
+}
+
+impl Prepared {
+    /// Of cells, hashed under a seed.
+    pub fn new(chain: &Chain, cells: &Cells, rows: usize, seed: u64) -> Self {
+        let mut texts = String::new();
+        let mut room = [0; PLAIN_ROOM];
+        let mut prepare = |row: usize| {
+            let Some(text) = cells.text(row) else { return Prepare::Null };
+            let Some(key) = plain(chain, &text, &mut room) else { return Prepare::Closer };
+            texts.push_str(key);
+            Prepare::Plain { hash: xxh3_64_with_seed(key.as_bytes(), seed), end: texts.len() }
+        };
+        let cells = (0..rows).map(&mut prepare).collect();
+        Self { texts, cells }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::decisions::record_texts;
-use super::points::{NONE, Point};
+use super::points::{NONE, Point, Prepared};
 use super::{About, Claim, Subjects};
 use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::engine::cells::Cells;
@@ -59,21 +59,28 @@ pub fn read(
     let mut rows = 0;
     let names: Vec<&str> = shown.iter().map(|(_, name)| name.as_str()).collect();
     let source = staged(plan, export, claim, &shown);
-    source::visit(&source, &names, Ok, |part: Loaded| {
-        for ((field, name), (_, points)) in shown.iter().zip(&mut fields) {
+    let seeds: Vec<u64> =
+        shown.iter().map(|(field, _)| subjects.add_to(About::Field(*field)).seed()).collect();
+    let prepare = |part: Loaded| {
+        let columns = shown.iter().zip(&seeds).map(|((field, name), seed)| {
             let cells = Cells::of(&part.column(name)?.series)?;
+            let chain = &plan.fields[field.0].key.chain;
+            let prepared = Prepared::new(chain, &cells, part.rows, *seed);
+            Ok((cells, prepared))
+        });
+        Ok((part.rows, columns.collect::<Outcome<Vec<_>>>()?))
+    };
+    source::visit(&source, &names, prepare, |(part_rows, columns)| {
+        for ((field, points), (cells, prepared)) in fields.iter_mut().zip(columns) {
             let of = subjects.add_to(About::Field(*field));
-            for row in 0..part.rows {
-                let Some(text) = cells.text(row) else {
-                    points.push(NONE);
-                    continue;
-                };
+            of.add_prepared(&prepared, points, |of, row| {
+                let Some(text) = cells.text(row) else { return Ok(NONE) };
                 let text = unguarded(plan, export, claim, (*field, rows + row), &text)?;
                 let region = region(plan, claim, *field, rows + row);
-                points.push(of.add_value(&plan.fields[field.0].key.chain, &text, region));
-            }
+                Ok(of.add_value(&plan.fields[field.0].key.chain, &text, region))
+            })?;
         }
-        rows += part.rows;
+        rows += part_rows;
         Ok(())
     })?;
     if rows != len {

@@ -39,7 +39,7 @@ pub fn states(
     decisions: &mut Decisions,
     clusters: &Clusters,
     (keys, indexes): (&Keys, &Indexes),
-    shown: &Shown<'_>,
+    shown: &Shown,
 ) -> Outcome<States> {
     let mut all =
         States { of: Vec::new(), conflicts: Vec::new(), accounts: Vec::new(), folds: Vec::new() };
@@ -56,7 +56,7 @@ pub fn states(
             folds: &folds,
             person: plan.consent.denial == Denial::Person,
         };
-        let shown = shown.field(purpose.via);
+        let shown = shown.field(purpose.via, keys);
         let judged: Vec<(State, bool)> = (0..clusters.len())
             .into_par_iter()
             .with_min_len(1024)

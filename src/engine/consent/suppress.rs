@@ -174,7 +174,7 @@ impl Suppressed {
         &self,
         plan: &Plan,
         channels: &[FieldId],
-        shown: &Shown<'_>,
+        shown: &Shown,
         clusters: &Clusters,
         keys: &Keys,
     ) -> Vec<bool> {
@@ -193,7 +193,7 @@ impl Suppressed {
             if clusters.tell_apart(plan, channel) {
                 continue;
             }
-            let shown = shown.field(channel);
+            let shown = shown.field(channel, keys);
             let mut shared: DigestSet = (0..)
                 .zip(&direct)
                 .filter(|(_, hit)| **hit)
