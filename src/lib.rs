@@ -22,7 +22,7 @@
 //! | [`proof`] | every staged export against the consent sources, on the texts themselves | diagnostics, normalize, plan, engine's readers |
 //! | [`output`] | formats, staging, publishing, the run record | diagnostics, normalize, plan, engine, proof |
 //! | [`report`] | the terminal summary | plan, engine's account, output's record |
-//! | [`inspect`] | questions about a pipeline or a run: `bench`, `verify` | diagnostics, plan, engine, output, report |
+//! | [`inspect`] | questions about a pipeline or a run: `why`, `bench`, `verify` | diagnostics, plan, engine, proof, output, report |
 //! | [`generate`] | synthetic data for trials | nothing |
 //! | [`cli`] | the commands | all |
 //!
@@ -45,4 +45,4 @@ pub mod spec;
 mod planted;
 mod run;
 
-pub use run::{Failure, Loaded, RunOptions, check_file, load_plan, run_file};
+pub use run::{Failure, Loaded, RunOptions, check_file, load_plan, run_file, why_file};

@@ -1,12 +1,14 @@
 //! The way through, from a file's name to a run record.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Severity, Sink, Style, render_all};
+use crate::diagnostics::{Code, Diagnostic, Faults, Severity, Sink, Style, render_all};
 use crate::engine::source::{catalog, read_pairs};
-use crate::engine::{Memory, Setting, execute};
+use crate::engine::{Memory, Setting, execute, unbroken};
+use crate::inspect::why::{Why, why};
 use crate::output::journal::recover;
 use crate::output::record::previous_rows;
 use crate::output::{Origin, RunRecord, publish};
@@ -191,12 +193,26 @@ pub fn run_file(path: &Path, options: &RunOptions) -> Result<RunRecord, Failure>
     .map_err(|faults| stop(faults, &loaded.text))
 }
 
-/// A panic of the engine is an error like others: nothing is published.
-fn unbroken<T>(run: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_or_else(|_| {
-        Err(Diagnostic::error(Code::EngineFault, "the engine broke off; nothing was published")
-            .help("please report it, with the pipeline file and without the data")
-            .into())
+/// Tells of a customer why he is in a segment or not, as a run would decide it now. Nothing is written.
+///
+/// # Errors
+/// As [`check_file`]; a question that names nothing, and whatever stops a run before it writes.
+pub fn why_file(
+    path: &Path,
+    options: &RunOptions,
+    customer: &str,
+    segment: Option<&str>,
+) -> Result<Why, Failure> {
+    let now = Instant::now();
+    let loaded = check_file(path, options)?;
+    let as_of = loaded.plan.as_of.unwrap_or(AsOf { at: now, replay: false });
+    let memory = Memory::new(options.limit_memory, std::env::temp_dir());
+    let setting = Setting { as_of, now, previous_rows: BTreeMap::new(), memory };
+    why(&loaded.plan, &setting, customer, segment).map_err(|Faults(faults)| {
+        // What the question names is at fault, or what is read is.
+        let of_question = [Code::UnknownField, Code::UnknownSegment];
+        let pipeline_at_fault = faults.iter().all(|fault| of_question.contains(&fault.code));
+        Failure { faults, path: path.to_path_buf(), text: loaded.text, pipeline_at_fault }
     })
 }
 

@@ -16,7 +16,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("proof", &["diagnostics", "normalize", "plan", "engine", "planted"]),
     ("output", &["diagnostics", "normalize", "plan", "engine", "proof", "planted"]),
     ("report", &["plan", "engine", "output"]),
-    ("inspect", &["diagnostics", "plan", "engine", "output", "report"]),
+    ("inspect", &["diagnostics", "plan", "engine", "proof", "output", "report"]),
     ("generate", &[]),
     (
         "cli",
@@ -32,6 +32,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
             "RunOptions",
             "check_file",
             "run_file",
+            "why_file",
         ],
     ),
 ];

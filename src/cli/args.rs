@@ -43,6 +43,26 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Tell of one customer what was read, linked and decided, and why he is in a segment or not.
+    ///
+    /// Prints personal data, of whom you ask for; writes nothing.
+    Why {
+        /// The pipeline file.
+        file: PathBuf,
+        /// Who: a field and its value, such as `email=ann@example.com`; `customer_id` and one; or the
+        /// name of a customer table and an id.
+        #[arg(long, value_name = "FIELD=VALUE")]
+        customer: String,
+        /// Only this segment.
+        #[arg(long, value_name = "NAME")]
+        segment: Option<String>,
+        /// Judge consent as of this date, over the file's.
+        #[arg(long, value_name = "DATE", value_parser = date)]
+        as_of: Option<Instant>,
+        /// Print JSON for machines.
+        #[arg(long)]
+        json: bool,
+    },
     /// Read again the files that a run read and wrote, and say which are not the same any more.
     Verify {
         /// The run record: `run.json`.

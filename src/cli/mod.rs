@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::diagnostics::{Faults, Style, render_all};
 use crate::plan::{AsOf, explain};
-use crate::{Failure, RunOptions, check_file, generate, inspect, report, run_file, spec};
+use crate::{Failure, RunOptions, check_file, generate, inspect, report, run_file, spec, why_file};
 use args::{Args, Command, RunArgs};
 
 /// Done.
@@ -36,6 +36,18 @@ pub fn main() -> ExitCode {
         Command::Run(run) => self::run(run),
         Command::Check { file, json } => check(file, *json),
         Command::Explain { file, json } => explain_plan(file, *json),
+        Command::Why { file, customer, segment, as_of, json } => {
+            let as_of = as_of.map(|at| AsOf { at, replay: false });
+            let options = RunOptions { as_of, ..RunOptions::default() };
+            match why_file(file, &options, customer, segment.as_deref()) {
+                Ok(why) if *json => print_json(&why, DONE),
+                Ok(why) => print(&why.text(), DONE),
+                Err(failure) => {
+                    let code = if failure.pipeline_at_fault { WRONG } else { FAILED };
+                    fail(&failure, *json, code)
+                }
+            }
+        }
         Command::Verify { record, json } => verify(record, *json),
         Command::Schema => print(&(pretty(&spec::schema()) + "\n"), DONE),
         Command::Generate { customers, seed, dir } => generate_data(*customers, *seed, dir),

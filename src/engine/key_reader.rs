@@ -183,6 +183,21 @@ pub fn never(plan: &Plan, records: &Records, field: FieldId) -> HashSet<Digest> 
     if key.never.is_empty() {
         return HashSet::new();
     }
+    let mut digests = HashSet::new();
+    let regions = regions(key, records);
+    for value in &key.never {
+        for region in &regions {
+            if let Some(key) = key.chain.apply(value, *region) {
+                digests.insert(digest(key.as_bytes()));
+            }
+        }
+    }
+    digests
+}
+
+/// No region, and every one that numbers of a key may have.
+#[must_use]
+pub fn regions(key: &Key, records: &Records) -> Vec<Option<Region>> {
     let mut regions: Vec<Option<Region>> = vec![None];
     match &key.region {
         RegionFrom::None => {}
@@ -201,15 +216,7 @@ pub fn never(plan: &Plan, records: &Records, field: FieldId) -> HashSet<Digest> 
             }
         }
     }
-    let mut digests = HashSet::new();
-    for value in &key.never {
-        for region in &regions {
-            if let Some(key) = key.chain.apply(value, *region) {
-                digests.insert(digest(key.as_bytes()));
-            }
-        }
-    }
-    digests
+    regions
 }
 
 /// True if a text is there and begins with a printable ASCII character that is no blank.

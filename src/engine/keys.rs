@@ -125,7 +125,10 @@ impl Keys {
     pub fn new(plan: &Plan, records: &Records) -> Outcome<(Self, Indexes)> {
         let reached = reached(plan);
         for (table, loaded) in plan.tables.iter().zip(&records.tables) {
-            expect_loaded(plan, table, &loaded.fields)?;
+            // Nothing is lost of a table without rows.
+            if loaded.rows > 0 {
+                expect_loaded(plan, table, &loaded.fields)?;
+            }
         }
         let fields = needed(plan).into_iter().map(|field| {
             let gathered = gather_keys(plan, records, field, reached.contains(&field));

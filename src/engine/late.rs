@@ -145,6 +145,13 @@ pub struct Late<'a> {
 }
 
 impl Late<'_> {
+    /// True if what exports ask for was read already, or there is nothing to read late.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        self.fields.is_empty()
+            || self.records.tables.iter().any(|table| table.late[1].get().is_some())
+    }
+
     /// Reads what rules ask for, of the members of all profiles that the gate of some segment lets
     /// through. `exported` says whether [`read_for_exports`](Self::read_for_exports) will come.
     ///

@@ -33,6 +33,7 @@ pub mod source;
 mod survivorship;
 mod tables;
 mod take_in;
+pub mod trace;
 mod tuning;
 
 pub use consent::State;
@@ -228,6 +229,31 @@ pub fn execute<T>(
     setting: &Setting,
     publish: impl FnOnce(Results<'_>) -> Outcome<T>,
 ) -> Outcome<T> {
+    walk(plan, setting, None, publish)?.ok_or_else(|| {
+        Diagnostic::error(Code::EngineFault, "a run ended before it published").into()
+    })
+}
+
+/// What stands when every profile is judged.
+struct Judged<'a> {
+    court: &'a Court<'a>,
+    late: &'a Late<'a>,
+    survivors: &'a Survivors<'a>,
+    verdicts: &'a Verdicts,
+    sources: Vec<SourceRecord>,
+}
+
+/// Looks at what stands when every profile is judged.
+type Look<'l> = &'l mut dyn FnMut(&Judged<'_>) -> Outcome<()>;
+
+/// As [`execute`]; with a `look` as far as the verdicts, which it is given. Nothing is published then,
+/// and nothing returned.
+fn walk<T>(
+    plan: &Plan,
+    setting: &Setting,
+    look: Option<Look<'_>>,
+    publish: impl FnOnce(Results<'_>) -> Outcome<T>,
+) -> Outcome<Option<T>> {
     let mut stages = Stages::new();
     let mut warnings = Vec::new();
     let later = tables::read_later(plan);
@@ -275,6 +301,12 @@ pub fn execute<T>(
     late.read_for_rules(&gated, !setting.as_of.replay)?;
     let verdicts = court.judge(gated, &columns)?;
     setting.memory.check("judging segments")?;
+    if let Some(look) = look {
+        let sources = source_records(plan, &loaded, earlier.as_ref());
+        let (court, late, survivors, verdicts) = (&court, &late, &survivors, &verdicts);
+        look(&Judged { court, late, survivors, verdicts, sources })?;
+        return Ok(None);
+    }
     if !setting.as_of.replay {
         late.read_for_exports(&verdicts.of)?;
     }
@@ -311,7 +343,8 @@ pub fn execute<T>(
     // Rows are made without these; writing and proving has their room.
     drop((verdicts, suppressed, decisions, keys));
     stages.end("profiles");
-    publish(Results { account, tables, exports, sources, stages: stages.done, warnings })
+    let results = Results { account, tables, exports, sources, stages: stages.done, warnings };
+    publish(results).map(Some)
 }
 
 /// The internal tables that the plan asks for.
@@ -508,6 +541,18 @@ fn cluster_sizes(clusters: &Clusters) -> Vec<ClusterSize> {
         .chain(large)
         .map(|(records, clusters)| ClusterSize { records, clusters })
         .collect()
+}
+
+/// A panic of the engine is an error like others: nothing is published.
+///
+/// # Errors
+/// Those of `run`, and a panic.
+pub fn unbroken<T>(run: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        Err(Diagnostic::error(Code::EngineFault, "the engine broke off; nothing was published")
+            .help("please report it, with the pipeline file and without the data")
+            .into())
+    })
 }
 
 /// Runs a lazy frame on the streaming engine.

@@ -201,7 +201,9 @@ impl Court<'_> {
         Ok(Verdicts { of, accounts })
     }
 
-    fn suppressed_through(&self, channels: &[crate::plan::FieldId]) -> Vec<bool> {
+    /// For each profile whether it is suppressed for what goes out through these fields.
+    #[must_use]
+    pub fn suppressed_through(&self, channels: &[crate::plan::FieldId]) -> Vec<bool> {
         self.suppressed.through(self.plan, channels, self.shown, self.clusters, self.keys)
     }
 
@@ -228,47 +230,18 @@ impl Court<'_> {
         first
     }
 
-    /// The rule's value for each of the given profiles; none where it is unknown.
     fn evaluate(
         &self,
         expr: &Expr,
         columns: &ProfileColumns<'_>,
         profiles: &[u32],
     ) -> Outcome<Vec<Option<bool>>> {
-        let fault = |e: PolarsError| engine_fault("evaluating a rule", &e);
-        let (fields, purposes) = expr.names();
-        let wanted: Vec<OutColumn> = fields.into_iter().map(OutColumn::Field).collect();
-        // No field's name holds a control character, so these columns collide with none.
-        let consent_name = |purpose: PurposeId| format!("\u{1}consent {}", purpose.0);
-        let passes: Vec<(String, Vec<bool>)> =
-            purposes.into_iter().map(|p| (consent_name(p), self.passes(p))).collect();
-        let field_name =
-            |field: crate::plan::FieldId| self.plan.column_name(OutColumn::Field(field));
-        let today = i32::try_from(self.as_of.0.div_euclid(DAY)).unwrap_or(i32::MAX);
-        let result = "\u{1}rule";
-        let rule = lower(expr, &field_name, &consent_name, today).alias(result);
-        let piece = |profiles: &[u32]| -> Outcome<Vec<Option<bool>>> {
-            let mut frame = columns.frame(&wanted, profiles, None)?;
-            for (name, passes) in &passes {
-                let passes = profiles.iter().map(|profile| Some(passes[*profile as usize]));
-                let column = BooleanChunked::from_iter_options(name.as_str().into(), passes);
-                frame.with_column(column.into_series().into()).map_err(fault)?;
-            }
-            if frame.width() == 0 {
-                let ones = BooleanChunked::full("\u{1}".into(), true, profiles.len());
-                frame = DataFrame::new(profiles.len(), vec![ones.into_series().into()])
-                    .map_err(fault)?;
-            }
-            let out = frame.lazy().with_column(rule.clone()).collect().map_err(fault)?;
-            let rule = out.column(result).map_err(fault)?.as_materialized_series();
-            Ok(rule.bool().map_err(fault)?.iter().collect())
-        };
-        let pieces: Outcome<Vec<_>> = profiles.par_chunks(Rows::piece_rows()).map(piece).collect();
-        Ok(pieces?.concat())
+        evaluate(self.plan, self.as_of, expr, columns, profiles, |purpose| self.passes(purpose))
     }
 
     /// For each profile whether it would pass a purpose's gate: state, and no suppression.
-    fn passes(&self, purpose: PurposeId) -> Vec<bool> {
+    #[must_use]
+    pub fn passes(&self, purpose: PurposeId) -> Vec<bool> {
         let declared = &self.plan.consent.purposes[purpose.0];
         let model: Model = declared.model;
         let suppressed = self.suppressed_through(&[declared.via]);
@@ -349,4 +322,48 @@ impl Court<'_> {
         };
         Audience { profiles, ids, account }
     }
+}
+
+/// The value of a rule for each of the given profiles; none where it is unknown. `passes` says of a
+/// purpose for each profile whether it would pass its gate.
+///
+/// # Errors
+/// Faults of the engine.
+pub fn evaluate(
+    plan: &Plan,
+    as_of: Instant,
+    expr: &Expr,
+    columns: &ProfileColumns<'_>,
+    profiles: &[u32],
+    passes: impl Fn(PurposeId) -> Vec<bool>,
+) -> Outcome<Vec<Option<bool>>> {
+    let fault = |e: PolarsError| engine_fault("evaluating a rule", &e);
+    let (fields, purposes) = expr.names();
+    let wanted: Vec<OutColumn> = fields.into_iter().map(OutColumn::Field).collect();
+    // No field's name holds a control character, so these columns collide with none.
+    let consent_name = |purpose: PurposeId| format!("\u{1}consent {}", purpose.0);
+    let passes: Vec<(String, Vec<bool>)> =
+        purposes.into_iter().map(|p| (consent_name(p), passes(p))).collect();
+    let field_name = |field: crate::plan::FieldId| plan.column_name(OutColumn::Field(field));
+    let today = i32::try_from(as_of.0.div_euclid(DAY)).unwrap_or(i32::MAX);
+    let result = "\u{1}rule";
+    let rule = lower(expr, &field_name, &consent_name, today).alias(result);
+    let piece = |profiles: &[u32]| -> Outcome<Vec<Option<bool>>> {
+        let mut frame = columns.frame(&wanted, profiles, None)?;
+        for (name, passes) in &passes {
+            let passes = profiles.iter().map(|profile| Some(passes[*profile as usize]));
+            let column = BooleanChunked::from_iter_options(name.as_str().into(), passes);
+            frame.with_column(column.into_series().into()).map_err(fault)?;
+        }
+        if frame.width() == 0 {
+            let ones = BooleanChunked::full("\u{1}".into(), true, profiles.len());
+            frame =
+                DataFrame::new(profiles.len(), vec![ones.into_series().into()]).map_err(fault)?;
+        }
+        let out = frame.lazy().with_column(rule.clone()).collect().map_err(fault)?;
+        let rule = out.column(result).map_err(fault)?.as_materialized_series();
+        Ok(rule.bool().map_err(fault)?.iter().collect())
+    };
+    let pieces: Outcome<Vec<_>> = profiles.par_chunks(Rows::piece_rows()).map(piece).collect();
+    Ok(pieces?.concat())
 }

@@ -77,6 +77,12 @@ impl Word {
     }
 }
 
+/// True if two keys are alike.
+#[must_use]
+pub fn is_alike(one: &str, other: &str, threshold: f64) -> bool {
+    Word::new(one.to_owned()).similarity(&Word::new(other.to_owned()), threshold).is_some()
+}
+
 /// (longer length - distance) / longer length.
 #[expect(clippy::cast_precision_loss, reason = "lengths of texts are far below 2^52")]
 fn similarity(longer: usize, edits: usize) -> f64 {

@@ -7,6 +7,7 @@
 pub mod catalog;
 mod explain;
 pub mod expr;
+mod expr_text;
 mod period;
 
 pub use explain::explain;

@@ -14,8 +14,8 @@ use crate::engine::source::{self, FileRecord, Loaded};
 use crate::engine::{Setting, SourceRecord, loose_id};
 use crate::normalize::{Chain, Region};
 use crate::plan::{
-    AsOf, Conflict, ConsentTable, DAY, Instant, Match, Period, Plan, PurposeId, RegionFrom, Shape,
-    Source, Suppression, TableId,
+    AsOf, Conflict, ConsentTable, DAY, FieldId, Instant, Match, Period, Plan, PurposeId,
+    RegionFrom, Shape, Source, Suppression, TableId,
 };
 
 /// One decision on one point.
@@ -74,13 +74,20 @@ impl Decisions {
         self.all[range.unwrap_or_default()]
             .iter()
             .filter(|found| usize::from(found.purpose) == purpose.0)
-            .map(|found| Decision {
-                table: usize::from(found.table),
-                granted: found.granted,
-                at: found.dated.then_some(found.at),
-            })
+            .map(|found| found.decision())
             .collect()
     }
+}
+
+/// Whether what a row says is a decision that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counts {
+    /// It is.
+    Yes,
+    /// It was made after the date as of which consent is judged.
+    Later,
+    /// Its word is none of the vocabulary.
+    Unrecognized,
 }
 
 /// A decision that reaches a point, as small as it can be: there are as many as customers leave.
@@ -95,12 +102,87 @@ struct Found {
     dated: bool,
 }
 
+impl Found {
+    fn decision(self) -> Decision {
+        let at = self.dated.then_some(self.at);
+        Decision { table: usize::from(self.table), granted: self.granted, at }
+    }
+
+    fn heard(self, row: usize, counts: Counts) -> Heard {
+        let about = match self.about {
+            u16::MAX => About::Record,
+            field => About::Field(FieldId(usize::from(field))),
+        };
+        let purpose = PurposeId(usize::from(self.purpose));
+        Heard { row, about, point: self.point, purpose, decision: self.decision(), counts }
+    }
+}
+
 /// Fields by their numbers, records behind them all.
 fn number_of(about: About) -> u16 {
     match about {
         About::Field(field) => u16::try_from(field.0).unwrap_or(u16::MAX - 1),
         About::Record => u16::MAX,
     }
+}
+
+/// What a row of a consent table says of a point.
+#[derive(Clone, Copy, Debug)]
+pub struct Heard {
+    /// The row, from 0.
+    pub row: usize,
+    /// What it is about.
+    pub about: About,
+    /// The point that it reaches.
+    pub point: Point,
+    /// The purpose.
+    pub purpose: PurposeId,
+    /// The decision; a denial where it is none.
+    pub decision: Decision,
+    /// Whether it counts.
+    pub counts: Counts,
+}
+
+/// All that consent tables say of few points, row by row.
+///
+/// # Errors
+/// As [`decisions`].
+pub fn heard(
+    plan: &Plan,
+    setting: &Setting,
+    points: &Subjects,
+    sources: &[SourceRecord],
+) -> Outcome<Vec<Heard>> {
+    let mut all = Vec::new();
+    for (number, table) in plan.consent.tables.iter().enumerate() {
+        let source = &plan.sources[table.source.0];
+        let columns = columns(plan, table);
+        let wanted: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let part = |part: Loaded| {
+            let reader = Reader::new(plan, (number, table), source, &part)?;
+            let looks = reader.looks(points, part.rows);
+            let mut found = Vec::new();
+            for row in 0..part.rows {
+                reader.row(plan, row, &looks, setting.as_of, points, &mut |said: Found, counts| {
+                    found.push(said.heard(row, counts));
+                });
+            }
+            Ok((part.rows, found))
+        };
+        let mut first = 0;
+        source::visit_again(source, &wanted, before(source, sources), part, |(rows, found)| {
+            all.extend(found.into_iter().map(|heard| Heard { row: first + heard.row, ..heard }));
+            first += rows;
+            Ok(())
+        })?;
+    }
+    Ok(all)
+}
+
+/// The columns of a consent table that are read.
+fn columns(plan: &Plan, table: &ConsentTable) -> Vec<String> {
+    let id = table.customers.map(|table| plan.tables[table.0].id.clone());
+    needed(table).into_iter().chain(id).collect()
 }
 
 /// Reads all consent tables.
@@ -117,23 +199,23 @@ pub fn decisions(
     let mut all = Vec::new();
     for (number, table) in plan.consent.tables.iter().enumerate() {
         let source = &plan.sources[table.source.0];
-        let mut wanted = needed(table);
-        wanted.extend(table.customers.map(|table| plan.tables[table.0].id.clone()));
-        let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+        let columns = columns(plan, table);
+        let wanted: Vec<&str> = columns.iter().map(String::as_str).collect();
         let part = |part: Loaded| {
             let reader = Reader::new(plan, (number, table), source, &part)?;
             let mut found = Vec::new();
-            let look = |(about, keyed): &(About, Keyed<'_>)| {
-                points.get(*about).map_or_else(Vec::new, |of| keyed.looks(of, part.rows))
-            };
-            let looks: Vec<Vec<Look>> = reader.keys.iter().map(look).collect();
+            let looks = reader.looks(points, part.rows);
             let all = points.get(About::Record).is_some() && !reader.records.is_empty();
             for row in 0..part.rows {
                 // Most rows speak of nobody who stands in an export.
                 let speaks =
                     |of: &Vec<Look>| of.get(row).is_some_and(|look| !matches!(look, Look::Nobody));
                 if all || looks.iter().any(speaks) {
-                    reader.row(plan, row, &looks, as_of, points, &mut found);
+                    reader.row(plan, row, &looks, as_of, points, &mut |said: Found, counts| {
+                        if counts == Counts::Yes {
+                            found.push(said);
+                        }
+                    });
                 }
             }
             Ok(found)
@@ -316,6 +398,14 @@ impl<'a> Reader<'a> {
         Ok(Self { number, table, keys, records, values, purpose, at, zone })
     }
 
+    /// For each matched column a first look at all rows.
+    fn looks(&self, points: &Subjects, rows: usize) -> Vec<Vec<Look>> {
+        let look = |(about, keyed): &(About, Keyed<'_>)| {
+            points.get(*about).map_or_else(Vec::new, |of| keyed.looks(of, rows))
+        };
+        self.keys.iter().map(look).collect()
+    }
+
     fn row(
         &self,
         plan: &Plan,
@@ -323,7 +413,7 @@ impl<'a> Reader<'a> {
         looks: &[Vec<Look>],
         as_of: AsOf,
         points: &Subjects,
-        found: &mut Vec<Found>,
+        found: &mut impl FnMut(Found, Counts),
     ) {
         let of_records = points.get(About::Record).filter(|_| !self.records.is_empty());
         for (purpose, cells) in &self.values {
@@ -334,15 +424,17 @@ impl<'a> Reader<'a> {
                 purposes.position(|p| p.name.trim().to_lowercase() == name).map(PurposeId)
             };
             let Some(purpose) = purpose.or_else(named) else { continue };
-            let granted = match cells.text(row).map(|text| read(&text, &self.table.words)) {
-                Some(Reading::Granted) => true,
-                Some(Reading::Denied) => false,
-                _ => continue,
-            };
+            let (granted, mut counts) =
+                match cells.text(row).map(|text| read(&text, &self.table.words)) {
+                    Some(Reading::Granted) => (true, Counts::Yes),
+                    Some(Reading::Denied) => (false, Counts::Yes),
+                    Some(Reading::Unrecognized) => (false, Counts::Unrecognized),
+                    Some(Reading::NoDecision) | None => continue,
+                };
             let (exists, sorts) = self.time(row, granted);
             let is_later = exists.is_some_and(|at| at > as_of.at.0);
-            if is_later && (granted || as_of.replay) {
-                continue;
+            if is_later && (granted || as_of.replay) && counts == Counts::Yes {
+                counts = Counts::Later;
             }
             let small = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
             let said = |about: About, point: Point| Found {
@@ -358,14 +450,16 @@ impl<'a> Reader<'a> {
                 let reached = points
                     .get(*about)
                     .and_then(|of| keyed.seen(of, row, *looks.get(row)?, granted));
-                let reached = reached.into_iter().flatten();
-                found.extend(reached.map(|point| said(*about, point)));
+                for point in reached.into_iter().flatten() {
+                    found(said(*about, point), counts);
+                }
             }
             let Some(of) = of_records else { continue };
             for (table, ids) in &self.records {
                 let Some(id) = ids.text(row).filter(|id| !id.trim().is_empty()) else { continue };
-                let reached = record(of, *table, &id, granted).into_iter();
-                found.extend(reached.map(|point| said(About::Record, point)));
+                for point in record(of, *table, &id, granted) {
+                    found(said(About::Record, point), counts);
+                }
             }
         }
     }
@@ -386,9 +480,15 @@ impl<'a> Reader<'a> {
 }
 
 /// The texts by which records are found: table and id, and the looser reading of the id.
-pub fn record_texts(table: TableId, id: &str) -> (String, String) {
+fn record_texts(table: TableId, id: &str) -> (String, String) {
     let text = |id: &str| format!("{}\u{1}{id}", table.0);
     (text(id), text(loose_id(id)))
+}
+
+/// The point that a record is.
+pub fn add_record(points: &mut Points, table: TableId, id: &str) -> Point {
+    let (key, loose) = record_texts(table, id);
+    points.add(&key, key == loose, std::iter::once(loose.as_str()))
 }
 
 /// The records that a decision on an id reaches.
@@ -401,7 +501,7 @@ fn record(points: &Points, table: TableId, id: &str, granted: bool) -> Vec<Point
     }
 }
 
-/// Which points a suppression list holds.
+/// Which points a suppression list holds, each with the row, from 0.
 ///
 /// # Errors
 /// Faults of its source.
@@ -410,7 +510,7 @@ pub fn suppressed(
     list: &Suppression,
     points: &Subjects,
     sources: &[SourceRecord],
-) -> Outcome<Vec<(About, Point)>> {
+) -> Outcome<Vec<(usize, About, Point)>> {
     let source = &plan.sources[list.source.0];
     let wanted: Vec<String> = list.matches.iter().flat_map(Match::columns).collect();
     let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
@@ -423,7 +523,7 @@ pub fn suppressed(
             {
                 for row in 0..part.rows {
                     let reached = keyed.reached(of, row, false).into_iter().flatten();
-                    found.extend(reached.map(|point| (about, point)));
+                    found.extend(reached.map(|point| (row, about, point)));
                 }
             }
             if let Match::Record { table, column } = matched
@@ -433,15 +533,18 @@ pub fn suppressed(
                 for row in 0..part.rows {
                     if let Some(id) = ids.text(row).filter(|id| !id.trim().is_empty()) {
                         let reached = record(of, *table, &id, false);
-                        found.extend(reached.into_iter().map(|point| (About::Record, point)));
+                        let reached = reached.into_iter();
+                        found.extend(reached.map(|point| (row, About::Record, point)));
                     }
                 }
             }
         }
-        Ok(found)
+        Ok((part.rows, found))
     };
-    source::visit_again(source, &wanted, before(source, sources), part, |found| {
-        all.extend(found);
+    let mut first = 0;
+    source::visit_again(source, &wanted, before(source, sources), part, |(rows, found)| {
+        all.extend(found.into_iter().map(|(row, about, point)| (first + row, about, point)));
+        first += rows;
         Ok(())
     })?;
     Ok(all)

@@ -18,6 +18,7 @@
 //! the customer (`denial: person`) is not proved here.
 
 mod decisions;
+mod hearing;
 mod points;
 mod rows;
 
@@ -31,7 +32,9 @@ use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
 use crate::engine::{ExportTable, Setting, SourceRecord};
 use crate::plan::{Denial, Export, FieldId, Gate, Model, Plan, PurposeId};
 use crate::planted;
-use decisions::{Decisions, Stand, fold};
+pub use decisions::{Counts, Decision, Stand};
+use decisions::{Decisions, fold};
+pub use hearing::{Contact, Hearing, Listed, Said, hear};
 use points::{NONE, Point, Points};
 use rows::RowPoints;
 
@@ -119,7 +122,8 @@ pub fn prove(
     tracing::debug!(decisions = decisions.count(), "decisions read anew");
     let mut lists: Vec<Vec<(About, Point)>> = Vec::new();
     for list in &plan.consent.suppress {
-        let mut held = decisions::suppressed(plan, list, &subjects, sources)?;
+        let held = decisions::suppressed(plan, list, &subjects, sources)?.into_iter();
+        let mut held: Vec<_> = held.map(|(_, about, point)| (about, point)).collect();
         held.sort_unstable();
         lists.push(held);
     }

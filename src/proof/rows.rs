@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::decisions::record_texts;
+use super::decisions::add_record;
 use super::points::{NONE, Point, Prepared};
 use super::{About, Claim, Subjects};
 use crate::diagnostics::{Code, Diagnostic, Outcome};
@@ -136,8 +136,7 @@ fn records(
     let of = subjects.add_to(About::Record);
     for row in 0..len {
         for (table, id) in claim.table.record_ids(row) {
-            let (key, loose) = record_texts(table, &id);
-            records.push(of.add(&key, key == loose, std::iter::once(loose.as_str())));
+            records.push(add_record(of, table, &id));
         }
         ends.push(records.len());
     }

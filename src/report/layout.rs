@@ -9,6 +9,7 @@ pub fn nonzero(parts: &[(&str, u64)]) -> impl Iterator<Item = String> {
     parts.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{what} {}", number(*n)))
 }
 
+/// A title with a blank line before it.
 pub fn heading(text: &mut String, title: &str) {
     let _ = writeln!(text, "\n{title}");
 }

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use crate::engine::account::{Account, SegmentAccount};
 use crate::output::RunRecord;
-pub use layout::{file_line, number, wrap};
-use layout::{heading, line, nonzero, table, tidy, wrap_under, wrap_words};
+pub use layout::{file_line, heading, number, wrap, wrap_words};
+use layout::{line, nonzero, table, tidy, wrap_under};
 
 /// The summary of a run.
 #[must_use]

@@ -196,6 +196,13 @@ impl PurposeFolds {
 }
 
 impl States {
+    /// Of one profile, by purpose.
+    #[must_use]
+    pub fn of_one(states: Vec<State>) -> Self {
+        let of = states.into_iter().map(|state| vec![state]).collect();
+        Self { of, conflicts: Vec::new(), accounts: Vec::new(), folds: Vec::new() }
+    }
+
     /// Which records of a profile hold a grant of a purpose, and which a denial, on themselves or
     /// on one of their contact points.
     #[must_use]

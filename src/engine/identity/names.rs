@@ -49,6 +49,13 @@ pub struct Names {
 }
 
 impl Names {
+    /// Of one cluster.
+    #[must_use]
+    pub fn of_one(anchor: Record) -> Self {
+        let (ids, order) = (OnceLock::new(), OnceLock::new());
+        Self { anchors: vec![anchor], profiles: 1, ids, order }
+    }
+
     /// The `customer_id` of a profile.
     #[must_use]
     pub fn id(&self, plan: &Plan, records: &Records, profile: usize) -> CustomerId {

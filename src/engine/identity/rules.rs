@@ -13,7 +13,7 @@ use crate::engine::keys::{Indexes, Keys};
 use crate::engine::memory::unreadable;
 use crate::engine::partition::{equal, scatter};
 use crate::engine::records::{Record, RecordTable, Records};
-use crate::engine::similar::{Alike, Item, alike};
+use crate::engine::similar::{Alike, Item, alike, is_alike};
 use crate::plan::{FieldId, LinkRule, Plan, TableId};
 
 /// One compared field: its digests, and those that link nobody.
@@ -71,6 +71,19 @@ impl<'a> RuleView<'a> {
     pub fn full(&self, record: Record) -> Digest {
         let full = self.both(record).1;
         if self.blocked.contains(&full) { 0 } else { full }
+    }
+
+    /// True if the rule links these two records directly.
+    pub fn agrees(&self, one: Record, other: Record) -> bool {
+        if self.similar.is_empty() {
+            return self.full(one) != 0 && self.full(one) == self.full(other);
+        }
+        let (block, other_block) = (self.both(one).0, self.both(other).0);
+        let alike = |(field, threshold): (usize, &f64)| {
+            let texts = self.text(field, one).zip(self.text(field, other));
+            texts.is_some_and(|(one, other)| is_alike(&one, &other, *threshold))
+        };
+        block != 0 && block == other_block && self.thresholds.iter().enumerate().all(alike)
     }
 
     /// The digest of what must be equal, and that of all; 0 and 0 if either is missing.

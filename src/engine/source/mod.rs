@@ -9,12 +9,14 @@
 pub mod catalog;
 pub mod ndjson;
 pub mod parquet;
+mod rows;
 mod stretches;
 pub mod text;
 mod typed;
 pub mod values;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -24,6 +26,8 @@ use polars::prelude::*;
 use rayon::prelude::*;
 use serde::Serialize;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+
+pub use rows::{load_rows, load_some};
 
 use super::engine_fault;
 use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Site, Span};
@@ -204,34 +208,6 @@ pub fn load_checked(
     whole(files, parts)
 }
 
-/// As [`load`], those rows alone that `is_wanted` by their number in the source. Of files but
-/// Parquet all rows are in memory at first. A Parquet file is digested if `digest` says so.
-///
-/// # Errors
-/// As [`load`].
-pub fn load_some(
-    source: &Source,
-    wanted: &[&str],
-    is_wanted: impl Fn(usize) -> bool + Sync,
-    digest: bool,
-) -> Outcome<Loaded> {
-    if source.format != Format::Parquet {
-        return load(source, wanted)?.only(is_wanted);
-    }
-    let mut parts = Vec::new();
-    let files = visit_all(
-        source,
-        wanted,
-        digest,
-        |part| Ok(part.only(&is_wanted)?.compact()),
-        |part| {
-            parts.push(part);
-            Ok(())
-        },
-    )?;
-    whole(files, parts)
-}
-
 /// All parts of a source as one.
 ///
 /// # Errors
@@ -295,7 +271,7 @@ pub fn visit<T: Send>(
     make: impl Fn(Loaded) -> Outcome<T> + Sync,
     take: impl FnMut(T) -> Outcome<()>,
 ) -> Outcome<Vec<FileRecord>> {
-    visit_all(source, wanted, true, make, take)
+    visit_all(source, wanted, Asked::ALL, make, take)
 }
 
 /// As [`visit`], of a source that was read before and must be the same still: by size and time.
@@ -309,14 +285,28 @@ pub fn visit_again<T: Send>(
     make: impl Fn(Loaded) -> Outcome<T> + Sync,
     take: impl FnMut(T) -> Outcome<()>,
 ) -> Outcome<()> {
-    let again = visit_all(source, wanted, false, make, take)?;
+    let again = visit_all(source, wanted, Asked { digest: false, ..Asked::ALL }, make, take)?;
     expect_unchanged(source, before, &again)
+}
+
+/// What is asked of a source beside its columns.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    /// The digest of a Parquet file; of others it is made on the way.
+    digest: bool,
+    /// The only rows that matter, by their numbers in the source: of a Parquet file the row groups
+    /// that hold none of them are not read. None: all do.
+    rows: Option<&'a BTreeSet<usize>>,
+}
+
+impl Asked<'_> {
+    const ALL: Self = Self { digest: true, rows: None };
 }
 
 fn visit_all<T: Send>(
     source: &Source,
     wanted: &[&str],
-    digest: bool,
+    asked: Asked<'_>,
     make: impl Fn(Loaded) -> Outcome<T> + Sync,
     mut take: impl FnMut(T) -> Outcome<()>,
 ) -> Outcome<Vec<FileRecord>> {
@@ -326,7 +316,7 @@ fn visit_all<T: Send>(
         let before = files.iter().map(|file| file.rows).sum::<u64>();
         let before = usize::try_from(before).unwrap_or(usize::MAX);
         let make = |part: Loaded| make(Loaded { first: before + part.first, ..part });
-        files.push(visit_file(source, &columns, (file, digest), &make, &mut take)?);
+        files.push(visit_file(source, &columns, (file, before, asked), &make, &mut take)?);
     }
     Ok(files)
 }
@@ -371,7 +361,7 @@ pub fn read_pairs(source: &Source, span: Span) -> Outcome<(TextPairs, Vec<Beside
 fn visit_file<T: Send>(
     source: &Source,
     columns: &[&PlanColumn],
-    (file, digest): (&Path, bool),
+    (file, before, asked): (&Path, usize, Asked<'_>),
     make: &(impl Fn(Loaded) -> Outcome<T> + Sync),
     take: &mut impl FnMut(T) -> Outcome<()>,
 ) -> Outcome<FileRecord> {
@@ -406,10 +396,16 @@ fn visit_file<T: Send>(
         }
         Format::Parquet | Format::Ipc => {
             let (digested, visited) = std::thread::scope(|scope| {
-                let digest = digest.then(|| scope.spawn(|| Digested::open(file)?.finish()));
+                let digest = asked.digest.then(|| scope.spawn(|| Digested::open(file)?.finish()));
                 let visited = if source.format == Format::Parquet {
                     let part = |first, raw| typing.part(first, raw);
-                    parquet::visit(&names(columns), file, part, |visited| settling.settle(visited))
+                    let holds = |first: usize, rows: usize| {
+                        let range = before + first..before + first + rows;
+                        asked.rows.is_none_or(|rows| rows.range(range).next().is_some())
+                    };
+                    let settle = |visited| settling.settle(visited);
+                    let skipped = parquet::visit(&names(columns), file, holds, part, settle);
+                    skipped.map(|skipped| settling.rows += skipped)
                 } else {
                     ipc(columns, file).map(|raw| settling.settle(typing.part(0, raw)))
                 };

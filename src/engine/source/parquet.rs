@@ -12,16 +12,18 @@ use crate::diagnostics::Outcome;
 
 /// Reads the columns of every row group, several groups at once, and gives what `make` makes of
 /// the number of rows before it and of its columns to `take`, in their order. A file without rows
-/// is one group of none.
+/// is one group of none. Groups that are not `asked` for, by their first row and their number of rows,
+/// are not read; how many rows they have is returned.
 ///
 /// # Errors
 /// A file that cannot be read.
 pub fn visit<T: Send>(
     names: &[String],
     file: &Path,
+    asked: impl Fn(usize, usize) -> bool,
     make: impl Fn(usize, Raw) -> T + Sync,
     mut take: impl FnMut(T),
-) -> Outcome<()> {
+) -> Outcome<usize> {
     let open = || File::open(file).map_err(|error| catalog::unreadable(file, &error));
     let fault = |error| damaged(file, error);
     let mut reader = ParquetReader::new(open()?);
@@ -44,7 +46,7 @@ pub fn visit<T: Send>(
     };
     if groups.is_empty() {
         take(read(0, whole)?);
-        return Ok(());
+        return Ok(0);
     }
     let firsts: Vec<usize> = groups
         .iter()
@@ -54,7 +56,8 @@ pub fn visit<T: Send>(
             Some(first)
         })
         .collect();
-    let groups: Vec<_> = firsts.into_iter().zip(groups).collect();
+    let (groups, others): (Vec<_>, Vec<_>) =
+        firsts.into_iter().zip(groups).partition(|(first, group)| asked(*first, group.num_rows()));
     for groups in groups.chunks(parts_at_once()) {
         let made = groups
             .par_iter()
@@ -67,5 +70,5 @@ pub fn visit<T: Send>(
             .collect::<Outcome<Vec<T>>>()?;
         made.into_iter().for_each(&mut take);
     }
-    Ok(())
+    Ok(others.iter().map(|(_, group)| group.num_rows()).sum())
 }

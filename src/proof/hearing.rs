@@ -1,0 +1,138 @@
+//! A hearing: what consent and suppression sources say of a few contact points and records, row by
+//! row, and what it comes to.
+//!
+//! It reads the sources as the proof does and folds as the proof does, so what `optin why` explains is
+//! worked out a second time, apart from the engine.
+
+use std::collections::HashMap;
+
+use super::decisions::{self, Counts, Decision, Heard, Stand, add_record, fold};
+use super::points::{NONE, Point};
+use super::{About, Subjects};
+use crate::diagnostics::Outcome;
+use crate::engine::{Setting, SourceRecord};
+use crate::normalize::Region;
+use crate::plan::{Conflict, FieldId, Plan, PurposeId, TableId};
+
+/// Something that decisions may speak of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Contact {
+    /// A value in a field, and the region in which a number is read.
+    Value(FieldId, String, Option<Region>),
+    /// A record of a table, by its id.
+    Record(TableId, String),
+}
+
+/// What a row of a consent table says.
+#[derive(Clone, Copy, Debug)]
+pub struct Said {
+    /// The consent table.
+    pub table: usize,
+    /// The row in its source, from 0.
+    pub row: usize,
+    /// The purpose.
+    pub purpose: PurposeId,
+    /// The decision; a denial where the word is not known.
+    pub decision: Decision,
+    /// Whether it counts.
+    pub counts: Counts,
+}
+
+/// A row of a suppression list.
+#[derive(Clone, Copy, Debug)]
+pub struct Listed {
+    /// The list.
+    pub list: usize,
+    /// The row in its source, from 0.
+    pub row: usize,
+}
+
+/// What was heard.
+#[derive(Debug)]
+pub struct Hearing<'a> {
+    plan: &'a Plan,
+    setting: &'a Setting,
+    /// For each contact what decisions say of it, in the order of tables and rows.
+    pub said: Vec<Vec<Said>>,
+    /// For each contact where it is listed.
+    pub listed: Vec<Vec<Listed>>,
+}
+
+impl Hearing<'_> {
+    /// The denials on a contact that stand for a purpose: of what is folded together, and comes to a denial,
+    /// the newest and those without a date.
+    #[must_use]
+    pub fn denials(&self, contact: usize, purpose: PurposeId) -> Vec<Said> {
+        let counting = || {
+            let said = self.said[contact].iter();
+            said.filter(|said| said.purpose == purpose && said.counts == Counts::Yes)
+        };
+        let alone = self.plan.consent.conflict == Conflict::Strictest;
+        let mut standing = Vec::new();
+        for said in counting().filter(|said| !said.decision.granted) {
+            let of_set = || counting().filter(|other| !alone || other.table == said.table);
+            let newest = of_set().filter_map(|other| other.decision.at).max();
+            if said.decision.at.is_none() || said.decision.at == newest {
+                standing.push(*said);
+            }
+        }
+        standing
+    }
+
+    /// What the decisions on a contact come to for a purpose.
+    #[must_use]
+    pub fn stand(&self, contact: usize, purpose: PurposeId) -> Stand {
+        let counting = self.said[contact]
+            .iter()
+            .filter(|said| said.purpose == purpose && said.counts == Counts::Yes);
+        let decisions: Vec<Decision> = counting.map(|said| said.decision).collect();
+        let declared = &self.plan.consent.purposes[purpose.0];
+        let (conflict, at) = (self.plan.consent.conflict, self.setting.as_of.at);
+        fold(&decisions, conflict, declared.expires_after, at)
+    }
+}
+
+/// Hears what all sources say of some contacts.
+///
+/// # Errors
+/// Faults of the sources; one that changed since it was read first.
+pub fn hear<'a>(
+    plan: &'a Plan,
+    setting: &'a Setting,
+    sources: &[SourceRecord],
+    contacts: &[Contact],
+) -> Outcome<Hearing<'a>> {
+    let mut subjects = Subjects { of: HashMap::new(), rows: contacts.len() };
+    let points: Vec<(About, Point)> = contacts
+        .iter()
+        .map(|contact| match contact {
+            Contact::Value(field, text, region) => {
+                let about = About::Field(*field);
+                let chain = &plan.fields[field.0].key.chain;
+                (about, subjects.add_to(about).add_value(chain, text, *region))
+            }
+            Contact::Record(table, id) => {
+                (About::Record, add_record(subjects.add_to(About::Record), *table, id))
+            }
+        })
+        .collect();
+    let reaches =
+        |at: usize, about: About, point: Point| points[at] == (about, point) && point != NONE;
+    let mut said = vec![Vec::new(); contacts.len()];
+    for Heard { row, about, point, purpose, decision, counts } in
+        decisions::heard(plan, setting, &subjects, sources)?
+    {
+        for at in (0..contacts.len()).filter(|at| reaches(*at, about, point)) {
+            said[at].push(Said { table: decision.table, row, purpose, decision, counts });
+        }
+    }
+    let mut listed = vec![Vec::new(); contacts.len()];
+    for (number, list) in plan.consent.suppress.iter().enumerate() {
+        for (row, about, point) in decisions::suppressed(plan, list, &subjects, sources)? {
+            for at in (0..contacts.len()).filter(|at| reaches(*at, about, point)) {
+                listed[at].push(Listed { list: number, row });
+            }
+        }
+    }
+    Ok(Hearing { plan, setting, said, listed })
+}
