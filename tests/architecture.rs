@@ -16,7 +16,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("proof", &["diagnostics", "normalize", "plan", "engine", "planted"]),
     ("output", &["diagnostics", "normalize", "plan", "engine", "proof", "planted"]),
     ("report", &["plan", "engine", "output"]),
-    ("inspect", &["diagnostics", "plan", "engine", "proof", "output", "report"]),
+    ("inspect", &["diagnostics", "normalize", "plan", "engine", "proof", "output", "report"]),
     ("generate", &[]),
     (
         "cli",
