@@ -1,5 +1,7 @@
 //! The way through, from a file's name to a run record.
 
+mod root;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +18,7 @@ use crate::plan::catalog::{Listing, Request};
 use crate::plan::{AsOf, Instant, Plan, Previous, hex};
 use crate::resolve::{Aliases, ExtraKind, Found, Overrides, extras, requests, resolve};
 use crate::spec;
+use root::Root;
 
 /// What a caller of [`run_file`] may choose.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +29,8 @@ pub struct RunOptions {
     pub out: Option<PathBuf>,
     /// How many bytes of memory a run may take; without it four fifths of what there is.
     pub limit_memory: Option<u64>,
+    /// Every path of the pipeline must lead below this folder.
+    pub root: Option<PathBuf>,
 }
 
 /// A pipeline that could not be read or run: every fault, and the text their places are in.
@@ -102,21 +107,35 @@ pub fn check_file(path: &Path, options: &RunOptions) -> Result<Loaded, Failure> 
     };
     let mut pipeline = spec::load(&text).map_err(|Faults(faults)| failure(faults, &text))?;
     let mut sink = std::mem::take(&mut pipeline.faults);
+    let root = options.root.as_deref().map(Root::new).transpose();
+    let root = root.map_err(|fault| failure(vec![fault], &text))?;
+    if let Some(root) = root.as_ref().filter(|_| options.out.is_none()) {
+        root.refuse_outputs(&pipeline, &base).into_iter().for_each(|fault| sink.push(fault));
+    }
     let requests = requests(&pipeline, &base, &mut sink);
     let listings = requests
         .into_iter()
         .map(|request| {
             let request = request?;
-            let listing = sink.take(catalog::list(&request).map_err(Faults::from))?;
+            let listing = sink.take(list(&request, root.as_ref()).map_err(Faults::from))?;
             Some((request, listing))
         })
         .collect();
-    let found = find_extras(&pipeline, &base, listings, &mut sink);
+    let found = find_extras(&pipeline, &base, listings, root.as_ref(), &mut sink);
     let overrides = Overrides { as_of: options.as_of, out: options.out.clone() };
     match resolve(&pipeline, &text, &base, found, &overrides, sink) {
         Ok((plan, warnings)) => Ok(Loaded { plan, warnings, text }),
         Err(Faults(faults)) => Err(failure(faults, &text)),
     }
+}
+
+/// The files and columns of a source, if they are where they may be.
+fn list(request: &Request, root: Option<&Root>) -> Result<Listing, Diagnostic> {
+    let refused = root.and_then(|root| root.refuse_source(&request.pattern, request.span));
+    if let Some(fault) = refused {
+        return Err(fault);
+    }
+    catalog::list(request, |files| root.and_then(|root| root.refuse_found(files, request.span)))
 }
 
 /// Looks for the files beside the sources: the identity table of an earlier run, and aliases,
@@ -125,16 +144,20 @@ fn find_extras(
     pipeline: &spec::Pipeline,
     base: &Path,
     listings: Vec<Option<(Request, Listing)>>,
+    root: Option<&Root>,
     sink: &mut Sink,
 ) -> Found {
     let mut found = Found { listings, ..Found::default() };
     for extra in extras(pipeline, base, sink) {
-        let missing = matches!(extra.request.pattern.try_exists(), Ok(false));
+        let request = &extra.request;
+        let refused =
+            root.is_some_and(|root| root.refuse_source(&request.pattern, request.span).is_some());
+        let missing = !refused && matches!(request.pattern.try_exists(), Ok(false));
         if extra.allow_missing && missing {
             found.previous = Some(Previous { source: None });
             continue;
         }
-        let listed = catalog::list(&extra.request).map_err(Faults::from);
+        let listed = list(&extra.request, root).map_err(Faults::from);
         let Some(listing) = sink.take(listed) else { continue };
         let source = extra.source(listing, sink);
         match extra.kind {

@@ -21,4 +21,5 @@ mod overlinking;
 mod planted;
 mod properties;
 mod regressions;
+mod root;
 mod support;

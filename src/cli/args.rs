@@ -14,6 +14,9 @@ pub struct Args {
     /// Say on stderr what is being done (-vv: more); never a customer's data.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+    /// For pipeline files of others: every path in them must lead below this folder.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub root: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,

@@ -32,13 +32,14 @@ pub fn main() -> ExitCode {
         let _ = writeln!(io::stderr(), "internal error at {place}");
     }));
     logging(args.verbose);
+    let options = RunOptions { root: args.root.clone(), ..RunOptions::default() };
     let code = match &args.command {
-        Command::Run(run) => self::run(run),
-        Command::Check { file, json } => check(file, *json),
-        Command::Explain { file, json } => explain_plan(file, *json),
+        Command::Run(run) => self::run(run, options),
+        Command::Check { file, json } => check(file, &options, *json),
+        Command::Explain { file, json } => explain_plan(file, &options, *json),
         Command::Why { file, customer, segment, as_of, json } => {
             let as_of = as_of.map(|at| AsOf { at, replay: false });
-            let options = RunOptions { as_of, ..RunOptions::default() };
+            let options = RunOptions { as_of, ..options };
             match why_file(file, &options, customer, segment.as_deref()) {
                 Ok(why) if *json => print_json(&why, DONE),
                 Ok(why) => print(&why.text(), DONE),
@@ -52,7 +53,7 @@ pub fn main() -> ExitCode {
         Command::Schema => print(&(pretty(&spec::schema()) + "\n"), DONE),
         Command::Generate { customers, seed, dir } => generate_data(*customers, *seed, dir),
         Command::Bench { file, customers, runs, json } => {
-            bench(file.as_deref(), *customers, usize::from(*runs), *json)
+            bench(file.as_deref(), &options, *customers, usize::from(*runs), *json)
         }
     };
     ExitCode::from(code)
@@ -92,7 +93,7 @@ fn logging(verbose: u8) {
         .try_init();
 }
 
-fn run(args: &RunArgs) -> u8 {
+fn run(args: &RunArgs, options: RunOptions) -> u8 {
     if args.limit_memory.is_some() {
         give_memory_back();
     }
@@ -101,7 +102,8 @@ fn run(args: &RunArgs) -> u8 {
         (None, Some(at)) => Some(AsOf { at, replay: true }),
         (None, None) => None,
     };
-    let options = RunOptions { as_of, out: args.out.clone(), limit_memory: args.limit_memory };
+    let (out, limit_memory) = (args.out.clone(), args.limit_memory);
+    let options = RunOptions { as_of, out, limit_memory, ..options };
     match run_file(&args.file, &options) {
         Ok(record) => {
             if args.json {
@@ -129,8 +131,8 @@ fn verify(record: &Path, json: bool) -> u8 {
     }
 }
 
-fn check(file: &Path, json: bool) -> u8 {
-    match check_file(file, &RunOptions::default()) {
+fn check(file: &Path, options: &RunOptions, json: bool) -> u8 {
+    match check_file(file, options) {
         Ok(loaded) => {
             let warnings = loaded.warnings.len();
             if json {
@@ -163,8 +165,8 @@ fn check(file: &Path, json: bool) -> u8 {
     }
 }
 
-fn explain_plan(file: &Path, json: bool) -> u8 {
-    match check_file(file, &RunOptions::default()) {
+fn explain_plan(file: &Path, options: &RunOptions, json: bool) -> u8 {
+    match check_file(file, options) {
         Ok(loaded) if json => print_json(&loaded.plan, DONE),
         Ok(loaded) => print(&explain(&loaded.plan), DONE),
         Err(failure) => fail(&failure, json, WRONG),
@@ -195,7 +197,7 @@ fn generate_data(customers: u64, seed: u64, dir: &Path) -> u8 {
     }
 }
 
-fn bench(file: Option<&Path>, customers: u64, runs: usize, json: bool) -> u8 {
+fn bench(file: Option<&Path>, options: &RunOptions, customers: u64, runs: usize, json: bool) -> u8 {
     let Ok(scratch) = tempfile::tempdir() else {
         let _ = writeln!(io::stderr(), "error: no folder for a while can be made");
         return FAILED;
@@ -212,7 +214,7 @@ fn bench(file: Option<&Path>, customers: u64, runs: usize, json: bool) -> u8 {
             data.join("pipeline.yaml")
         }
     };
-    let loaded = match check_file(&file, &RunOptions::default()) {
+    let loaded = match check_file(&file, options) {
         Ok(loaded) => loaded,
         Err(failure) => return fail(&failure, json, WRONG),
     };

@@ -65,6 +65,8 @@ codes! {
     MissingFile = "missing-file",
     /// A source's file is there but cannot be read.
     UnreadableFile = "unreadable-file",
+    /// A path leads out of the folder that `--root` names.
+    OutsideRoot = "outside-root",
     /// The format cannot be told from the file's name.
     UnknownFormat = "unknown-format",
     /// Files of one source have different columns.

@@ -406,7 +406,8 @@ fn keep(cx: &mut Context<'_>, fields: &[Field], written: &NameOrMap) -> Option<K
         (name @ ("most_recent" | "least_recent"), Some(argument)) => {
             let field = Spanned::<String>::decode(argument, &mut cx.sink)
                 .and_then(|field| cx.field(fields, &field))?;
-            if !matches!(fields[field.0].ty, Type::Date | Type::Datetime | Type::Int) {
+            let untyped = cx.untyped.contains(&fields[field.0].name);
+            if !untyped && !matches!(fields[field.0].ty, Type::Date | Type::Datetime | Type::Int) {
                 cx.sink.push(
                     Diagnostic::error(
                         Code::IdentityFault,

@@ -319,22 +319,7 @@ fn target(cx: &mut Context<'_>, places: &Places<'_>, path: &Spanned<String>) -> 
 
 /// Two outputs may not share a file.
 pub fn check_collisions(cx: &mut Context<'_>, places: &Places<'_>) {
-    let outputs = cx.written.outputs.as_ref();
-    let internal = outputs
-        .map(|o| {
-            [
-                &o.profiles,
-                &o.identity,
-                &o.quarantine,
-                &o.segments,
-                &o.provenance,
-                &o.shared_keys,
-                &o.conflicts,
-            ]
-        })
-        .into_iter()
-        .flatten()
-        .flatten();
+    let internal = cx.written.outputs.iter().flat_map(spec::Outputs::paths);
     let exports = cx.written.exports.iter().flatten().map(|export| &export.path);
     let mut seen: Vec<(PathBuf, Span)> = Vec::new();
     for written in internal.chain(exports) {

@@ -15,10 +15,26 @@ pub use decode::{Decode, Mapping, NameOrMap, OneOrMany};
 pub use identity::{Condition, FieldGroup, PathOrMap, Rule, alias_file};
 pub use model::*;
 
-use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Sink, Span};
+use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Sink, Span, Spanned};
 
 /// Versions of the pipeline file that this program reads.
 const VERSION: u64 = 1;
+
+impl Outputs {
+    /// The paths of all tables that are asked for.
+    pub fn paths(&self) -> impl Iterator<Item = &Spanned<String>> {
+        let all = [
+            &self.profiles,
+            &self.identity,
+            &self.quarantine,
+            &self.segments,
+            &self.provenance,
+            &self.shared_keys,
+            &self.conflicts,
+        ];
+        all.into_iter().flatten()
+    }
+}
 
 /// Reads the text of a pipeline file.
 ///
