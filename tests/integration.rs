@@ -20,6 +20,7 @@ mod overlinking;
 #[cfg(feature = "planted")]
 mod planted;
 mod properties;
+mod properties_of_consent;
 mod regressions;
 mod root;
 mod support;

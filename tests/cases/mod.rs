@@ -198,6 +198,34 @@ impl Case {
         Self::new(yaml, self.as_of, self.exports, sources, self.customers.clone())
     }
 
+    /// The same pipeline with the rows of each source in several files.
+    pub fn in_several_files(&self, seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let mut case = self.clone();
+        case.files.clear();
+        for (source, (path, text)) in self.sources.iter().zip(&self.files) {
+            let name = &source.name;
+            let (before, after) =
+                (format!("\"../data/{name}.csv\""), format!("\"../data/{name}/*.csv\""));
+            if !source.is_declared || !self.yaml.contains(&before) {
+                case.files.push((path.clone(), text.clone()));
+                continue;
+            }
+            case.yaml = case.yaml.replace(&before, &after);
+            let mut rows = source.rows.as_slice();
+            for part in 0..3 {
+                let end = if part == 2 { rows.len() } else { rng.below(rows.len() + 1) };
+                let (here, rest) = rows.split_at(end);
+                rows = rest;
+                let table =
+                    RawTable { columns: self.tables[name].columns.clone(), rows: here.to_vec() };
+                case.files
+                    .push((format!("data/{name}/{part}.csv"), csv::write(&table, &source.look)));
+            }
+        }
+        case
+    }
+
     fn with(&self, sources: Vec<Source>) -> Self {
         let (yaml, customers) = (self.yaml.clone(), self.customers.clone());
         Self::new(yaml, self.as_of, self.exports, sources, customers)
