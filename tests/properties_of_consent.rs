@@ -6,6 +6,7 @@
 //! `differential`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use optin::plan::{AsOf, Instant};
 
@@ -188,20 +189,35 @@ impl Asked {
     }
 }
 
-fn try_all(check: impl Fn(u64) -> Faults) {
+/// Counts what a property was put to the test on, so that it cannot hold for want of anybody to
+/// break it.
+#[derive(Default)]
+struct Seen(AtomicUsize);
+
+impl Seen {
+    fn note(&self, times: usize) {
+        self.0.fetch_add(times, Ordering::Relaxed);
+    }
+}
+
+fn try_all(check: impl Fn(u64, &Seen) -> Faults) {
+    let seen = Seen::default();
     try_seeds(CASES, |seed| {
-        let faults = check(seed);
+        let faults = check(seed, &seen);
         if faults.is_empty() { Ok(()) } else { Err((faults, Vec::new())) }
     });
+    let alone = std::env::var_os("OPTIN_SEED").is_some();
+    assert!(alone || seen.0.into_inner() > 0, "no case puts it to the test");
 }
 
 /// Whoever is in a segment of the stricter run must be in that of the other.
-fn shrinks(purposes: &[Purpose], strict: &Said, free: &Said) -> Faults {
+fn shrinks(purposes: &[Purpose], strict: &Said, free: &Said, seen: &Seen) -> Faults {
     let mut faults = Vec::new();
     for Purpose { name, .. } in purposes {
         let segment = format!("in_{name}");
         let (strict, free) = (strict.members(&segment), free.members(&segment));
         let more: Vec<_> = strict.difference(&free).collect();
+        seen.note(free.difference(&strict).count());
         if !more.is_empty() {
             faults.push(format!("{segment} has gained {more:?}"));
         }
@@ -225,7 +241,7 @@ fn is_mail(field: &str) -> bool {
 
 #[test]
 fn a_withdrawal_only_shrinks_segments() {
-    try_all(|seed| {
+    try_all(|seed, seen| {
         let asked = Asked::new(seed);
         let before = asked.run();
         let mut faults = Vec::new();
@@ -240,7 +256,7 @@ fn a_withdrawal_only_shrinks_segments() {
                  unmatchable: report }}\n"
             );
             let after = asked.with_source("more_denials", text, "tables", &entry).run();
-            faults.extend(shrinks(&asked.purposes(), &after, &before));
+            faults.extend(shrinks(&asked.purposes(), &after, &before, seen));
             let members = after.members(&format!("in_{name}"));
             let kept: Vec<_> = denied.iter().filter(|of| members.contains(of.as_str())).collect();
             if !kept.is_empty() {
@@ -253,7 +269,7 @@ fn a_withdrawal_only_shrinks_segments() {
 
 #[test]
 fn a_suppression_only_shrinks_segments() {
-    try_all(|seed| {
+    try_all(|seed, seen| {
         let asked = Asked::new(seed);
         let before = asked.run();
         let (listed, text) = some(&mut Rng::new(seed), &before, "email");
@@ -263,7 +279,7 @@ fn a_suppression_only_shrinks_segments() {
         let entry =
             "    - { source: more_bounces, match: { email: address }, unmatchable: report }\n";
         let after = asked.with_source("more_bounces", text, "suppress", entry).run();
-        let mut faults = shrinks(&asked.purposes(), &after, &before);
+        let mut faults = shrinks(&asked.purposes(), &after, &before, seen);
         for Purpose { name, .. } in asked.purposes() {
             let suppressed = after.with(&format!("in_{name}"), "suppressed");
             let missed: Vec<_> =
@@ -278,7 +294,7 @@ fn a_suppression_only_shrinks_segments() {
 
 #[test]
 fn without_any_consent_nobody_passes_an_opt_in_gate() {
-    try_all(|seed| {
+    try_all(|seed, seen| {
         let asked = Asked::new(seed).with_model("opt_in");
         let (start, rest) = match asked.head.find("\n  tables:\n") {
             Some(at) => (&asked.head[..=at], &asked.head[at + 1..]),
@@ -291,6 +307,7 @@ fn without_any_consent_nobody_passes_an_opt_in_gate() {
         for Purpose { name, .. } in asked.purposes() {
             let segment = format!("in_{name}");
             let members = said.members(&segment);
+            seen.note(said.with(&segment, "unknown").len());
             if !members.is_empty() {
                 faults.push(format!("{segment} holds {members:?}"));
             }
@@ -306,43 +323,43 @@ fn without_any_consent_nobody_passes_an_opt_in_gate() {
 
 #[test]
 fn whoever_passes_opt_in_passes_opt_out() {
-    try_all(|seed| {
+    try_all(|seed, seen| {
         let asked = Asked::new(seed);
         let (strict, free) = (asked.with_model("opt_in").run(), asked.with_model("opt_out").run());
-        shrinks(&asked.purposes(), &strict, &free)
+        shrinks(&asked.purposes(), &strict, &free, seen)
     });
 }
 
 #[test]
 fn strictest_lets_nobody_pass_whom_latest_does_not() {
-    try_all(|seed| {
+    try_all(|seed, seen| {
         let asked = Asked::new(seed).with_model("opt_in");
         let (strict, free) =
             (asked.set("conflict", "strictest").run(), asked.set("conflict", "latest").run());
-        shrinks(&asked.purposes(), &strict, &free)
+        shrinks(&asked.purposes(), &strict, &free, seen)
     });
 }
 
 #[test]
 fn denials_of_a_person_reach_further_than_those_of_a_contact_point() {
-    try_all(|seed| {
+    try_all(|seed, seen| {
         let asked = Asked::new(seed);
         let (strict, free) =
             (asked.set("denial", "person").run(), asked.set("denial", "contact_point").run());
-        shrinks(&asked.purposes(), &strict, &free)
+        shrinks(&asked.purposes(), &strict, &free, seen)
     });
 }
 
 #[test]
 fn a_grant_that_ends_sooner_lets_fewer_pass() {
-    try_all(|seed| {
+    try_all(|seed, seen| {
         let asked = Asked::new(seed).with_model("opt_in");
         let runs: Vec<Said> = [Some("1 month"), Some("2 years"), None]
             .into_iter()
             .map(|expiry| asked.with_expiry(expiry).run())
             .collect();
-        let mut faults = shrinks(&asked.purposes(), &runs[0], &runs[1]);
-        faults.extend(shrinks(&asked.purposes(), &runs[1], &runs[2]));
+        let mut faults = shrinks(&asked.purposes(), &runs[0], &runs[1], seen);
+        faults.extend(shrinks(&asked.purposes(), &runs[1], &runs[2], seen));
         faults
     });
 }
@@ -353,28 +370,28 @@ fn when_all_is_said_time_only_ends_grants() {
         let at: jiff::Timestamp = text.parse().expect("a time");
         Some(AsOf { at: Instant(at.as_microsecond()), replay: false })
     };
-    try_all(|seed| {
+    try_all(|seed, seen| {
         let asked = Asked::new(seed).with_model("opt_in");
         let soon = asked.run_as_of(day("2060-01-01T00:00:00Z"));
         let late = asked.run_as_of(day("2190-01-01T00:00:00Z"));
-        shrinks(&asked.purposes(), &late, &soon)
+        shrinks(&asked.purposes(), &late, &soon, seen)
     });
 }
 
 #[test]
 fn a_replay_hides_denials_and_so_never_lets_fewer_pass() {
-    try_all(|seed| {
+    try_all(|seed, seen| {
         let asked = Asked::new(seed);
         let at = asked.case.as_of;
         let now = asked.run_as_of(Some(AsOf { at, replay: false }));
         let then = asked.run_as_of(Some(AsOf { at, replay: true }));
-        shrinks(&asked.purposes(), &now, &then)
+        shrinks(&asked.purposes(), &now, &then, seen)
     });
 }
 
 #[test]
 fn a_rule_its_opposite_and_not_knowing_part_all_profiles() {
-    try_all(|seed| {
+    try_all(|seed, seen| {
         let mut asked = Asked::new(seed);
         let rules = asked.rules();
         for (at, rule) in rules.iter().enumerate() {
@@ -393,6 +410,7 @@ fn a_rule_its_opposite_and_not_knowing_part_all_profiles() {
                 ("rule_unknown", "rule_unknown"),
                 ("suppressed", "suppressed"),
             ] {
+                seen.note(said.with(&yes, one).len());
                 if said.with(&yes, one) != said.with(&no, other) {
                     faults.push(format!("{one} of a rule is not {other} of its opposite: {at}"));
                 }
@@ -404,7 +422,7 @@ fn a_rule_its_opposite_and_not_knowing_part_all_profiles() {
 
 #[test]
 fn set_operations_are_those_of_sets() {
-    try_all(|seed| {
+    try_all(|seed, seen| {
         let mut asked = Asked::new(seed);
         let purposes = asked.purposes();
         let rules = asked.rules();
@@ -430,6 +448,7 @@ fn set_operations_are_those_of_sets() {
             // A segment without a gate goes out through any channel, so that more are suppressed.
             let suppressed = said.with(name, "suppressed");
             let meant: BTreeSet<&str> = meant.difference(&suppressed).copied().collect();
+            seen.note(meant.len());
             if said.members(name) != meant {
                 faults.push(format!("{name} is {:?} and not {meant:?}", said.members(name)));
             }
@@ -440,7 +459,7 @@ fn set_operations_are_those_of_sets() {
 
 #[test]
 fn the_order_of_consent_tables_and_lists_changes_nothing() {
-    try_all(|seed| {
+    try_all(|seed, seen| {
         let asked = Asked::new(seed);
         let mut lines: Vec<&str> = asked.head.lines().collect();
         for section in ["  tables:", "  suppress:"] {
@@ -448,6 +467,7 @@ fn the_order_of_consent_tables_and_lists_changes_nothing() {
             let entries = lines[start + 1..].iter().take_while(|line| line.starts_with("    - "));
             let end = start + 1 + entries.count();
             lines[start + 1..end].reverse();
+            seen.note(end - start - 1);
         }
         let turned = asked.with_head(lines.join("\n") + "\n").run();
         let said = asked.run();
@@ -464,7 +484,7 @@ fn the_order_of_consent_tables_and_lists_changes_nothing() {
 
 #[test]
 fn a_source_in_several_files_changes_no_byte() {
-    try_all(|seed| {
+    try_all(|seed, seen| {
         let case = generate(seed);
         let bytes = |case: &Case| {
             let (bytes, _folder) = in_folder(case, |dir, file| {
@@ -473,6 +493,8 @@ fn a_source_in_several_files_changes_no_byte() {
             });
             bytes
         };
-        unequal_files(&bytes(&case), &bytes(&case.in_several_files(seed)))
+        let parts = case.in_several_files(seed);
+        seen.note(parts.files.len() - case.files.len());
+        unequal_files(&bytes(&case), &bytes(&parts))
     });
 }
