@@ -22,3 +22,4 @@ mod planted;
 mod properties;
 mod regressions;
 mod support;
+mod why;
