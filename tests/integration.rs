@@ -24,3 +24,4 @@ mod properties_of_consent;
 mod regressions;
 mod root;
 mod support;
+mod why;

@@ -31,6 +31,11 @@ impl Groups {
     pub fn id(&self, profile: usize) -> &str {
         &self.ids[self.first[profile] as usize]
     }
+
+    /// How many profiles are in the same group.
+    pub fn size(&self, profile: usize) -> usize {
+        self.first.iter().filter(|first| **first == self.first[profile]).count()
+    }
 }
 
 /// Groups the profiles.

@@ -86,7 +86,9 @@ impl<'a> KeyReader<'a> {
         Ok(Some(Self { key: &plan.fields[field.0].key, region, cells }))
     }
 
-    fn region(&self, row: usize) -> Option<Region> {
+    /// The region in which a number is read.
+    #[must_use]
+    pub fn region(&self, row: usize) -> Option<Region> {
         match &self.region {
             RegionFrom::None => None,
             RegionFrom::Fixed(region) => Some(*region),

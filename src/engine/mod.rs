@@ -56,6 +56,7 @@ use crate::plan::{AsOf, FieldId, Instant, OutColumn, Plan, TableId};
 use account::{Account, ClusterSize, CustomerAccount, KeyAccount};
 use cells::Cells;
 use consent::{intake, state, suppress};
+use groupings::Groups;
 use identity::Clusters;
 use keys::Keys;
 use late::Late;
@@ -239,6 +240,7 @@ struct Judged<'a> {
     court: &'a Court<'a>,
     late: &'a Late<'a>,
     survivors: &'a Survivors<'a>,
+    groupings: &'a [Groups],
     verdicts: &'a Verdicts,
     sources: Vec<SourceRecord>,
 }
@@ -304,7 +306,8 @@ fn walk<T>(
     if let Some(look) = look {
         let sources = source_records(plan, &loaded, earlier.as_ref());
         let (court, late, survivors, verdicts) = (&court, &late, &survivors, &verdicts);
-        look(&Judged { court, late, survivors, verdicts, sources })?;
+        let groupings = &groupings;
+        look(&Judged { court, late, survivors, groupings, verdicts, sources })?;
         return Ok(None);
     }
     if !setting.as_of.replay {

@@ -207,6 +207,26 @@ impl Court<'_> {
         self.suppressed.through(self.plan, channels, self.shown, self.clusters, self.keys)
     }
 
+    /// True if a list that binds one of these channels hits somebody else who shows the same contact
+    /// point there as a profile.
+    #[must_use]
+    pub fn suppressed_through_others(
+        &self,
+        channels: &[crate::plan::FieldId],
+        profile: usize,
+    ) -> bool {
+        let Self { plan, clusters, keys, shown, .. } = *self;
+        self.suppressed.through_others(plan, channels, shown, (clusters, keys), profile)
+    }
+
+    /// True if somebody else is denied a purpose by what is decided on himself, and shows the contact
+    /// point that a profile shows.
+    #[must_use]
+    pub fn denied_through_others(&self, purpose: PurposeId, profile: usize) -> bool {
+        let Self { plan, clusters, keys, shown, .. } = *self;
+        self.states.denied_through_others(plan, purpose, shown, (clusters, keys), profile)
+    }
+
     /// The first state, in the order of reasons, by which the gate stops a profile.
     fn stopped_by_gate(&self, segment: &Segment, profile: usize) -> Option<Verdict> {
         let mut first: Option<Verdict> = None;

@@ -107,6 +107,21 @@ pub struct Contest {
     unit: Vec<FieldId>,
 }
 
+/// What decided between the two best records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Won {
+    /// No other has a usable value.
+    Alone,
+    /// The policy.
+    Rank,
+    /// By the policy they are equal: the more important table.
+    Table,
+    /// They are of one table: the greater id.
+    Id,
+    /// They have one id: the smaller values.
+    Values,
+}
+
 impl Survivors<'_> {
     /// How a field is won.
     #[must_use]
@@ -121,13 +136,49 @@ impl Survivors<'_> {
         !self.duplicate.is_empty() && self.duplicate[record as usize]
     }
 
+    /// True if the value of a record is usable.
+    #[must_use]
+    pub fn is_usable(&self, record: Record, field: FieldId) -> bool {
+        self.values.usable(record, field)
+    }
+
+    /// Of a cluster's members those that could win a field, or its group.
+    fn filled<'m>(
+        &'m self,
+        members: &'m [Record],
+        contest: &'m Contest,
+    ) -> impl Iterator<Item = Record> + 'm {
+        members.iter().copied().filter(|record| {
+            contest.unit.iter().any(|field| self.values.usable(*record, *field))
+                && !self.is_duplicate(*record)
+        })
+    }
+
+    /// What decided for the [winner](Self::winner) of a field against the next best; none if no member
+    /// could win.
+    #[must_use]
+    pub fn won(&self, members: &[Record], contest: &Contest) -> Option<Won> {
+        let filled = self.filled(members, contest);
+        let mut ranked: Vec<(Rank, Record)> =
+            filled.map(|record| (self.values.rank(contest.keep, record), record)).collect();
+        ranked.sort_unstable_by(|a, b| self.values.compare(*a, *b));
+        let records = self.values.records;
+        Some(match ranked.as_slice() {
+            [] => return None,
+            [_] => Won::Alone,
+            [(first, _), (next, _), ..] if first != next => Won::Rank,
+            [(_, one), (_, other), ..] if records.place(*one).0 != records.place(*other).0 => {
+                Won::Table
+            }
+            [(_, one), (_, other), ..] if records.id(*one) != records.id(*other) => Won::Id,
+            _ => Won::Values,
+        })
+    }
+
     /// Of a cluster's members the record whose value its profile shows, or [`NOBODY`].
     #[must_use]
     pub fn winner(&self, members: &[Record], contest: &Contest) -> Record {
-        let mut filled = members.iter().copied().filter(|record| {
-            contest.unit.iter().any(|field| self.values.usable(*record, *field))
-                && !self.is_duplicate(*record)
-        });
+        let mut filled = self.filled(members, contest);
         // Members stand in the record order of the profile's own policy.
         let winner = if contest.keep == self.plan.survivorship.keep {
             filled.next()

@@ -5,29 +5,32 @@
 //! again on these few records, by the same code. Who they are, their states and their verdicts are
 //! those of the run.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+mod few;
+mod find;
+mod links;
 
-use super::cells::Cells;
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::consent::state::States;
-use super::digest::digest;
 pub use super::identity::Fate;
-use super::identity::{Clusters, CustomerId, Guards, Names, RuleView};
-use super::ids::{Ids, id_text, loose_id};
-use super::key_reader::{KeyReader, regions};
+use super::identity::{Clusters, CustomerId, Guards, Names};
+use super::ids::Ids;
 use super::keys::{self, Keys};
-use super::late::Layers;
 use super::profile::{ProfileColumns, Shown};
-use super::records::{Record, RecordTable, Records, field_columns};
+use super::records::Record;
 use super::segments::{Verdict, evaluate};
-use super::source::{self, Loaded};
+pub use super::survivorship::Won;
 use super::survivorship::{NOBODY, survive};
-use super::{Judged, Setting, SourceRecord, State, tables, walk};
-use crate::diagnostics::{Code, Diagnostic, Outcome};
+use super::{Judged, Setting, SourceRecord, State, walk};
+use crate::diagnostics::{Faults, Outcome};
 use crate::normalize::Region;
-use crate::plan::{FieldId, Plan, PurposeId, RegionFrom, Segment, SegmentId, TableId};
+use crate::plan::{FieldId, Instant, Plan, PurposeId, Segment, SegmentId, TableId};
+use few::Few;
+use find::Met;
+use links::Linking;
 
-/// So many customers are traced; others that meet the question are counted.
-pub const MOST: usize = 3;
+/// Of so many customers who meet the question it is told which they are; others are counted.
+pub const MOST: usize = 20;
 
 /// Who is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,12 +46,25 @@ pub enum Asked {
 /// What was found.
 #[derive(Debug, Default)]
 pub struct Traces {
-    /// Customers, and records that belong to none; no more than [`MOST`].
-    pub customers: Vec<Trace>,
-    /// How many more there are.
-    pub more: usize,
+    /// The one who meets the question, or the record that belongs to nobody.
+    pub one: Option<Trace>,
+    /// Where several do, which they are, no more than [`MOST`]; none of them is traced.
+    pub several: Vec<Found>,
+    /// How many meet the question.
+    pub count: usize,
     /// What was read.
     pub sources: Vec<SourceRecord>,
+}
+
+/// One of several who were found.
+#[derive(Debug)]
+pub struct Found {
+    /// The `customer_id` of a profile.
+    pub customer_id: Option<CustomerId>,
+    /// What became of the records.
+    pub fate: Fate,
+    /// Table and row of the records that meet the question.
+    pub records: Vec<(TableId, usize)>,
 }
 
 /// One customer.
@@ -58,15 +74,21 @@ pub struct Trace {
     pub fate: Fate,
     /// The `customer_id` of a profile.
     pub customer_id: Option<CustomerId>,
+    /// What there is to say of an earlier run: the ids that the records had in it, without that of the
+    /// customer, and since when the customer has his.
+    pub earlier: Option<(Vec<CustomerId>, Option<Instant>)>,
     /// How many records the cluster has; of one that is set aside only those are traced that meet the
     /// question.
     pub size: usize,
     /// The records, the best by survivorship first, those without an id at the end.
     pub records: Vec<TracedRecord>,
-    /// By field the place in `records` of the one whose value is shown.
-    pub winners: Vec<Option<usize>>,
-    /// By purpose. None if there is no profile, as of all that follows.
-    pub states: Vec<State>,
+    /// By field the place in `records` of the one whose value is shown, and what decided for it.
+    pub winners: Vec<Option<(usize, Won)>>,
+    /// By grouping the id of the group, and how many customers are in it. None if there is no profile,
+    /// as of all that follows.
+    pub groups: Vec<(String, usize)>,
+    /// By purpose.
+    pub states: Vec<TracedState>,
     /// By segment.
     pub segments: Vec<TracedSegment>,
 }
@@ -82,6 +104,8 @@ pub struct TracedRecord {
     pub id: Option<String>,
     /// By field its value as it stands.
     pub values: Vec<Option<String>>,
+    /// By field whether the value is usable.
+    pub usable: Vec<bool>,
     /// By field its key, if it has one.
     pub keys: Vec<Option<String>>,
     /// By field the region in which a number is read.
@@ -110,11 +134,38 @@ pub enum Link {
         with: usize,
     },
     /// By a pair of `always`.
-    Pair,
+    Pair {
+        /// The other record.
+        with: usize,
+    },
+    /// By records that were left out after they had linked it.
+    Through,
     /// Nobody looked: there are too many records.
     Unsaid,
     /// It has no id, or was dropped: it is no part of the customer, but denials of it count.
-    Shadow,
+    Shadow {
+        /// The rule by which it agrees with another record, by its place.
+        by: Option<(usize, usize)>,
+    },
+    /// It is in no profile.
+    Nothing,
+}
+
+impl Link {
+    /// True of what is no part of a customer.
+    #[must_use]
+    pub const fn is_shadow(self) -> bool {
+        matches!(self, Self::Shadow { .. })
+    }
+}
+
+/// How a customer stands to a purpose.
+#[derive(Clone, Copy, Debug)]
+pub struct TracedState {
+    /// The state.
+    pub state: State,
+    /// True if somebody else is denied by himself who shows the same contact point.
+    pub denied_through_others: bool,
 }
 
 /// A condition of a rule.
@@ -124,6 +175,8 @@ pub struct Condition {
     pub text: String,
     /// What it comes to; none if it is unknown.
     pub value: Option<bool>,
+    /// True if it would hold for one who passes the gate and is on no list that binds there.
+    pub holds_behind_gate: bool,
     /// The fields that it names.
     pub fields: BTreeSet<FieldId>,
     /// The purposes that it names.
@@ -137,6 +190,8 @@ pub struct TracedSegment {
     pub verdict: Verdict,
     /// True if a suppression list binds here.
     pub suppressed: bool,
+    /// True if one that binds here hits somebody else who shows the same contact point.
+    pub suppressed_through_others: bool,
     /// The conditions of the rule that must all hold, each with what it comes to.
     pub conditions: Vec<Condition>,
     /// What the whole rule comes to: none without a rule, or if it is unknown.
@@ -151,14 +206,19 @@ pub struct TracedSegment {
 /// Runs a plan as far as the verdicts and traces who is asked for.
 ///
 /// # Errors
-/// As a run; a field whose keys the pipeline does not use.
+/// As a run; a field of a type that nobody is found by.
 pub fn trace(plan: &Plan, setting: &Setting, asked: &Asked) -> Outcome<Traces> {
     let mut traces = Traces::default();
     let mut look = |judged: &Judged<'_>| {
-        let found = find(plan, judged, asked)?;
-        traces.more = found.len().saturating_sub(MOST);
-        for (cluster, records) in found.into_iter().take(MOST) {
-            traces.customers.push(of_cluster(plan, judged, cluster, &records)?);
+        let met = find::find(plan, judged, asked)?;
+        traces.count = met.len();
+        match met.as_slice() {
+            [] => {}
+            [one] => traces.one = Some(of_cluster(plan, judged, one)?),
+            several => {
+                let told = &several[..several.len().min(MOST)];
+                traces.several = find::told_apart(plan, judged, told)?;
+            }
         }
         traces.sources.clone_from(&judged.sources);
         Ok(())
@@ -167,248 +227,27 @@ pub fn trace(plan: &Plan, setting: &Setting, asked: &Asked) -> Outcome<Traces> {
     Ok(traces)
 }
 
-/// The clusters of the records that meet the question, with these; records in no cluster each by itself,
-/// behind them.
-fn find(
-    plan: &Plan,
-    judged: &Judged<'_>,
-    asked: &Asked,
-) -> Outcome<Vec<(Option<usize>, Vec<Record>)>> {
+/// Traces a cluster, or a record that is in none.
+fn of_cluster(plan: &Plan, judged: &Judged<'_>, met: &Met) -> Outcome<Trace> {
     let clusters = judged.court.clusters;
-    let mut found: BTreeMap<usize, Vec<Record>> = BTreeMap::new();
-    let mut alone = Vec::new();
-    for record in matching(plan, judged, asked)? {
-        match clusters.of.get(record as usize).map(|cluster| *cluster as usize) {
-            Some(cluster) if cluster < clusters.len() => {
-                found.entry(cluster).or_default().push(record);
-            }
-            _ => {
-                let of = clusters.shadows.iter().filter(|(_, shadow)| *shadow == record);
-                let of: Vec<usize> = of.map(|(cluster, _)| *cluster as usize).collect();
-                if of.is_empty() {
-                    alone.push((None, vec![record]));
-                }
-                for cluster in of {
-                    found.entry(cluster).or_default().push(record);
-                }
-            }
-        }
+    let first = met.cluster.and_then(|cluster| clusters.members(cluster).first());
+    let fate = first.or(met.records.first()).map_or(Fate::NoId, |record| clusters.fate(*record));
+    if let (Some(cluster), Fate::Profile(_)) = (met.cluster, fate) {
+        return of_profile(plan, judged, cluster);
     }
-    Ok(found.into_iter().map(|(at, of)| (Some(at), of)).chain(alone).collect())
-}
-
-/// The records that meet the question, ascending.
-fn matching(plan: &Plan, judged: &Judged<'_>, asked: &Asked) -> Outcome<Vec<Record>> {
-    let (records, clusters) = (judged.court.records, judged.court.clusters);
-    let number = |start: usize, row: usize| Record::try_from(start + row).unwrap_or(Record::MAX);
-    match asked {
-        Asked::Value(field, value) => {
-            let key = &plan.fields[field.0].key;
-            let Some(digests) = judged.court.keys.digests(*field) else {
-                return Err(unusable(plan, *field));
-            };
-            let wanted: HashSet<_> = regions(key, records)
-                .into_iter()
-                .filter_map(|region| key.chain.apply(value, region))
-                .map(|key| digest(key.as_bytes()))
-                .collect();
-            let all = digests.iter().enumerate();
-            Ok(all
-                .filter(|(_, digest)| wanted.contains(digest))
-                .map(|(record, _)| number(0, record))
-                .collect())
-        }
-        Asked::Record(table, id) => {
-            let of = &records.tables[table.0];
-            let ids = ids(plan, judged, *table)?;
-            let is_it = |row: &usize| {
-                id_text(&ids, *row).is_some_and(|of| of == *id || loose_id(&of) == loose_id(id))
-            };
-            Ok((0..of.rows).filter(is_it).map(|row| number(of.start, row)).collect())
-        }
-        Asked::Customer(id) => {
-            if clusters.earlier.is_some() {
-                let all = clusters.names.ids(plan, records).iter().enumerate();
-                let is_it = all.filter(|(_, of)| *of == id);
-                return Ok(is_it.map(|(cluster, _)| clusters.names.anchors[cluster]).collect());
-            }
-            let mut found = Vec::new();
-            for (at, table) in plan.tables.iter().enumerate() {
-                let of = &records.tables[at];
-                let ids = ids(plan, judged, TableId(at))?;
-                let is_it = |row: &usize| {
-                    let own =
-                        |of: &str| super::identity::customer_id(&table.namespace, of, 1) == *id;
-                    id_text(&ids, *row).is_some_and(|of| own(&of))
-                };
-                found.extend((0..of.rows).filter(is_it).map(|row| number(of.start, row)));
-            }
-            Ok(found)
-        }
-    }
-}
-
-/// Nobody is found by a field whose keys nobody uses.
-fn unusable(plan: &Plan, field: FieldId) -> crate::diagnostics::Faults {
-    let known: Vec<String> =
-        keys::needed(plan).iter().map(|of| plan.fields[of.0].name.clone()).collect();
-    Diagnostic::error(
-        Code::UnknownField,
-        format!(
-            "nobody is found by `{}`: nothing in the pipeline compares it",
-            plan.fields[field.0].name
-        ),
-    )
-    .help(format!(
-        "ask by customer_id, by a customer table's id, or by one of: {}",
-        known.join(", ")
-    ))
-    .into()
-}
-
-/// The ids of a table, read again if they were forgotten.
-fn ids(plan: &Plan, judged: &Judged<'_>, table: TableId) -> Outcome<Cells> {
-    let known = &judged.court.records.tables[table.0].ids;
-    if !matches!(known, Cells::Absent) {
-        return Ok(known.clone());
-    }
-    let of = &plan.tables[table.0];
-    let again = source::load(&plan.sources[of.source.0], &[of.id.as_str()])?;
-    Cells::of(&again.column(&of.id)?.series)
-}
-
-/// Some records with all their columns, as if there were no others.
-struct Few {
-    loaded: Vec<Option<Loaded>>,
-    records: Records,
-    /// For each of them its number among all.
-    all: Vec<Record>,
-}
-
-impl Few {
-    fn read(plan: &Plan, judged: &Judged<'_>, wanted: &[Record]) -> Outcome<Self> {
-        let mut rows: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); plan.tables.len()];
-        for record in wanted {
-            let (table, row) = judged.court.records.place(*record);
-            rows[table.0].insert(row);
-        }
-        let fields: BTreeSet<FieldId> = (0..plan.fields.len()).map(FieldId).collect();
-        let (mut loaded, mut of_tables, mut all) = (Vec::new(), Vec::new(), Vec::new());
-        for (at, (table, rows)) in plan.tables.iter().zip(rows).enumerate() {
-            let start = all.len();
-            let (mut ids, mut cells) = (Cells::Absent, vec![Cells::Absent; plan.fields.len()]);
-            let mut of_table = None;
-            if !rows.is_empty() {
-                let columns = table.mapping.iter().map(|(_, column)| column.as_str());
-                let columns: Vec<&str> = columns.chain([table.id.as_str()]).collect();
-                let source = &plan.sources[table.source.0];
-                let some = source::load_rows(source, &columns, &rows)?;
-                if let Some(before) = &judged.late.loaded[table.source.0] {
-                    before.expect_unchanged(source, &some)?;
-                }
-                ids = Cells::of(&some.column(&table.id)?.series)?;
-                cells = field_columns(plan, table, &some, &fields)?;
-                of_table = Some(some);
-            }
-            let first = judged.court.records.tables[at].start;
-            all.extend(rows.iter().map(|row| Record::try_from(first + row).unwrap_or(Record::MAX)));
-            of_tables.push(RecordTable {
-                start,
-                rows: rows.len(),
-                ids,
-                ascends: false,
-                fields: cells,
-                late: Layers::default(),
-            });
-            loaded.push(of_table);
-        }
-        let records = Records { tables: of_tables, len: all.len() };
-        Ok(Self { loaded, records, all })
-    }
-
-    /// The number here of one of all records.
-    fn here(&self, record: Record) -> Option<Record> {
-        let at = self.all.binary_search(&record).ok()?;
-        Record::try_from(at).ok()
-    }
-
-    /// The value of a field as it stands.
-    fn value(&self, plan: &Plan, record: Record, field: FieldId) -> Option<String> {
-        let (table, row) = self.records.place(record);
-        let mapping = &plan.tables[table.0].mapping;
-        let (_, column) = mapping.iter().find(|(of, _)| *of == field)?;
-        let series = &self.loaded[table.0].as_ref()?.column(column).ok()?.series;
-        let (cells, _) = self.records.cell(record, field);
-        if cells.is_null(row) {
-            return None;
-        }
-        match cells.text(row) {
-            Some(text) => Some(text.into_owned()),
-            None => series.get(row).ok().map(|value| value.to_string()),
-        }
-    }
-
-    fn region(&self, plan: &Plan, record: Record, field: FieldId) -> Option<Region> {
-        match plan.fields[field.0].key.region {
-            RegionFrom::None => None,
-            RegionFrom::Fixed(region) => Some(region),
-            RegionFrom::Of(of) => {
-                let (cells, row) = self.records.cell(record, of);
-                cells.text(row).and_then(|text| Region::parse(&text))
-            }
-        }
-    }
-
-    /// One of the records, without what others say of it.
-    fn record(&self, plan: &Plan, judged: &Judged<'_>, record: Record) -> TracedRecord {
-        let all = self.all[record as usize];
-        let (table, row) = judged.court.records.place(all);
-        let (TableId(at), here) = self.records.place(record);
-        let fields = || (0..plan.fields.len()).map(FieldId);
-        let key = |field| {
-            let cells = &self.records.tables[at].fields;
-            KeyReader::for_field(plan, cells, field).key_text(here)
-        };
-        TracedRecord {
-            table,
-            row,
-            id: self.records.id(record).map(std::borrow::Cow::into_owned),
-            values: fields().map(|field| self.value(plan, record, field)).collect(),
-            keys: fields().map(key).collect(),
-            regions: fields().map(|field| self.region(plan, record, field)).collect(),
-            link: Link::Shadow,
-            duplicate: judged.survivors.is_duplicate(all),
-        }
-    }
-}
-
-/// Traces a cluster, or records that are in none.
-fn of_cluster(
-    plan: &Plan,
-    judged: &Judged<'_>,
-    cluster: Option<usize>,
-    asked: &[Record],
-) -> Outcome<Trace> {
-    let clusters = judged.court.clusters;
-    let fate = match cluster {
-        Some(cluster) => clusters.members(cluster).first().map(|record| clusters.fate(*record)),
-        None => asked.first().map(|record| clusters.fate(*record)),
-    };
-    let fate = fate.unwrap_or(Fate::NoId);
-    let (Some(cluster), Fate::Profile(_)) = (cluster, fate) else {
-        let few = Few::read(plan, judged, asked)?;
-        let all = (0..).zip(&few.all).map(|(record, _)| few.record(plan, judged, record));
-        return Ok(Trace {
-            fate,
-            customer_id: None,
-            size: cluster.map_or(1, |cluster| clusters.members(cluster).len()),
-            records: all.collect(),
-            winners: vec![None; plan.fields.len()],
-            states: Vec::new(),
-            segments: Vec::new(),
-        });
-    };
-    of_profile(plan, judged, cluster)
+    let few = Few::read(plan, judged, &met.records)?;
+    let record = |record| few.record(plan, judged, record, Link::Nothing, None);
+    Ok(Trace {
+        fate,
+        customer_id: None,
+        earlier: None,
+        size: met.cluster.map_or(1, |cluster| clusters.members(cluster).len()),
+        records: (0..).zip(&few.all).map(|(at, _)| record(at)).collect(),
+        winners: vec![None; plan.fields.len()],
+        groups: Vec::new(),
+        states: Vec::new(),
+        segments: Vec::new(),
+    })
 }
 
 fn of_profile(plan: &Plan, judged: &Judged<'_>, profile: usize) -> Outcome<Trace> {
@@ -430,51 +269,105 @@ fn of_profile(plan: &Plan, judged: &Judged<'_>, profile: usize) -> Outcome<Trace
     } else {
         one.names.id(plan, &few.records, 0)
     };
-    let order: Vec<Record> =
-        one.members(0).iter().copied().chain(shadows.iter().filter_map(here)).collect();
+    let shadows: Vec<Record> = shadows.iter().filter_map(here).collect();
+    let linking = Linking::new(plan, court.clusters, &few, &keys);
+    let links = linking.of_members(one.members(0));
+    let of_shadows = shadows.iter().map(|shadow| linking.of_shadow(one.members(0), *shadow));
+    let links = links.into_iter().chain(of_shadows);
+    let order: Vec<Record> = one.members(0).iter().chain(&shadows).copied().collect();
     let place = |record: Record| order.iter().position(|of| *of == record);
-    let mut traced: Vec<TracedRecord> =
-        order.iter().map(|record| few.record(plan, judged, *record)).collect();
-    let links = links(plan, court.clusters, &few, &keys, &one);
-    for (record, link) in traced.iter_mut().zip(links) {
-        record.link = link;
-    }
+    let traced = order.iter().zip(links);
+    let traced =
+        traced.map(|(record, link)| few.record(plan, judged, *record, link, Some(&survivors)));
     let winner = |field| {
-        let winner = survivors.winner(one.members(0), &survivors.contest(field));
-        (winner != NOBODY).then(|| place(winner)).flatten()
+        let contest = survivors.contest(field);
+        let winner = survivors.winner(one.members(0), &contest);
+        let won = survivors.won(one.members(0), &contest)?;
+        (winner != NOBODY).then_some((place(winner)?, won))
     };
     let winners = (0..plan.fields.len()).map(FieldId).map(winner).collect();
     let states: Vec<State> = court.states.of.iter().map(|of| of[profile]).collect();
     let (shown, of_one) = (Shown::new(plan, &one, &survivors), States::of_one(states.clone()));
     let columns = ProfileColumns::new(plan, &few.records, &one, &survivors, &shown, &of_one, &[]);
-    let passes = |purpose: PurposeId| vec![court.passes(purpose)[profile]];
+    let segments = segments(plan, judged, profile, &columns)?;
+    let group = |at: usize| {
+        let groups = &judged.groupings[at];
+        (groups.id(profile).to_owned(), groups.size(profile))
+    };
+    let traced_state = |(at, state): (usize, State)| TracedState {
+        state,
+        denied_through_others: court.denied_through_others(PurposeId(at), profile),
+    };
+    let earlier = |earlier: &super::identity::Earlier| {
+        (earlier.previous[profile].clone(), earlier.since[profile])
+    };
+    Ok(Trace {
+        fate: court.clusters.fate(members[0]),
+        customer_id: Some(customer_id),
+        earlier: court.clusters.earlier.as_ref().map(earlier),
+        size: members.len(),
+        records: traced.collect(),
+        winners,
+        groups: (0..judged.groupings.len()).map(group).collect(),
+        states: states.into_iter().enumerate().map(traced_state).collect(),
+        segments,
+    })
+}
+
+/// How a profile stands to each segment. `columns` are those of its own.
+fn segments(
+    plan: &Plan,
+    judged: &Judged<'_>,
+    profile: usize,
+    columns: &ProfileColumns<'_>,
+) -> Outcome<Vec<TracedSegment>> {
+    let court = judged.court;
+    let rules = plan.segments.iter().flat_map(|segment| &segment.rule);
+    let named: BTreeSet<PurposeId> = rules.flat_map(|rule| rule.expr.names().1).collect();
+    let good: BTreeMap<PurposeId, bool> =
+        named.into_iter().map(|purpose| (purpose, court.passes(purpose)[profile])).collect();
+    let passes = |purpose: PurposeId| good.get(&purpose).copied().unwrap_or(false);
+    let value = |expr, passes: &dyn Fn(PurposeId) -> bool| -> Outcome<Option<bool>> {
+        let passes = |purpose: PurposeId| vec![passes(purpose)];
+        let value = evaluate(plan, court.as_of, expr, columns, &[0], passes)?;
+        Ok(value.first().copied().flatten())
+    };
     let mut segments = Vec::new();
     for (at, segment) in plan.segments.iter().enumerate() {
-        let value = |expr| -> Outcome<Option<bool>> {
-            let value = evaluate(plan, court.as_of, expr, &columns, &[0], passes)?;
-            Ok(value.first().copied().flatten())
+        let suppressed = court.suppressed_through(&segment.channels)[profile];
+        let gate = segment.gate.purposes();
+        let behind = |purpose: PurposeId| gate.contains(&purpose) || passes(purpose);
+        // Who is on no list any more may pass other gates too.
+        let unlisted = |purpose: PurposeId| {
+            let model = plan.consent.purposes[purpose.0].model;
+            behind(purpose) || (suppressed && court.states.of[purpose.0][profile].passes(model))
         };
         let (mut conditions, mut rule) = (Vec::new(), None);
         if let Some(of) = &segment.rule {
             for condition in of.expr.conditions() {
                 let (fields, purposes) = condition.names();
-                let (text, value) = (condition.text(plan), value(condition)?);
-                conditions.push(Condition { text, value, fields, purposes });
+                let holds = |passes| Ok::<_, Faults>(value(condition, passes)? == Some(true));
+                conditions.push(Condition {
+                    text: condition.text(plan),
+                    value: value(condition, &passes)?,
+                    holds_behind_gate: holds(&behind)? && holds(&unlisted)?,
+                    fields,
+                    purposes,
+                });
             }
-            rule = value(&of.expr)?;
+            rule = value(&of.expr, &passes)?;
         }
         segments.push(TracedSegment {
             verdict: judged.verdicts.of[at][profile],
-            suppressed: court.suppressed_through(&segment.channels)[profile],
+            suppressed,
+            suppressed_through_others: court.suppressed_through_others(&segment.channels, profile),
             conditions,
             rule,
             member_of: member_of(judged, segment, profile),
             leaves: leaves(plan, judged, SegmentId(at), profile)?,
         });
     }
-    let (fate, size) = (court.clusters.fate(members[0]), members.len());
-    let customer_id = Some(customer_id);
-    Ok(Trace { fate, customer_id, size, records: traced, winners, states, segments })
+    Ok(segments)
 }
 
 /// Clusters of which there is one.
@@ -498,55 +391,6 @@ fn of_one(few: &Few, members: Vec<Record>, anchor: Record, ids: Ids) -> Clusters
         earlier: None,
     }
 }
-
-/// What links each member: the strongest rule by which it is linked to one that is linked already. Who
-/// no rule reaches is linked by an id, or by a pair.
-fn links(plan: &Plan, clusters: &Clusters, few: &Few, keys: &Keys, one: &Clusters) -> Vec<Link> {
-    let members = one.members(0);
-    let rules: Vec<RuleView<'_>> = plan
-        .identity
-        .rules
-        .iter()
-        .zip(&clusters.blocked)
-        .map(|(rule, blocked)| {
-            let mut view = RuleView::new(plan, &few.records, keys, rule);
-            view.blocked.clone_from(blocked);
-            view
-        })
-        .collect();
-    let mut links: Vec<Option<Link>> = vec![None; members.len()];
-    if let Some(first) = links.first_mut() {
-        *first = Some(Link::First);
-    }
-    if members.len() > MOST_LINKED {
-        return links.into_iter().map(|link| link.unwrap_or(Link::Unsaid)).collect();
-    }
-    let id = |at: usize| one.id_digests.of(members[at]);
-    loop {
-        let mut next = None;
-        for at in (0..members.len()).filter(|at| links[*at].is_none()) {
-            for with in (0..members.len()).filter(|with| links[*with].is_some()) {
-                let rule = rules.iter().position(|rule| rule.agrees(members[at], members[with]));
-                let strength = match rule {
-                    _ if id(at) == id(with) && id(at) != 0 => (0, Link::SameId { with }),
-                    Some(rule) => (rule + 1, Link::Rule { rule, with }),
-                    None => continue,
-                };
-                if next.is_none_or(|(_, (known, _))| strength.0 < known) {
-                    next = Some((at, strength));
-                }
-            }
-        }
-        match next {
-            Some((at, (_, link))) => links[at] = Some(link),
-            None => break,
-        }
-    }
-    links.into_iter().map(|link| link.unwrap_or(Link::Pair)).collect()
-}
-
-/// Of a larger cluster links are not looked for, as this compares pair by pair.
-const MOST_LINKED: usize = 100;
 
 /// Of the segments that a segment is made of, those that a profile is in.
 fn member_of(judged: &Judged<'_>, segment: &Segment, profile: usize) -> Vec<SegmentId> {
@@ -588,15 +432,15 @@ fn leaves(
     Ok(leaves)
 }
 
+/// The fields whose keys the pipeline compares.
+#[must_use]
+pub fn compared_fields(plan: &Plan) -> BTreeSet<FieldId> {
+    keys::needed(plan)
+}
+
 /// The fields of contact points by which decisions and suppressions reach people.
 #[must_use]
 pub fn contact_fields(plan: &Plan) -> BTreeSet<FieldId> {
     let lists = plan.consent.suppress.iter().flat_map(|list| &list.matches);
     keys::contact_fields(plan).into_iter().chain(keys::matched(lists)).collect()
-}
-
-/// The fields by which somebody can be asked for.
-#[must_use]
-pub fn fields(plan: &Plan) -> BTreeSet<FieldId> {
-    keys::needed(plan).intersection(&tables::needed_fields(plan)).copied().collect()
 }

@@ -4,8 +4,12 @@
 //! In comes a pipeline file or a run record; out come figures or words, and nothing is published where
 //! the file says. What is asked here never changes what a run does.
 
+mod asked;
 pub mod bench;
+mod chain;
 mod near_miss;
+mod plainly;
+mod telling;
 pub mod verify;
 pub mod why;
 mod why_text;

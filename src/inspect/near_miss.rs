@@ -1,174 +1,233 @@
 //! What would have to be otherwise for a customer to be in a segment.
+//!
+//! Each answer is complete: if all of it were so, and nothing else changed, the customer would be in.
+//! So denials are lifted here, and what is then left is folded again.
 
-use std::fmt::Write as _;
+use super::chain::{Chain, Counted};
+use super::plainly::plainly;
+use super::why::{ContactName, NearMiss};
+use crate::engine::trace::{Condition, TracedSegment};
+use crate::plan::{Gate, Model, PurposeId, Segment, SegmentId};
+use crate::proof::{Said, Stand};
 
-use super::why::Place;
-use crate::engine::State;
-use crate::engine::trace::{Condition, Trace, TracedSegment};
-use crate::plan::{FieldId, Gate, Plan, PurposeId, Segment, SegmentId, SourceId};
-use crate::proof::{Contact, Hearing, Stand};
-
-/// A customer's chain, as far as it is known.
-pub struct Chain<'a> {
-    /// The plan.
-    pub plan: &'a Plan,
-    /// The customer.
-    pub trace: &'a Trace,
-    /// What decisions may speak of, and whether grants count there.
-    pub contacts: &'a [(bool, Contact)],
-    /// What they say.
-    pub hearing: &'a Hearing<'a>,
-}
-
-/// All that would have to be otherwise, each a half sentence that goes on from `would be in if`. `place`
-/// tells where a row of a source is.
-pub fn near_miss(
-    chain: &Chain<'_>,
-    segment: &Segment,
-    traced: &TracedSegment,
-    place: impl Fn(SourceId, usize) -> Place,
-) -> Vec<String> {
+/// All that would have to be otherwise, each a half sentence that goes on from `would be in if`.
+pub fn near_miss(chain: &Chain<'_>, segment: &Segment, traced: &TracedSegment) -> Vec<NearMiss> {
     let mut all = Vec::new();
     if traced.suppressed {
-        all.extend(suppressed(chain, segment, &place));
+        all.extend(suppressed(chain, segment, traced.suppressed_through_others));
     }
     if let Gate::Purposes(purposes) = &segment.gate {
         for purpose in purposes {
             let model = chain.plan.consent.purposes[purpose.0].model;
-            if !chain.trace.states[purpose.0].passes(model) {
-                all.push(consent(chain, *purpose, &place));
+            if !chain.trace.states[purpose.0].state.passes(model) {
+                all.extend(consent(chain, *purpose));
             }
         }
     }
     for condition in &traced.conditions {
         let (text, values) = (&condition.text, values(chain, condition));
-        match condition.value {
-            Some(true) => {}
-            Some(false) => all.push(format!("`{text}` were true{values}")),
-            None => all.push(format!("`{text}` were true and not unknown{values}")),
-        }
+        let text = match condition.value {
+            // What is asked for above makes it true.
+            _ if condition.holds_behind_gate => continue,
+            Some(true) => format!("`{text}` stayed true"),
+            Some(false) => format!("`{text}` were true{values}"),
+            None => format!("`{text}` were true, not unknown{values}"),
+        };
+        all.push(miss("rule", text));
     }
     all.extend(set_operations(chain, segment, &traced.member_of));
     all
 }
 
-fn suppressed(
-    chain: &Chain<'_>,
-    segment: &Segment,
-    place: &impl Fn(SourceId, usize) -> Place,
-) -> Vec<String> {
-    let mut all = Vec::new();
-    for listed in &chain.hearing.listed {
-        for row in listed {
-            let list = &chain.plan.consent.suppress[row.list];
-            let binds = list
-                .channels
-                .as_ref()
-                .is_none_or(|bound| bound.iter().any(|field| segment.channels.contains(field)));
-            if binds {
-                all.push(format!("{} did not suppress", place(list.source, row.row)));
-            }
+fn miss(needs: &'static str, text: String) -> NearMiss {
+    NearMiss { needs, text, place: None, contacts: Vec::new() }
+}
+
+/// Whom a suppression would have to leave out.
+fn suppressed(chain: &Chain<'_>, segment: &Segment, through_others: bool) -> Vec<NearMiss> {
+    let mut all: Vec<NearMiss> = Vec::new();
+    for listed in chain.hearing.listed.iter().flatten() {
+        let list = &chain.plan.consent.suppress[listed.list];
+        let binds = list
+            .channels
+            .as_ref()
+            .is_none_or(|bound| bound.iter().any(|field| segment.channels.contains(field)));
+        let place = chain.places.place(list.source, listed.row);
+        if binds && !all.iter().any(|known| known.place.as_ref() == Some(&place)) {
+            let text = format!("{place} were not on the list");
+            all.push(NearMiss { place: Some(place), ..miss("not_suppressed", text) });
         }
     }
-    if all.is_empty() {
-        all.push(
-            "no other customer who shows the same contact point were on a suppression list".into(),
-        );
+    if through_others {
+        all.push(miss(
+            "not_suppressed",
+            "no other customer who shows the same contact point were on a list".to_owned(),
+        ));
     }
     all
+}
+
+/// A denial that stands, with the contact points and records that it reaches.
+struct Standing {
+    said: Said,
+    /// True if a grant that follows lifts it; else it must not be there.
+    is_followed: bool,
+    contacts: Vec<usize>,
 }
 
 /// What is missing at the gate of one purpose.
-fn consent(
-    chain: &Chain<'_>,
-    purpose: PurposeId,
-    place: &impl Fn(SourceId, usize) -> Place,
-) -> String {
+fn consent(chain: &Chain<'_>, purpose: PurposeId) -> Vec<NearMiss> {
     let declared = &chain.plan.consent.purposes[purpose.0];
     let via = &chain.plan.fields[declared.via.0].name;
     let name = &declared.name;
-    match chain.trace.states[purpose.0] {
-        State::Granted => String::new(),
-        State::NoContactPoint => format!("some record had a usable {via}"),
-        State::Unknown => format!("{name} were granted for the {via} that the profile shows"),
-        State::Expired => match declared.expires_after {
-            Some(period) => format!("{name} were granted anew: a grant ends after {period}"),
-            None => format!("{name} were granted anew"),
-        },
-        State::Denied => denied(chain, purpose, place),
+    let (mut standing, mut best) = (Vec::new(), Stand::Unknown);
+    for at in 0..chain.contacts.len() {
+        let counted = chain.counted(at, purpose);
+        if counted == Counted::No {
+            continue;
+        }
+        let left = lift(chain, at, purpose, &mut standing);
+        if counted == Counted::All {
+            best = best.max(left);
+        }
+    }
+    let mut all: Vec<NearMiss> =
+        standing.iter().map(|standing| lifted(chain, name, standing)).collect();
+    if chain.trace.states[purpose.0].denied_through_others {
+        let text = format!("no other customer who shows the same {via} had denied {name}");
+        all.push(miss("not_denied", text));
+    }
+    let shown = chain.shown(declared.via);
+    if shown.is_none() {
+        all.push(miss("contact_point", format!("some record had a usable {via}")));
+    }
+    match (best, declared.model, declared.expires_after) {
+        (Stand::Granted, ..) | (Stand::Unknown, Model::OptOut, _) => {}
+        (best, _, period) => {
+            let whom = match shown {
+                Some(value) => format!("{via} {}", plainly(value)),
+                None => "it".to_owned(),
+            };
+            let text = match period {
+                Some(period) if best == Stand::Expired => {
+                    format!("{name} were granted anew for {whom} (a grant ends after {period})")
+                }
+                _ => format!("{name} were granted for {whom}"),
+            };
+            let contacts = shown.map(|value| ContactName {
+                kind: "field",
+                of: via.clone(),
+                value: value.to_owned(),
+            });
+            let contacts = contacts.into_iter().collect();
+            all.push(NearMiss { contacts, ..miss("grant", text) });
+        }
+    }
+    all
+}
+
+/// Lifts all denials that stand on a contact, and gives what is left. Where dates stand a later grant
+/// lifts a denial, unless the denial is as late as the date judged by.
+fn lift(
+    chain: &Chain<'_>,
+    contact: usize,
+    purpose: PurposeId,
+    standing: &mut Vec<Standing>,
+) -> Stand {
+    let hearing = chain.hearing;
+    let mut decisions = hearing.counting(contact, purpose);
+    loop {
+        let stands =
+            |said: &Said| !said.decision.granted && !hearing.is_superseded(said, &decisions);
+        let (denials, mut rest): (Vec<Said>, Vec<Said>) =
+            decisions.iter().copied().partition(stands);
+        if denials.is_empty() {
+            return hearing.fold(&decisions, purpose);
+        }
+        for said in denials {
+            let as_of = chain.as_of.0;
+            let is_followed = said.decision.at.is_some_and(|at| at < as_of);
+            let known = standing.iter_mut().find(|known: &&mut Standing| {
+                (known.said.table, known.said.row) == (said.table, said.row)
+                    && known.is_followed == is_followed
+            });
+            match known {
+                Some(known) => known.contacts.push(contact),
+                None => standing.push(Standing { said, is_followed, contacts: vec![contact] }),
+            }
+            if is_followed {
+                let mut grant = said;
+                grant.decision.granted = true;
+                grant.decision.at = Some(as_of);
+                rest.extend([said, grant]);
+            }
+        }
+        decisions = rest;
     }
 }
 
-/// What would lift the denials of a purpose.
-fn denied(
-    chain: &Chain<'_>,
-    purpose: PurposeId,
-    place: &impl Fn(SourceId, usize) -> Place,
-) -> String {
-    let declared = &chain.plan.consent.purposes[purpose.0];
-    let via = &chain.plan.fields[declared.via.0].name;
-    let own = |at: usize| match &chain.contacts[at] {
-        (shown, Contact::Value(field, ..)) => *shown && *field == declared.via,
-        (shown, Contact::Record(..)) => *shown,
+fn lifted(chain: &Chain<'_>, purpose: &str, standing: &Standing) -> NearMiss {
+    let table = &chain.plan.consent.tables[standing.said.table];
+    let place = chain.places.place(table.source, standing.said.row);
+    let contacts: Vec<ContactName> = standing.contacts.iter().map(|at| chain.named(*at)).collect();
+    let (needs, text) = if standing.is_followed {
+        let whom: Vec<String> = contacts.iter().map(ToString::to_string).collect();
+        let whom = whom.join(" and ");
+        ("later_grant", format!("{place} were followed by a grant of {purpose} for {whom}"))
+    } else {
+        ("not_denied", format!("{place} did not deny {purpose}"))
     };
-    let (mut places, mut granted) = (Vec::new(), false);
-    for at in 0..chain.contacts.len() {
-        match chain.hearing.stand(at, purpose) {
-            Stand::Granted => granted |= own(at),
-            Stand::Denied => {
-                for said in chain.hearing.denials(at, purpose) {
-                    let source = chain.plan.consent.tables[said.table].source;
-                    // Where dates stand a later grant lifts a denial, and is a grant itself.
-                    let dated = said.decision.at.is_some();
-                    granted |= dated && own(at);
-                    let lifted = if dated { "were followed by a grant" } else { "did not deny" };
-                    let line = format!("{} {lifted}", place(source, said.row));
-                    if !places.contains(&line) {
-                        places.push(line);
-                    }
-                }
-            }
-            Stand::Unknown | Stand::Expired => {}
-        }
-    }
-    if places.is_empty() {
-        return format!("no other customer who shows the same {via} had denied {}", declared.name);
-    }
-    let mut all = places.join(" and ");
-    if !granted {
-        let _ =
-            write!(all, " and {} were granted for the {via} that the profile shows", declared.name);
-    }
-    all
+    NearMiss { place: Some(place), contacts, ..miss(needs, text) }
 }
 
 /// The values of the fields that a condition names.
 fn values(chain: &Chain<'_>, condition: &Condition) -> String {
-    let value = |field: &FieldId| {
-        let winner = chain.trace.winners[field.0];
-        let value =
-            winner.and_then(|winner| chain.trace.records[winner].values[field.0].as_deref());
-        format!("{} is {}", chain.plan.fields[field.0].name, value.unwrap_or("empty"))
+    let value = |field: &crate::plan::FieldId| {
+        let value = chain.shown(*field).map_or_else(|| "empty".into(), plainly);
+        format!("{} is {value}", chain.plan.fields[field.0].name)
     };
     let mut named: Vec<String> = condition.fields.iter().map(value).collect();
     named.extend(condition.purposes.iter().map(|purpose| {
-        let state = chain.trace.states[purpose.0].name();
+        let state = chain.trace.states[purpose.0].state.name();
         format!("{} is {state}", chain.plan.consent.purposes[purpose.0].name)
     }));
     if named.is_empty() { String::new() } else { format!(" ({})", named.join(", ")) }
 }
 
-fn set_operations(chain: &Chain<'_>, segment: &Segment, member_of: &[SegmentId]) -> Vec<String> {
+fn set_operations(chain: &Chain<'_>, segment: &Segment, member_of: &[SegmentId]) -> Vec<NearMiss> {
     let name = |id: &SegmentId| format!("`{}`", chain.plan.segments[id.0].name);
     let is_in = |id: &&SegmentId| member_of.contains(id);
     let mut all = Vec::new();
     if !segment.union.is_empty() && !segment.union.iter().any(|id| member_of.contains(id)) {
         let names: Vec<String> = segment.union.iter().map(name).collect();
-        all.push(format!("the customer were in {}", names.join(" or ")));
+        all.push(miss("segment", format!("the customer were in {}", names.join(" or "))));
     }
-    let missing = segment.intersect.iter().filter(|id| !is_in(id));
-    all.extend(missing.map(|id| format!("the customer were in {}", name(id))));
-    let present = segment.except.iter().filter(is_in);
-    all.extend(present.map(|id| format!("the customer were not in {}", name(id))));
+    for id in segment.intersect.iter().filter(|id| !is_in(id)) {
+        all.push(miss("segment", format!("the customer were in {}", name(id))));
+    }
+    for id in segment.except.iter().filter(is_in) {
+        all.push(miss("segment", format!("the customer were not in {}", name(id))));
+    }
+    let enters = |id: &&SegmentId| !is_in(id) && enters_too(chain, segment, **id);
+    for id in segment.except.iter().filter(enters) {
+        all.push(miss("segment", format!("the customer stayed out of {}", name(id))));
+    }
     all
+}
+
+/// True if what lets a customer through the gate of a segment may bring him into another one: nothing
+/// but that gate, or a list, keeps him out there.
+fn enters_too(chain: &Chain<'_>, segment: &Segment, other: SegmentId) -> bool {
+    let (of_other, traced) = (&chain.plan.segments[other.0], &chain.trace.segments[other.0]);
+    let passes = |purpose: &PurposeId| {
+        let model = chain.plan.consent.purposes[purpose.0].model;
+        chain.trace.states[purpose.0].state.passes(model)
+    };
+    let (gate, of_other) = (segment.gate.purposes(), of_other.gate.purposes());
+    let holds = |condition: &Condition| condition.value == Some(true);
+    let is_stopped =
+        traced.suppressed || !of_other.iter().all(passes) || !traced.conditions.iter().all(holds);
+    is_stopped
+        && of_other.iter().all(|purpose| passes(purpose) || gate.contains(purpose))
+        && traced.conditions.iter().all(|of| holds(of) || of.holds_behind_gate)
 }

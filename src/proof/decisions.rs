@@ -114,7 +114,8 @@ impl Found {
             field => About::Field(FieldId(usize::from(field))),
         };
         let purpose = PurposeId(usize::from(self.purpose));
-        Heard { row, about, point: self.point, purpose, decision: self.decision(), counts }
+        let decision = self.decision();
+        Heard { row, about, point: self.point, purpose, decision, day: None, counts }
     }
 }
 
@@ -139,6 +140,8 @@ pub struct Heard {
     pub purpose: PurposeId,
     /// The decision; a denial where it is none.
     pub decision: Decision,
+    /// The day, since 1970-01-01, where the row gives a day alone.
+    pub day: Option<i64>,
     /// Whether it counts.
     pub counts: Counts,
 }
@@ -164,7 +167,8 @@ pub fn heard(
             let mut found = Vec::new();
             for row in 0..part.rows {
                 reader.row(plan, row, &looks, setting.as_of, points, &mut |said: Found, counts| {
-                    found.push(said.heard(row, counts));
+                    let day = reader.day(row);
+                    found.push(Heard { day, ..said.heard(row, counts) });
                 });
             }
             Ok((part.rows, found))
@@ -467,15 +471,22 @@ impl<'a> Reader<'a> {
     /// From when a decision exists, and by when it sorts: a day alone begins when it begins, and a
     /// denial sorts by its end.
     fn time(&self, row: usize, granted: bool) -> (Option<i64>, Option<i64>) {
-        let Some((cells, days)) = &self.at else { return (None, None) };
+        let Some((cells, _)) = &self.at else { return (None, None) };
         let Some(value) = cells.ordinal(row) else { return (None, None) };
-        let day = match days {
-            Days::All => value,
-            Days::Some(flags) if flags[row] => value.div_euclid(DAY),
-            Days::Some(_) | Days::None => return (Some(value), Some(value)),
-        };
+        let Some(day) = self.day(row) else { return (Some(value), Some(value)) };
         let (start, end) = self.zone.day(day);
         (Some(start), Some(if granted { start } else { end }))
+    }
+
+    /// The day, since 1970-01-01, of a row that gives a day alone.
+    fn day(&self, row: usize) -> Option<i64> {
+        let (cells, days) = self.at.as_ref()?;
+        let value = cells.ordinal(row)?;
+        match days {
+            Days::All => Some(value),
+            Days::Some(flags) if flags[row] => Some(value.div_euclid(DAY)),
+            Days::Some(_) | Days::None => None,
+        }
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Said {
     pub purpose: PurposeId,
     /// The decision; a denial where the word is not known.
     pub decision: Decision,
+    /// The day, since 1970-01-01, where the row gives a day alone.
+    pub day: Option<i64>,
     /// Whether it counts.
     pub counts: Counts,
 }
@@ -59,36 +61,44 @@ pub struct Hearing<'a> {
 }
 
 impl Hearing<'_> {
-    /// The denials on a contact that stand for a purpose: of what is folded together, and comes to a denial,
-    /// the newest and those without a date.
+    /// The decisions on a contact that count for a purpose.
     #[must_use]
-    pub fn denials(&self, contact: usize, purpose: PurposeId) -> Vec<Said> {
-        let counting = || {
-            let said = self.said[contact].iter();
-            said.filter(|said| said.purpose == purpose && said.counts == Counts::Yes)
-        };
+    pub fn counting(&self, contact: usize, purpose: PurposeId) -> Vec<Said> {
+        let said = self.said[contact].iter();
+        let counts = |said: &&Said| said.purpose == purpose && said.counts == Counts::Yes;
+        said.filter(counts).copied().collect()
+    }
+
+    /// True if some other decisions on the same contact leave this one without effect: of what is
+    /// folded together the newest dated one counts, at equal times the denial, and a denial without a
+    /// date always.
+    #[must_use]
+    pub fn is_superseded(&self, one: &Said, all: &[Said]) -> bool {
         let alone = self.plan.consent.conflict == Conflict::Strictest;
-        let mut standing = Vec::new();
-        for said in counting().filter(|said| !said.decision.granted) {
-            let of_set = || counting().filter(|other| !alone || other.table == said.table);
-            let newest = of_set().filter_map(|other| other.decision.at).max();
-            if said.decision.at.is_none() || said.decision.at == newest {
-                standing.push(*said);
-            }
+        let of_set = || all.iter().filter(|other| !alone || other.table == one.table);
+        let newest = of_set().filter_map(|other| other.decision.at).max();
+        let Decision { granted, at, .. } = one.decision;
+        if at.is_none() && !granted {
+            return false;
         }
-        standing
+        let denies =
+            |other: &Said| !other.decision.granted && [None, newest].contains(&other.decision.at);
+        at != newest || (granted && of_set().any(denies))
+    }
+
+    /// What decisions on one contact come to for a purpose.
+    #[must_use]
+    pub fn fold(&self, decisions: &[Said], purpose: PurposeId) -> Stand {
+        let decisions: Vec<Decision> = decisions.iter().map(|said| said.decision).collect();
+        let declared = &self.plan.consent.purposes[purpose.0];
+        let (conflict, at) = (self.plan.consent.conflict, self.setting.as_of.at);
+        fold(&decisions, conflict, declared.expires_after, at)
     }
 
     /// What the decisions on a contact come to for a purpose.
     #[must_use]
     pub fn stand(&self, contact: usize, purpose: PurposeId) -> Stand {
-        let counting = self.said[contact]
-            .iter()
-            .filter(|said| said.purpose == purpose && said.counts == Counts::Yes);
-        let decisions: Vec<Decision> = counting.map(|said| said.decision).collect();
-        let declared = &self.plan.consent.purposes[purpose.0];
-        let (conflict, at) = (self.plan.consent.conflict, self.setting.as_of.at);
-        fold(&decisions, conflict, declared.expires_after, at)
+        self.fold(&self.counting(contact, purpose), purpose)
     }
 }
 
@@ -119,11 +129,11 @@ pub fn hear<'a>(
     let reaches =
         |at: usize, about: About, point: Point| points[at] == (about, point) && point != NONE;
     let mut said = vec![Vec::new(); contacts.len()];
-    for Heard { row, about, point, purpose, decision, counts } in
+    for Heard { row, about, point, purpose, decision, day, counts } in
         decisions::heard(plan, setting, &subjects, sources)?
     {
         for at in (0..contacts.len()).filter(|at| reaches(*at, about, point)) {
-            said[at].push(Said { table: decision.table, row, purpose, decision, counts });
+            said[at].push(Said { table: decision.table, row, purpose, decision, day, counts });
         }
     }
     let mut listed = vec![Vec::new(); contacts.len()];

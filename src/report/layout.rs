@@ -89,6 +89,7 @@ pub fn file_line(path: &Path, rows: u64, bytes: u64) -> String {
 }
 
 /// A path as short as it can be said: from the working folder, without `folder/..`.
+#[must_use]
 pub fn tidy(path: &Path) -> String {
     use std::path::Component;
     let mut short = std::path::PathBuf::new();

@@ -226,6 +226,17 @@ impl Case {
         case
     }
 
+    /// The same pipeline with other rows in some sources.
+    pub fn with_rows(&self, rows: &BTreeMap<String, Vec<Vec<Option<String>>>>) -> Self {
+        let mut sources = self.sources.clone();
+        for source in &mut sources {
+            if let Some(rows) = rows.get(&source.name) {
+                source.rows.clone_from(rows);
+            }
+        }
+        self.with(sources)
+    }
+
     fn with(&self, sources: Vec<Source>) -> Self {
         let (yaml, customers) = (self.yaml.clone(), self.customers.clone());
         Self::new(yaml, self.as_of, self.exports, sources, customers)

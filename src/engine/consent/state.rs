@@ -203,6 +203,39 @@ impl States {
         Self { of, conflicts: Vec::new(), accounts: Vec::new(), folds: Vec::new() }
     }
 
+    /// True if a cluster is denied by what is decided on itself, and shows the contact point that this
+    /// profile shows.
+    #[must_use]
+    pub fn denied_through_others(
+        &self,
+        plan: &Plan,
+        purpose: PurposeId,
+        shown: &Shown,
+        (clusters, keys): (&Clusters, &Keys),
+        profile: usize,
+    ) -> bool {
+        let of_purpose = &plan.consent.purposes[purpose.0];
+        let shown = shown.field(of_purpose.via, keys);
+        let key = shown.key(profile);
+        if key == 0 || clusters.tell_apart(plan, of_purpose.via) {
+            return false;
+        }
+        let judge = Judge {
+            purpose: of_purpose,
+            clusters,
+            folds: &self.folds[purpose.0],
+            person: plan.consent.denial == Denial::Person,
+        };
+        let is_denied =
+            |cluster: usize| judge.state(cluster, shown.winners[cluster]).0 == State::Denied;
+        (0..clusters.len())
+            .into_par_iter()
+            .with_min_len(4096)
+            .any(|other| other != profile && shown.key(other) == key && is_denied(other))
+            || aside_keys(of_purpose.via, clusters, keys)
+                .any(|(aside, mut keys)| keys.any(|of| of == key) && is_denied(aside))
+    }
+
     /// Which records of a profile hold a grant of a purpose, and which a denial, on themselves or
     /// on one of their contact points.
     #[must_use]

@@ -167,6 +167,44 @@ fn read(
 }
 
 impl Suppressed {
+    /// For each cluster whether a list that binds one of these fields hits it.
+    fn direct(&self, plan: &Plan, channels: &[FieldId], clusters: usize) -> Vec<bool> {
+        let mut all = vec![false; clusters];
+        for (list, hits) in plan.consent.suppress.iter().zip(&self.hits) {
+            let binds = list
+                .channels
+                .as_ref()
+                .is_none_or(|bound| bound.iter().any(|field| channels.contains(field)));
+            if binds {
+                all.par_iter_mut().zip(hits).for_each(|(all, hit)| *all |= *hit);
+            }
+        }
+        all
+    }
+
+    /// True if a list that binds one of these fields hits another cluster, which shows the contact point
+    /// there that this profile shows.
+    #[must_use]
+    pub fn through_others(
+        &self,
+        plan: &Plan,
+        channels: &[FieldId],
+        shown: &Shown,
+        (clusters, keys): (&Clusters, &Keys),
+        profile: usize,
+    ) -> bool {
+        let direct = self.direct(plan, channels, clusters.len());
+        channels.iter().filter(|channel| !clusters.tell_apart(plan, **channel)).any(|channel| {
+            let shown = shown.field(*channel, keys);
+            let key = shown.key(profile);
+            let shows = |other: usize| other != profile && shown.key(other) == key;
+            key != 0
+                && ((0..direct.len()).any(|other| direct[other] && shows(other))
+                    || aside_keys(*channel, clusters, keys)
+                        .any(|(aside, mut keys)| direct[aside] && keys.any(|of| of == key)))
+        })
+    }
+
     /// For each profile whether it is suppressed for what goes out through these fields: a list
     /// that binds one of them hits it, or hits a profile that shows the same contact point there.
     #[must_use]
@@ -178,16 +216,7 @@ impl Suppressed {
         clusters: &Clusters,
         keys: &Keys,
     ) -> Vec<bool> {
-        let mut all = vec![false; clusters.len()];
-        for (list, hits) in plan.consent.suppress.iter().zip(&self.hits) {
-            let binds = list
-                .channels
-                .as_ref()
-                .is_none_or(|bound| bound.iter().any(|field| channels.contains(field)));
-            if binds {
-                all.par_iter_mut().zip(hits).for_each(|(all, hit)| *all |= *hit);
-            }
-        }
+        let mut all = self.direct(plan, channels, clusters.len());
         let direct = all.clone();
         for &channel in channels {
             if clusters.tell_apart(plan, channel) {
