@@ -1,5 +1,5 @@
-//! The prose is true: tables are those of the registries, examples pass `optin check`, the
-//! reference names every key there is and no other, links lead somewhere.
+//! The prose is true: tables are those of the registries, the reference names every key there is
+//! and no other, links lead somewhere. What pages show is tried by `docs_book`.
 //!
 //! `OPTIN_BLESS=1 cargo test --release docs` writes the generated parts of the reference anew.
 
@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 
 use optin::diagnostics::Code;
 use optin::normalize::{Documented, Example, NORMALIZERS};
-use optin::{RunOptions, check_file, spec};
+use optin::spec;
 use serde_json::Value as Json;
+
+use crate::support::root;
 
 const REFERENCE: &str = "docs/pipeline-reference.md";
 
@@ -29,11 +31,7 @@ const KEYS_BESIDE_THE_SCHEMA: [&str; 9] = [
     "least_recent",
 ];
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn read(path: &str) -> String {
+pub fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
@@ -203,116 +201,62 @@ fn the_reference_documents_no_key_that_is_not_there() {
     assert!(seen > 40, "only {seen} keys were looked at");
 }
 
-// Examples.
+// Blocks.
 
-/// A fenced block of a page: its language, the line it begins on, its text.
-struct Block {
-    language: String,
-    line: usize,
-    text: String,
+/// A fenced block of a page: what stands after its fence, the line it begins on, its text.
+pub struct Block {
+    pub info: String,
+    pub line: usize,
+    pub text: String,
 }
 
-/// The fenced blocks of a page, and its text without them.
-fn blocks(page: &str) -> (Vec<Block>, String) {
+impl Block {
+    pub fn language(&self) -> &str {
+        self.info.split_whitespace().next().unwrap_or_default()
+    }
+
+    /// The value of `name=value` after the language.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.info.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
+    }
+
+    pub fn has(&self, word: &str) -> bool {
+        self.info.split_whitespace().skip(1).any(|found| found == word)
+    }
+}
+
+/// The fenced blocks of a page, and its text without them. A block in a list is indented as its fence.
+pub fn blocks(page: &str) -> (Vec<Block>, String) {
     let mut blocks: Vec<Block> = Vec::new();
     let mut rest = String::new();
-    let mut inside = false;
+    let mut inside = None;
     for (at, line) in page.lines().enumerate() {
-        if let Some(language) = line.strip_prefix("```") {
-            inside = !inside;
-            if inside {
-                let language = language.trim().to_owned();
-                blocks.push(Block { language, line: at + 1, text: String::new() });
-            }
-        } else if inside {
+        if let Some(info) = line.trim_start().strip_prefix("```") {
+            inside = match inside {
+                None => {
+                    let info = info.trim().to_owned();
+                    blocks.push(Block { info, line: at + 1, text: String::new() });
+                    Some(line.len() - line.trim_start().len())
+                }
+                Some(_) => None,
+            };
+        } else if let Some(indent) = inside {
             let block = blocks.last_mut().expect("a block was begun");
-            block.text.push_str(line);
+            let blanks = line.len() - line.trim_start().len();
+            block.text.push_str(&line[indent.min(blanks)..]);
             block.text.push('\n');
         } else {
             rest.push_str(line);
             rest.push('\n');
         }
     }
-    assert!(!inside, "a block is never closed");
+    assert!(inside.is_none(), "a block is never closed");
     (blocks, rest)
-}
-
-fn yaml_blocks(page: &str) -> Vec<Block> {
-    let (blocks, _) = blocks(&read(page));
-    blocks.into_iter().filter(|block| block.language == "yaml").collect()
-}
-
-fn is_whole(text: &str) -> bool {
-    let first = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#'));
-    first == Some("version: 1")
-}
-
-/// Pages whose examples are looked at.
-const PAGES: [&str; 3] = ["README.md", REFERENCE, "docs/identity.md"];
-
-/// A folder beside `data/`, as `pipelines/` is one.
-#[test]
-fn whole_pipelines_pass_check() {
-    let beside = tempfile::tempdir().expect("a folder for a while");
-    std::os::unix::fs::symlink(root().join("data"), beside.path().join("data")).expect("a link");
-    let folder = beside.path().join("pipelines");
-    fs::create_dir(&folder).expect("a folder");
-    let mut seen = 0;
-    for page in PAGES {
-        for block in yaml_blocks(page).iter().filter(|block| is_whole(&block.text)) {
-            seen += 1;
-            let file = folder.join("example.yaml");
-            fs::write(&file, &block.text).expect("a file");
-            let at = format!("{page}, line {}", block.line);
-            match check_file(&file, &RunOptions::default()) {
-                Ok(loaded) => {
-                    assert!(loaded.warnings.is_empty(), "{at}: {:?}", loaded.warnings);
-                }
-                Err(failure) => panic!("{at}:\n{failure}"),
-            }
-        }
-    }
-    assert!(seen >= 2, "only {seen} whole pipelines were found");
-}
-
-/// Other examples are parts of a pipeline: their keys exist and their values are of the right kind.
-/// Names are not looked up.
-#[test]
-fn parts_of_pipelines_have_keys_that_exist() {
-    let mut seen = 0;
-    for page in PAGES {
-        for block in yaml_blocks(page).iter().filter(|block| !is_whole(&block.text)) {
-            seen += 1;
-            let mut text = String::new();
-            for required in ["version: 1", "name: part", "sources: []", "customers: []"] {
-                let key = required.split(' ').next().unwrap_or_default();
-                if !block.text.lines().any(|line| line.starts_with(key)) {
-                    text.push_str(required);
-                    text.push('\n');
-                }
-            }
-            text.push_str(&block.text);
-            let faults = match spec::load(&text) {
-                Ok(pipeline) => pipeline.faults.into_faults(),
-                Err(faults) => faults.0,
-            };
-            assert!(faults.is_empty(), "{page}, line {}: {faults:#?}", block.line);
-        }
-    }
-    assert!(seen > 5, "only {seen} parts were found");
-}
-
-#[test]
-fn the_readme_shows_the_quickstart_as_it_is() {
-    let file = read("pipelines/quickstart.yaml");
-    let shown = yaml_blocks("README.md").into_iter().find(|block| is_whole(&block.text));
-    let shown = shown.expect("a whole pipeline in README.md").text;
-    assert!(file.ends_with(&shown), "README.md shows another pipeline than quickstart.yaml");
 }
 
 // Links.
 
-fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
+pub fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -350,7 +294,7 @@ fn without_code_spans(text: &str) -> String {
 }
 
 /// The targets of a page's links; code is no link.
-fn links(page: &str) -> Vec<String> {
+pub fn links(page: &str) -> Vec<String> {
     let (_, prose) = blocks(page);
     let prose = without_code_spans(&prose);
     let mut targets = Vec::new();

@@ -9,6 +9,7 @@ mod cli;
 mod diagnostics;
 mod differential;
 mod docs;
+mod docs_book;
 mod fuzz;
 mod golden;
 mod harness;

@@ -183,10 +183,15 @@ impl Context<'_> {
             return Some(SourceId(at));
         }
         if !self.sink.is_poisoned(&name.value) && !self.sink.is_poisoned("a source") {
-            let known = written.iter().map(|source| source.name.value.as_str());
-            let fault =
+            let known: Vec<_> = written.iter().map(|source| source.name.value.as_str()).collect();
+            let mut fault =
                 Diagnostic::error(Code::UnknownSource, format!("no source `{}`", name.value))
                     .at(name.span, "not among `sources`");
+            if !known.is_empty() {
+                let known: std::collections::BTreeSet<_> = known.iter().copied().collect();
+                let known: Vec<_> = known.into_iter().collect();
+                fault = fault.help(format!("sources: {}", known.join(", ")));
+            }
             self.sink.push(fault.suggest(&name.value, known));
         }
         None
@@ -197,8 +202,7 @@ impl Context<'_> {
     fn column(&mut self, source: SourceId, name: &Spanned<String>) -> Option<Type> {
         let source = self.sources.get(source.0)?.as_ref()?;
         let Some(column) = source.columns.iter().find(|column| column.name == name.value) else {
-            let fault = sources::unknown_column(&source.name, &source.columns, name);
-            self.sink.push(fault);
+            sources::unknown_column(&source.name, &source.columns, name, &mut self.sink);
             return None;
         };
         let usable = column.ty.usable();

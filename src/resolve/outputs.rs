@@ -151,8 +151,12 @@ fn column(
         let at = consent.purposes.iter().position(|p| p.name == purpose);
         if at.is_none() && !cx.sink.is_poisoned(purpose) {
             let known: Vec<_> = consent.purposes.iter().map(|p| p.name.as_str()).collect();
-            let fault = Diagnostic::error(Code::UnknownPurpose, format!("no purpose `{purpose}`"))
-                .at(name.span, "no such column");
+            let mut fault =
+                Diagnostic::error(Code::UnknownPurpose, format!("no purpose `{purpose}`"))
+                    .at(name.span, "no such column");
+            if !known.is_empty() {
+                fault = fault.help(format!("purposes: {}", known.join(", ")));
+            }
             cx.sink.push(fault.suggest(purpose, known));
         }
         return at.map(|at| OutColumn::Consent(PurposeId(at)));

@@ -154,9 +154,13 @@ pub fn segment_id(
         return Some(SegmentId(at));
     }
     if !cx.sink.is_poisoned(&name.value) && !cx.sink.is_poisoned("a segment") {
-        let known = written.iter().map(|segment| segment.name.value.as_str());
-        let fault = Diagnostic::error(Code::UnknownSegment, format!("no segment `{}`", name.value))
-            .at(name.span, "not among `segments`");
+        let known: Vec<_> = written.iter().map(|segment| segment.name.value.as_str()).collect();
+        let mut fault =
+            Diagnostic::error(Code::UnknownSegment, format!("no segment `{}`", name.value))
+                .at(name.span, "not among `segments`");
+        if !known.is_empty() {
+            fault = fault.help(format!("segments: {}", known.join(", ")));
+        }
         cx.sink.push(fault.suggest(&name.value, known));
     }
     None

@@ -45,6 +45,8 @@ fn format_of(source: &spec::Source, sink: &mut Sink) -> Option<Format> {
             .help(
                 if matches!(source.name.value.as_str(), "identity.previous" | "alias") {
                     "rename the file so that it ends in .csv, .tsv, .ndjson, .parquet or .ipc"
+                } else if [".xlsx", ".xls", ".ods"].iter().any(|sheet| path.ends_with(sheet)) {
+                    "spreadsheets are not read: save the sheet as CSV (UTF-8)"
                 } else {
                     "write `format: csv` (or tsv, ndjson, parquet, ipc), or rename the file"
                 },
@@ -128,7 +130,7 @@ pub fn source(
                     ty: ColumnType::Parsed { ty, format },
                 });
             } else {
-                sink.push(unknown_column(&request.name, &columns, name));
+                unknown_column(&request.name, &columns, name, sink);
             }
             continue;
         };
@@ -283,8 +285,38 @@ fn is_data(name: &str) -> bool {
         || (digits >= 5 && digits > count(|c| c.is_alphabetic()))
 }
 
-/// The fault for a column that a source does not have.
-pub fn unknown_column(source: &str, columns: &[Column], name: &Spanned<String>) -> Diagnostic {
+/// Reports a column that a source does not have. Where the delimiter is to blame it is said once.
+pub fn unknown_column(source: &str, columns: &[Column], name: &Spanned<String>, sink: &mut Sink) {
+    if let [only] = columns
+        && only.name.contains(DELIMITERS)
+    {
+        let all = format!("columns of {source}");
+        if sink.is_poisoned(&all) {
+            return;
+        }
+        sink.poison(all);
+    }
+    sink.push(no_such_column(source, columns, name));
+}
+
+/// What delimits text in practice.
+const DELIMITERS: [char; 4] = [',', ';', '\t', '|'];
+
+/// What to do about a header that is one column with delimiters in it.
+fn delimiter_of(header: &str) -> String {
+    let often = |delimiter: &char| header.matches(*delimiter).count();
+    match DELIMITERS.iter().max_by_key(|delimiter| often(delimiter)) {
+        Some('\t') => {
+            "its header is a single column with tabs in it: write `delimiter: \"\\t\"`".into()
+        }
+        Some(found) => format!(
+            "its header is a single column with `{found}` in it: write `delimiter: \"{found}\"`"
+        ),
+        None => "its header is a single column: is `delimiter` right?".into(),
+    }
+}
+
+fn no_such_column(source: &str, columns: &[Column], name: &Spanned<String>) -> Diagnostic {
     let known: Vec<_> = columns.iter().map(|column| column.name.as_str()).collect();
     // Without a header the first record would be shown here.
     if known.iter().any(|name| is_data(name)) {
@@ -299,9 +331,7 @@ pub fn unknown_column(source: &str, columns: &[Column], name: &Spanned<String>) 
     let more = if known.len() > 12 { ", ..." } else { "" };
     let help = match known.as_slice() {
         [] => "it has no columns".to_owned(),
-        [one] if one.contains([',', ';', '\t', '|']) => {
-            "its header is a single column: is `delimiter` right?".to_owned()
-        }
+        [one] if one.contains(DELIMITERS) => delimiter_of(one),
         _ => format!("its columns: {shown}{more}"),
     };
     Diagnostic::error(

@@ -12,6 +12,22 @@ pub trait Decode: Sized {
     fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self>;
 }
 
+/// How a mapping is written.
+const MAPPING: &str = "write { key: value }, or each `key: value` on a line of its own";
+
+/// A doc comment as the end of a sentence.
+fn lower_first(doc: &str) -> String {
+    let doc = doc.trim().trim_end_matches('.');
+    let mut chars = doc.chars();
+    let first = chars.next().map(|first| first.to_ascii_lowercase());
+    first.into_iter().chain(chars).collect()
+}
+
+/// True for names with commas between, which somebody meant as a list.
+fn is_plain_list(text: &str) -> bool {
+    text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | ',' | ' '))
+}
+
 /// Says that `node` is not what stands here.
 #[must_use]
 pub fn wrong_kind(node: &Spanned<Node>, wanted: &str) -> Diagnostic {
@@ -25,7 +41,8 @@ pub struct Entries<'a> {
     span: Span,
     written: &'a [(Spanned<String>, Spanned<Node>)],
     asked: Vec<&'static str>,
-    missing: Vec<&'static str>,
+    /// Those that must be there and are not, with what they are.
+    missing: Vec<(&'static str, &'static str)>,
 }
 
 impl<'a> Entries<'a> {
@@ -40,7 +57,7 @@ impl<'a> Entries<'a> {
                 missing: Vec::new(),
             }),
             _ => {
-                sink.push(wrong_kind(node, &format!("{what} (a mapping)")));
+                sink.push(wrong_kind(node, &format!("{what} (a mapping)")).help(MAPPING));
                 None
             }
         }
@@ -58,7 +75,12 @@ impl<'a> Entries<'a> {
     }
 
     /// A value that may be absent.
-    pub fn optional<T: Decode>(&mut self, key: &'static str, sink: &mut Sink) -> Option<T> {
+    pub fn optional<T: Decode>(
+        &mut self,
+        key: &'static str,
+        _what: &'static str,
+        sink: &mut Sink,
+    ) -> Option<T> {
         if !T::IS_SECTION
             && let Some((name, _)) = self
                 .written
@@ -76,12 +98,17 @@ impl<'a> Entries<'a> {
         self.node(key).and_then(|node| T::decode(node, sink))
     }
 
-    /// A value that must be there.
-    pub fn required<T: Decode>(&mut self, key: &'static str, sink: &mut Sink) -> Option<T> {
+    /// A value that must be there; `what` it is, for who forgot it.
+    pub fn required<T: Decode>(
+        &mut self,
+        key: &'static str,
+        what: &'static str,
+        sink: &mut Sink,
+    ) -> Option<T> {
         match self.node(key) {
             Some(node) => T::decode(node, sink),
             None => {
-                self.missing.push(key);
+                self.missing.push((key, what));
                 None
             }
         }
@@ -110,17 +137,18 @@ impl<'a> Entries<'a> {
             .at(key.span, "unknown key");
             let help = match nearest(&key.value, self.asked.iter().copied()) {
                 Some(near) => {
-                    self.missing.retain(|missing| *missing != near);
+                    self.missing.retain(|(missing, _)| *missing != near);
                     format!("did you mean `{near}`?")
                 }
                 None => format!("known keys: {}", self.asked.join(", ")),
             };
             sink.push(fault.help(help));
         }
-        for key in self.missing {
+        for (key, what) in self.missing {
             let empty = self.written.iter().find(|(name, _)| name.value == key);
             let fault =
-                Diagnostic::error(Code::MissingKey, format!("{} must have `{key}`", self.what));
+                Diagnostic::error(Code::MissingKey, format!("{} must have `{key}`", self.what))
+                    .help(format!("write `{key}`: {}", lower_first(what)));
             sink.push(match empty {
                 Some((name, _)) => fault.at(name.span, "nothing stands behind it"),
                 None => fault.at(self.span, format!("`{key}` is missing here")),
@@ -155,7 +183,11 @@ macro_rules! spec_types {
             fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self> {
                 let mut entries = Entries::of($what, node, sink)?;
                 $(let $field: Option<$ty> =
-                    entries.$how::<$ty>(spec_types!(@key $field $($key)?), sink);)+
+                    entries.$how::<$ty>(
+                    spec_types!(@key $field $($key)?),
+                    concat!($($field_doc),+),
+                    sink,
+                );)+
                 let name = entries.name();
                 entries.finish(sink);
                 let value = $crate::spec::decode::built(move || Some(Self { $($field: spec_types!(@take $how $field),)+ }));
@@ -191,7 +223,11 @@ impl Decode for String {
             Node::Scalar(Scalar::Int(number)) => Some(number.to_string()),
             Node::Scalar(Scalar::Bool(value)) => Some(value.to_string()),
             _ => {
-                sink.push(wrong_kind(node, "text"));
+                let fault = wrong_kind(node, "text");
+                sink.push(match &node.value {
+                    Node::Scalar(_) => fault.help("put it in quotes"),
+                    _ => fault,
+                });
                 None
             }
         }
@@ -203,7 +239,9 @@ impl Decode for bool {
         if let Node::Scalar(Scalar::Bool(value)) = node.value {
             return Some(value);
         }
-        sink.push(wrong_kind(node, "`true` or `false`"));
+        sink.push(
+            wrong_kind(node, "`true` or `false`").help("write true or false, without quotes"),
+        );
         None
     }
 }
@@ -215,7 +253,7 @@ impl Decode for u64 {
         {
             return Some(number);
         }
-        sink.push(wrong_kind(node, "a whole number, not negative"));
+        sink.push(wrong_kind(node, "a whole number from 0 up").help("digits alone, such as 12"));
         None
     }
 }
@@ -239,7 +277,14 @@ impl<T: Decode> Decode for Vec<T> {
 
     fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self> {
         let Node::List(items) = &node.value else {
-            sink.push(wrong_kind(node, "a list"));
+            sink.push(wrong_kind(node, "a list").help(match &node.value {
+                Node::Map(_) => "begin each entry with `- `".to_owned(),
+                Node::Scalar(Scalar::Text(text)) if is_plain_list(text) => {
+                    let entries: Vec<_> = text.split(',').map(str::trim).collect();
+                    format!("write [{}]", entries.join(", "))
+                }
+                _ => "write [A, B], or each entry on a line of its own after `- `".to_owned(),
+            }));
             return None;
         };
         Some(items.iter().filter_map(|item| T::decode(item, sink)).collect())
@@ -261,7 +306,7 @@ impl<T: Decode> Decode for Mapping<T> {
 
     fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self> {
         let Node::Map(entries) = &node.value else {
-            sink.push(wrong_kind(node, "a mapping"));
+            sink.push(wrong_kind(node, "a mapping").help(MAPPING));
             return None;
         };
         Some(Self(

@@ -10,6 +10,7 @@ mod identity;
 #[allow(clippy::doc_markdown, reason = "these comments are what editors show")]
 mod model;
 pub mod node;
+mod syntax;
 
 pub use decode::{Decode, Mapping, NameOrMap, OneOrMany};
 pub use identity::{Condition, FieldGroup, PathOrMap, Rule, alias_file};

@@ -3,6 +3,7 @@
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::Spanned as YamlSpanned;
 
+use super::syntax::in_words;
 use crate::diagnostics::{Code, Diagnostic, Span, Spanned};
 
 /// A YAML node.
@@ -38,7 +39,9 @@ impl Node {
         match self {
             Self::Null => "nothing",
             Self::Scalar(Scalar::Bool(_)) => "true or false",
-            Self::Scalar(Scalar::Int(_) | Scalar::Float(_)) => "a number",
+            Self::Scalar(Scalar::Int(..0)) => "a negative number",
+            Self::Scalar(Scalar::Int(_)) => "a whole number",
+            Self::Scalar(Scalar::Float(_)) => "a number with a point",
             Self::Scalar(Scalar::Text(_)) => "text",
             Self::List(_) => "a list",
             Self::Map(_) => "a mapping",
@@ -142,17 +145,33 @@ pub fn parse(source: &str) -> Result<Spanned<Node>, Diagnostic> {
     let mut options = serde_yaml::Options::default();
     options.strict_booleans = true;
     let raw: Raw = serde_yaml::from_str_with_options(source, options).map_err(|error| {
+        let words = in_words(&error.without_snippet().to_string());
         let span = error.location().map(|at| clamp(source, span_of(&at)));
-        let words = error.without_snippet().to_string();
-        let words = words.lines().next().unwrap_or_default();
-        let fault =
-            Diagnostic::error(Code::YamlSyntax, format!("this is not YAML as it stands: {words}"));
+        let span = span.map(|span| if words.is_tab { tab_after(source, span) } else { span });
+        let mut fault =
+            Diagnostic::error(Code::YamlSyntax, format!("this is not YAML: {}", words.message));
+        if let Some(help) = words.help {
+            fault = fault.help(help);
+        }
         match span {
             Some(span) => fault.at(span, "here"),
             None => fault,
         }
     })?;
     Ok(convert(source, raw))
+}
+
+/// The first tab before a line's text, at the place or after it: the parser stops before it.
+fn tab_after(source: &str, place: Span) -> Span {
+    let mut start = source[..place.start].rfind('\n').map_or(0, |end| end + 1);
+    for line in source[start..].split_inclusive('\n') {
+        let indent = line.len() - line.trim_start().len();
+        if let Some(at) = line[..indent].find('\t') {
+            return Span::new(start + at, start + at + 1);
+        }
+        start += line.len();
+    }
+    place
 }
 
 fn convert(source: &str, Raw(raw): Raw) -> Spanned<Node> {

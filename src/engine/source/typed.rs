@@ -37,9 +37,12 @@ impl Stop {
             ColumnType::Unusable(_) => (Type::Text, None),
         };
         let help = match (ty, format) {
-            (Type::Date, None) => "dates are YYYY-MM-DD; else declare `date: FORMAT` as %d.%m.%Y",
+            (Type::Date, None) => {
+                "dates are 2026-11-24; for 24.11.2026 declare { date: \"%d.%m.%Y\" } under `types`"
+            }
             (Type::Datetime, None) => {
-                "datetimes are RFC 3339, zone and seconds optional; else declare `datetime: FORMAT`"
+                "datetimes are 2026-11-24T10:00:00, with a zone or none; for others declare \
+                 { datetime: \"%d.%m.%Y %H:%M\" } under `types`"
             }
             (Type::Decimal(_), _) => "digits and a point; `decimal: 4` allows four digits after it",
             (Type::Bool, _) => "true or false, 1 or 0",

@@ -35,7 +35,7 @@ impl Typer<'_> {
                     let more = if scope.fields.len() > SHOWN { ", ..." } else { "" };
                     fault
                         .help(format!(
-                            "a text stands in single quotes: '{name}'; fields: {}{more}",
+                            "fields: {}{more}; if it is a text, write it in single quotes: '{name}'",
                             fields.join(", ")
                         ))
                         .suggest(name, known())
