@@ -4,11 +4,13 @@
 
 mod adversarial;
 mod architecture;
+mod canary;
 mod cases;
 mod cli;
 mod diagnostics;
 mod differential;
 mod docs;
+mod faults;
 mod fuzz;
 mod golden;
 mod harness;

@@ -3,7 +3,7 @@
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::Spanned as YamlSpanned;
 
-use crate::diagnostics::{Code, Diagnostic, Span, Spanned};
+use crate::diagnostics::{Code, Diagnostic, Span, Spanned, quotes_veiled};
 
 /// A YAML node.
 #[derive(Clone, Debug)]
@@ -144,9 +144,13 @@ pub fn parse(source: &str) -> Result<Spanned<Node>, Diagnostic> {
     let raw: Raw = serde_yaml::from_str_with_options(source, options).map_err(|error| {
         let span = error.location().map(|at| clamp(source, span_of(&at)));
         let words = error.without_snippet().to_string();
-        let words = words.lines().next().unwrap_or_default();
+        let mut words = words.lines().next().unwrap_or_default();
+        if quotes_veiled(source, words) {
+            words = "what stands under `never` is no list of values";
+        }
         let fault =
-            Diagnostic::error(Code::YamlSyntax, format!("this is not YAML as it stands: {words}"));
+            Diagnostic::error(Code::YamlSyntax, format!("this is not YAML as it stands: {words}"))
+                .help("reading stopped here; the mistake may stand in a line before");
         match span {
             Some(span) => fault.at(span, "here"),
             None => fault,
