@@ -3,11 +3,12 @@
 mod root;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::diagnostics::{Code, Diagnostic, Faults, Severity, Sink, Style, render_all};
+use crate::diagnostics::{Code, Diagnostic, Faults, Severity, Sink, Style, advice, render_all};
 use crate::engine::source::{catalog, read_pairs};
 use crate::engine::{Memory, Setting, execute, unbroken};
 use crate::inspect::why::{Why, why};
@@ -16,6 +17,7 @@ use crate::output::record::previous_rows;
 use crate::output::{Origin, RunRecord, publish};
 use crate::plan::catalog::{Listing, Request};
 use crate::plan::{AsOf, Instant, Plan, Previous, hex};
+use crate::planted;
 use crate::resolve::{Aliases, ExtraKind, Found, Overrides, extras, requests, resolve};
 use crate::spec;
 use root::Root;
@@ -78,12 +80,19 @@ pub struct Loaded {
 /// # Errors
 /// Every fault of the file and of the schemas, at once.
 pub fn check_file(path: &Path, options: &RunOptions) -> Result<Loaded, Failure> {
+    unbroken(|| Ok(check(path, options))).unwrap_or_else(|Faults(faults)| {
+        let (path, text) = (path.to_path_buf(), String::new());
+        Err(Failure { faults, path, text, pipeline_at_fault: false })
+    })
+}
+
+fn check(path: &Path, options: &RunOptions) -> Result<Loaded, Failure> {
     let failure = |faults: Vec<Diagnostic>, text: &str| {
         let errors = faults.iter().filter(|fault| fault.severity == Severity::Error);
         let pipeline_at_fault = errors.clone().any(|fault| !is_of_data(fault.code));
         Failure { faults, path: path.to_path_buf(), text: text.to_owned(), pipeline_at_fault }
     };
-    let text = match std::fs::read(path) {
+    let text = match read_regular(path) {
         Ok(bytes) => match String::from_utf8(bytes) {
             Ok(text) => text,
             Err(_) => {
@@ -97,7 +106,8 @@ pub fn check_file(path: &Path, options: &RunOptions) -> Result<Loaded, Failure> 
             let fault = Diagnostic::error(
                 Code::PipelineUnreadable,
                 format!("the pipeline file {} cannot be read: {error}", path.display()),
-            );
+            )
+            .help(advice(&error));
             return Err(failure(vec![fault], ""));
         }
     };
@@ -138,6 +148,18 @@ fn list(request: &Request, root: Option<&Root>) -> Result<Listing, Diagnostic> {
     catalog::list(request, |files| root.and_then(|root| root.refuse_found(files, request.span)))
 }
 
+/// A file's bytes; a pipe is not waited for.
+fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    let kind = std::fs::metadata(path)?.file_type();
+    if kind.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !kind.is_file() {
+        return Err(io::Error::new(io::ErrorKind::Unsupported, "it is no regular file"));
+    }
+    std::fs::read(path)
+}
+
 /// Looks for the files beside the sources: the identity table of an earlier run, and aliases,
 /// which are a part of the pipeline and so are read here.
 fn find_extras(
@@ -152,7 +174,10 @@ fn find_extras(
         let request = &extra.request;
         let refused =
             root.is_some_and(|root| root.refuse_source(&request.pattern, request.span).is_some());
-        let missing = !refused && matches!(request.pattern.try_exists(), Ok(false));
+        // A link that leads nowhere is a mistake.
+        let looked = request.pattern.symlink_metadata();
+        let missing =
+            !refused && looked.is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
         if extra.allow_missing && missing {
             found.previous = Some(Previous { source: None });
             continue;
@@ -211,6 +236,7 @@ pub fn run_file(path: &Path, options: &RunOptions) -> Result<RunRecord, Failure>
         warnings: loaded.warnings,
     };
     unbroken(|| {
+        planted::place("the pipeline is read");
         execute(&loaded.plan, &setting, |results| publish(&loaded.plan, &setting, &origin, results))
     })
     .map_err(|faults| stop(faults, &loaded.text))

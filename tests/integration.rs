@@ -4,12 +4,14 @@
 
 mod adversarial;
 mod architecture;
+mod canary;
 mod cases;
 mod cli;
 mod diagnostics;
 mod differential;
 mod docs;
 mod docs_book;
+mod faults;
 mod fuzz;
 mod golden;
 mod harness;

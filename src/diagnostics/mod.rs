@@ -6,15 +6,19 @@
 //!
 //! No diagnostic may carry a personal value: cells of data files never go into one.
 
+mod advice;
 mod code;
 mod render;
 mod span;
 mod suggest;
+mod veil;
 
+pub use advice::advice;
 pub use code::Code;
 pub use render::{Style, render, render_all};
 pub use span::{LineIndex, Span, Spanned};
 pub use suggest::nearest;
+pub use veil::{quotes_veiled, veil};
 
 use std::fmt;
 use std::path::PathBuf;

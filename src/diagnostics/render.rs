@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
-use super::{Diagnostic, Severity, Site};
+use super::{Diagnostic, Severity, Site, veil};
 
 /// How text is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,9 +15,13 @@ pub enum Style {
     Coloured,
 }
 
-/// One fault as text. `path` and `source` are the pipeline file's.
+/// One fault as text. `path` and `source` are the pipeline file's; values under `never` are not shown.
 #[must_use]
 pub fn render(fault: &Diagnostic, path: &str, source: &str, style: Style) -> String {
+    render_veiled(fault, path, &veil(source), style)
+}
+
+fn render_veiled(fault: &Diagnostic, path: &str, source: &str, style: Style) -> String {
     let level = match fault.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -57,7 +61,9 @@ pub fn render(fault: &Diagnostic, path: &str, source: &str, style: Style) -> Str
 /// All faults, a blank line between them.
 #[must_use]
 pub fn render_all(faults: &[Diagnostic], path: &str, source: &str, style: Style) -> String {
-    let texts: Vec<_> = faults.iter().map(|fault| render(fault, path, source, style)).collect();
+    let source = veil(source);
+    let texts: Vec<_> =
+        faults.iter().map(|fault| render_veiled(fault, path, &source, style)).collect();
     texts.join("\n")
 }
 

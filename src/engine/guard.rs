@@ -2,7 +2,7 @@
 
 use super::Setting;
 use super::identity::Clusters;
-use super::source::Loaded;
+use super::source::{FileRecord, Loaded};
 use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Site};
 use crate::plan::{Instant, Plan, Source, SourceId};
 
@@ -89,7 +89,7 @@ pub fn ages(
             .max();
         let (of, what) = match dated {
             Some(at) => (Some(at), "its newest decision"),
-            None => (loaded.files.iter().filter_map(|file| file.modified).max(), "its file"),
+            None => (loaded.files.iter().filter_map(FileRecord::modified).max(), "its file"),
         };
         if of.is_none_or(|of| allowed.after(of) < setting.now) {
             let age = of.map_or_else(|| "has no time".to_owned(), |of| format!("is of {of}"));

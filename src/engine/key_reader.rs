@@ -187,7 +187,7 @@ pub fn never(plan: &Plan, records: &Records, field: FieldId) -> HashSet<Digest> 
     }
     let mut digests = HashSet::new();
     let regions = regions(key, records);
-    for value in &key.never {
+    for value in key.never.values() {
         for region in &regions {
             if let Some(key) = key.chain.apply(value, *region) {
                 digests.insert(digest(key.as_bytes()));

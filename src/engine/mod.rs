@@ -53,6 +53,7 @@ use tracing::info;
 
 use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::plan::{AsOf, FieldId, Instant, OutColumn, Plan, TableId};
+use crate::planted;
 use account::{Account, ClusterSize, CustomerAccount, KeyAccount};
 use cells::Cells;
 use consent::{intake, state, suppress};
@@ -212,6 +213,7 @@ impl Stages {
     }
 
     fn end(&mut self, stage: &'static str) {
+        planted::place(stage);
         let stage = Stage::new(stage, self.since.elapsed());
         info!(stage = stage.stage, milliseconds = stage.milliseconds, "stage done");
         self.done.push(stage);
@@ -298,10 +300,12 @@ fn walk<T>(
         as_of,
     };
     let gated = court.gate();
+    planted::place("the gate is asked");
     let late =
         Late { plan, loaded: &loaded, records: &records, clusters: &clusters, fields: &late };
     late.read_for_rules(&gated, !setting.as_of.replay)?;
     let verdicts = court.judge(gated, &columns)?;
+    planted::place("profiles are judged");
     setting.memory.check("judging segments")?;
     if let Some(look) = look {
         let sources = source_records(plan, &loaded, earlier.as_ref());
@@ -342,6 +346,7 @@ fn walk<T>(
         exports: exports.iter().map(|export| export.audience.account().clone()).collect(),
     };
     account.close()?;
+    planted::place("the account is closed");
     let sources = source_records(plan, &loaded, earlier.as_ref());
     // Rows are made without these; writing and proving has their room.
     drop((verdicts, suppressed, decisions, keys));
@@ -441,7 +446,7 @@ fn source_records(
                 bytes: file.bytes,
                 xxh3: file.xxh3.clone(),
                 rows: file.rows,
-                modified: None,
+                stamp: None,
             }],
         }))
         .collect()

@@ -106,6 +106,11 @@ pub fn verify(record: &Path) -> Outcome<Verified> {
             .in_file(Site { file: record.to_path_buf(), ..Site::default() })
             .help("give the `run.json` of a run")
     };
+    let metadata = fs::metadata(record).map_err(|error| no_record(&error.to_string()))?;
+    if !metadata.is_file() {
+        // A pipe would be waited for.
+        return Err(no_record("it is no regular file").into());
+    }
     let text = fs::read(record).map_err(|error| no_record(&error.to_string()))?;
     let run: Json = serde_json::from_slice(&text).map_err(|_| no_record("it is not JSON"))?;
     let words = |of: &Json, name: &str| of[name].as_str().map(str::to_owned);
@@ -157,6 +162,10 @@ pub fn verify(record: &Path) -> Outcome<Verified> {
 }
 
 fn look(path: &Path, is_same: impl FnOnce() -> std::io::Result<bool>) -> Found {
+    // What is no file any more is not the same; a pipe would be waited for.
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Found::Changed;
+    }
     match is_same() {
         Ok(true) => Found::Same,
         Ok(false) => Found::Changed,

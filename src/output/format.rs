@@ -16,6 +16,7 @@ use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::disk::Stored;
 use crate::diagnostics::Faults;
 use crate::engine::source::{Raw, parquet, text};
 use crate::engine::{Memory, Rows};
@@ -62,8 +63,10 @@ impl Meant<'_> {
 pub enum Stop {
     /// Its rows could not be made.
     Rows(Faults),
-    /// They could not be encoded or stored; in words that cannot quote a cell.
-    File(String),
+    /// They could not be encoded; in words that cannot quote a cell, and what to do.
+    File(&'static str, &'static str),
+    /// They could not be stored.
+    Disk(std::io::Error),
 }
 
 impl From<Faults> for Stop {
@@ -74,16 +77,22 @@ impl From<Faults> for Stop {
 
 impl From<PolarsError> for Stop {
     fn from(error: PolarsError) -> Self {
-        Self::File(match error {
-            PolarsError::IO { error, .. } => error.kind().to_string(),
-            _ => "the engine could not encode it".to_owned(),
-        })
+        match error {
+            PolarsError::IO { error, .. } => Self::Disk(match error.raw_os_error() {
+                Some(number) => std::io::Error::from_raw_os_error(number),
+                None => error.kind().into(),
+            }),
+            _ => Self::File(
+                "the engine could not encode it",
+                "write another format; if that fails too, please report it without the data",
+            ),
+        }
     }
 }
 
 impl From<std::io::Error> for Stop {
     fn from(error: std::io::Error) -> Self {
-        Self::File(error.kind().to_string())
+        Self::Disk(error)
     }
 }
 
@@ -113,7 +122,7 @@ pub fn write(file: &File, meant: &Meant<'_>, format: TargetFormat) -> Result<Pro
         TargetFormat::Parquet => write_parquet(file, meant)?,
         TargetFormat::Ndjson => {
             let whole = meant.whole()?;
-            let mut writer = BufWriter::with_capacity(1 << 20, file);
+            let mut writer = BufWriter::with_capacity(1 << 20, Stored(file));
             let mut json = as_json(&whole)?;
             JsonWriter::new(&mut writer)
                 .with_json_format(JsonFormat::JsonLines)
@@ -123,13 +132,13 @@ pub fn write(file: &File, meant: &Meant<'_>, format: TargetFormat) -> Result<Pro
         }
         TargetFormat::Ipc => {
             let whole = meant.whole()?;
-            let mut writer = BufWriter::with_capacity(1 << 20, file);
+            let mut writer = BufWriter::with_capacity(1 << 20, Stored(file));
             IpcWriter::new(&mut writer).finish(&mut whole.clone())?;
             writer.flush()?;
             Proof::Whole(whole)
         }
     };
-    file.sync_all()?;
+    Stored(file).sync()?;
     Ok(proof)
 }
 
@@ -171,7 +180,8 @@ fn in_pieces<T: Send>(
     Ok(Proof::Pieces(pieces))
 }
 
-fn write_text(mut file: &File, meant: &Meant<'_>, format: TargetFormat) -> Result<Proof, Stop> {
+fn write_text(file: &File, meant: &Meant<'_>, format: TargetFormat) -> Result<Proof, Stop> {
+    let mut file = Stored(file);
     let encode = |at: usize, frame: &DataFrame| {
         let mut bytes = Vec::new();
         CsvWriter::new(&mut bytes)
@@ -187,9 +197,8 @@ fn write_text(mut file: &File, meant: &Meant<'_>, format: TargetFormat) -> Resul
         if memchr::memchr(0, &bytes).is_some() {
             // What reads text files refuses such a file, our own reader among them.
             return Err(Stop::File(
-                "a text holds a NUL character, which text files cannot hold; write Parquet or Arrow \
-                 IPC, or correct the source"
-                    .to_owned(),
+                "a text holds a NUL character, which text files cannot hold",
+                "write Parquet or Arrow IPC, or correct the source",
             ));
         }
         file.write_all(&bytes)?;
@@ -200,7 +209,7 @@ fn write_text(mut file: &File, meant: &Meant<'_>, format: TargetFormat) -> Resul
 }
 
 fn write_parquet(file: &File, meant: &Meant<'_>) -> Result<Proof, Stop> {
-    let writer = BufWriter::with_capacity(1 << 20, file);
+    let writer = BufWriter::with_capacity(1 << 20, Stored(file));
     let schema = meant.rows.schema()?;
     let writer = ParquetWriter::new(writer)
         .with_compression(ParquetCompression::Zstd(None))
@@ -288,7 +297,7 @@ fn as_json(frame: &DataFrame) -> PolarsResult<DataFrame> {
 /// Size and SHA-256 of a file.
 pub fn digest(path: &Path) -> std::io::Result<(u64, String)> {
     let mut hasher = Sha256::new();
-    let mut reader = File::open(path)?;
+    let mut reader = super::disk::open(path)?;
     let mut block = vec![0; 1 << 20];
     let mut bytes = 0;
     loop {

@@ -6,17 +6,18 @@
 //! ([`recover`]) finishes what was begun, or takes it back if a file that was to be renamed is gone.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::disk;
 use super::format::digest;
 use super::record::FILE;
 use super::stage::{failed, site};
-use crate::diagnostics::{Code, Diagnostic, Outcome};
+use crate::diagnostics::{Code, Diagnostic, Outcome, advice};
 use crate::planted;
 
 /// Name of the journal's file.
@@ -75,13 +76,33 @@ impl Lock {
     }
 }
 
+/// A file, and why something could not be done to it.
+type Failed = (PathBuf, io::Error);
+
 /// True if something stands there, a link that leads nowhere too.
-fn is_there(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok()
+fn is_there(path: &Path) -> io::Result<bool> {
+    known(fs::symlink_metadata(path).map(|_| true))
 }
 
-fn has_size(path: &Path, bytes: u64) -> bool {
-    fs::metadata(path).is_ok_and(|file| file.len() == bytes)
+fn has_size(path: &Path, bytes: u64) -> io::Result<bool> {
+    known(fs::metadata(path).map(|file| file.len() == bytes))
+}
+
+/// What is not there is not there; what cannot be looked at is not known.
+fn known(looked: io::Result<bool>) -> io::Result<bool> {
+    match looked {
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            Ok(false)
+        }
+        looked => looked,
+    }
+}
+
+/// Says of which file it is.
+fn at<T>(path: &Path, done: io::Result<T>) -> Result<T, Failed> {
+    done.map_err(|error| (path.to_path_buf(), error))
 }
 
 impl Journal {
@@ -95,25 +116,29 @@ impl Journal {
     /// finishes what is not done.
     ///
     /// # Errors
-    /// What cannot be renamed; then everything is as it was.
+    /// What cannot be renamed; then everything is as it was. Where that cannot be had either the
+    /// journal stays, and no run record.
     pub fn publish(&self, folder: &Path) -> Outcome<()> {
         let _lock = Lock::take(folder);
         let begun = self.begin(folder);
         if begun.is_err() {
             // Nobody would finish: what was staged holds customers' data, and goes.
             for step in &self.steps {
-                let _ = fs::remove_file(&step.staged);
+                let _ = disk::remove(&step.staged);
             }
             return begun;
         }
         let moved = self.steps.iter().try_for_each(|step| {
-            let done = fs::rename(&step.staged, &step.from);
+            let done = disk::rename(&step.staged, &step.from);
             planted::step("new file named");
-            done.map_err(|error| (step.to.clone(), error))
+            at(&step.to, done)
         });
         if let Err((path, error)) = moved.and_then(|()| self.forward(folder)) {
-            self.back(folder);
-            return Err(failed(&path, &error).into());
+            let fault = match self.back(folder) {
+                Ok(()) => failed(&path, &error),
+                Err((kept, _)) => stuck(&path, &error, &kept),
+            };
+            return Err(fault.into());
         }
         self.settle(folder);
         Ok(())
@@ -123,90 +148,131 @@ impl Journal {
     fn begin(&self, folder: &Path) -> Outcome<()> {
         // Another run may have been killed while this one worked.
         recover_locked(folder)?;
-        if let Some(lost) = self.steps.iter().find(|step| !has_size(&step.staged, step.bytes)) {
-            let error = io::Error::other("its new file is gone, or is not what was written");
-            return Err(failed(&lost.to, &error).into());
+        for step in &self.steps {
+            let whole = has_size(&step.staged, step.bytes);
+            if !whole.map_err(|error| failed(&step.to, &error))? {
+                let error = io::Error::other("its new file is gone, or is not what was written");
+                return Err(failed(&step.to, &error).into());
+            }
         }
         // What an earlier version or a hand left is not the record of the run before.
         let (record, old_record) = (folder.join(FILE), folder.join(OLD_RECORD));
-        let put_right = match (is_there(&old_record), is_there(&record)) {
-            (true, true) => fs::remove_file(&old_record),
-            (true, false) => fs::rename(&old_record, &record),
+        let put_right = || match (is_there(&old_record)?, is_there(&record)?) {
+            (true, true) => disk::remove(&old_record),
+            (true, false) if old_record.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+            (true, false) => disk::rename(&old_record, &record),
             (false, _) => Ok(()),
         };
-        put_right
-            .and_then(|()| self.write(folder))
-            .map_err(|error| failed(&folder.join(JOURNAL), &error).into())
+        put_right().map_err(|error| failed(&old_record, &error))?;
+        let path = folder.join(JOURNAL);
+        self.write(folder, &path).map_err(|error| {
+            // One that is not on disk for certain must not be followed.
+            match disk::remove(&path) {
+                Ok(()) => failed(&path, &error),
+                Err(_) => stuck(&path, &error, &path),
+            }
+            .into()
+        })
     }
 
-    fn write(&self, folder: &Path) -> io::Result<()> {
+    fn write(&self, folder: &Path, path: &Path) -> io::Result<()> {
         let text = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
-        let mut file = tempfile::Builder::new().prefix(&prefix()).tempfile_in(folder)?;
-        file.write_all(&text)?;
-        file.as_file().sync_all()?;
-        file.persist(folder.join(JOURNAL)).map_err(|error| error.error)?;
-        sync(folder);
+        let file = disk::new_file(folder, &prefix(), "")?;
+        disk::fill(&file, &text)?;
+        planted::operation("journal named")?;
+        file.persist(path).map_err(|error| error.error)?;
+        disk::sync_folder(folder)?;
         planted::step("journal written");
         Ok(())
     }
 
     /// Does what is not done yet.
-    fn forward(&self, folder: &Path) -> Result<(), (PathBuf, io::Error)> {
+    fn forward(&self, folder: &Path) -> Result<(), Failed> {
         let (record, old_record) = (folder.join(FILE), folder.join(OLD_RECORD));
-        if is_there(&record) && !is_there(&old_record) && !self.is_committed() {
-            fs::rename(&record, &old_record).map_err(|error| (record.clone(), error))?;
+        let must_go =
+            || Ok(is_there(&record)? && !is_there(&old_record)? && !self.is_committed()?);
+        if at(&record, must_go())? {
+            at(&record, disk::rename(&record, &old_record))?;
             planted::step("old record set aside");
         }
         for step in &self.steps {
-            step.forward().map_err(|error| (step.to.clone(), error))?;
+            at(&step.to, step.forward())?;
             planted::step("file renamed");
         }
         Ok(())
     }
 
     /// True if the new run record is in place: the publication is done.
-    fn is_committed(&self) -> bool {
-        self.steps
-            .last()
-            .is_some_and(|step| !is_there(&step.staged) && !is_there(&step.from) && step.is_done())
+    fn is_committed(&self) -> io::Result<bool> {
+        let Some(record) = self.steps.last() else { return Ok(false) };
+        Ok(!is_there(&record.staged)? && !is_there(&record.from)? && record.is_done()?)
     }
 
-    /// Takes back what was done.
-    fn back(&self, folder: &Path) {
+    /// Takes back what was done. The old record comes back when all else is back; while something is
+    /// not, the journal stays, for whoever comes next.
+    fn back(&self, folder: &Path) -> Result<(), Failed> {
+        let mut first = None;
         for step in self.steps.iter().rev() {
-            if step.back().is_err() {
+            if let Err(failed) = at(&step.to, step.back()) {
                 tracing::error!(path = %step.to.display(), "an output could not be taken back");
+                first.get_or_insert(failed);
             }
         }
-        let old_record = folder.join(OLD_RECORD);
-        if is_there(&old_record) {
-            let _ = fs::rename(&old_record, folder.join(FILE));
+        if let Some(failed) = first {
+            return Err(failed);
         }
-        let _ = fs::remove_file(folder.join(JOURNAL));
-        sync(folder);
+        let (record, old_record) = (folder.join(FILE), folder.join(OLD_RECORD));
+        if at(&old_record, is_there(&old_record))? {
+            at(&record, disk::rename(&old_record, &record))?;
+        }
+        // All is as it was; a journal that stays says so to whoever comes next.
+        self.forget(folder);
+        Ok(())
     }
 
-    /// Removes what only a way back would need.
+    /// Removes what only a way back would need. What cannot be removed now is kept in the journal.
     fn settle(&self, folder: &Path) {
+        let old = self.steps.iter().filter_map(|step| step.old.as_deref());
+        let old_record = folder.join(OLD_RECORD);
+        // Without the old record nobody can take old files for a whole set.
+        let mut settled = true;
+        for path in std::iter::once(old_record.as_path()).chain(old) {
+            settled &= disk::remove(path).is_ok();
+        }
         for step in &self.steps {
-            if let Some(old) = &step.old {
-                let _ = fs::remove_file(old);
-            }
-            step.to.parent().into_iter().for_each(sync);
+            settled &= step.to.parent().is_none_or(|folder| disk::sync_folder(folder).is_ok());
         }
         planted::step("old files removed");
-        let _ = fs::remove_file(folder.join(OLD_RECORD));
-        let _ = fs::remove_file(folder.join(JOURNAL));
-        sync(folder);
+        if settled {
+            self.forget(folder);
+        } else {
+            tracing::warn!("old files beside the new ones are removed by the next run");
+        }
         planted::step("journal removed");
     }
 
+    /// Removes the journal.
+    fn forget(&self, folder: &Path) {
+        let path = folder.join(JOURNAL);
+        if disk::remove(&path).and_then(|()| disk::sync_folder(folder)).is_err() {
+            let steps = self.steps.len();
+            tracing::warn!(steps, "a journal that is done with is removed by the next run");
+        }
+    }
+
     /// True if every new file is there still, or stands where it was to go.
-    fn is_whole(&self) -> bool {
-        self.steps.iter().all(|step| {
-            [&step.staged, &step.from].into_iter().any(|path| has_size(path, step.bytes))
-                || step.is_done()
-        })
+    fn is_whole(&self) -> Result<bool, Failed> {
+        for step in &self.steps {
+            let whole = || {
+                Ok(has_size(&step.staged, step.bytes)?
+                    || has_size(&step.from, step.bytes)?
+                    || step.is_done()?)
+            };
+            if !at(&step.to, whole())? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// True if it speaks of nothing but files that a publication may touch: new and old ones by names
@@ -227,44 +293,54 @@ impl Journal {
 
 impl Step {
     /// True if the new file stands where it was to go.
-    fn is_done(&self) -> bool {
-        has_size(&self.to, self.bytes)
-            && digest(&self.to).is_ok_and(|(_, sha256)| sha256 == self.sha256)
+    fn is_done(&self) -> io::Result<bool> {
+        if !has_size(&self.to, self.bytes)? || self.to.is_dir() {
+            return Ok(false);
+        }
+        let (_, sha256) = digest(&self.to)?;
+        Ok(sha256 == self.sha256)
     }
 
     /// Renames, unless that is done.
     fn forward(&self) -> io::Result<()> {
-        let new = [&self.from, &self.staged].into_iter().find(|path| is_there(path));
-        let Some(new) = new else { return Ok(()) };
+        let new = if is_there(&self.from)? {
+            &self.from
+        } else if is_there(&self.staged)? {
+            &self.staged
+        } else {
+            return Ok(());
+        };
         if self.to.is_dir() {
-            return Err(io::Error::other("a folder stands there"));
+            return Err(io::ErrorKind::IsADirectory.into());
         }
         if let Some(old) = &self.old
-            && is_there(&self.to)
-            && !is_there(old)
+            && is_there(&self.to)?
+            && !is_there(old)?
         {
             // Where a second name cannot be given the old file is moved away.
-            fs::hard_link(&self.to, old).or_else(|_| fs::rename(&self.to, old))?;
+            disk::second_name(&self.to, old).or_else(|_| disk::rename(&self.to, old))?;
             planted::step("second name given");
         }
-        fs::rename(new, &self.to)
+        disk::rename(new, &self.to)
     }
 
     /// Puts back what stood there.
     fn back(&self) -> io::Result<()> {
         let mut pending = false;
-        for new in [&self.from, &self.staged].into_iter().filter(|path| is_there(path)) {
-            pending = true;
-            fs::remove_file(new)?;
+        for new in [&self.from, &self.staged] {
+            if is_there(new)? {
+                pending = true;
+                disk::remove(new)?;
+            }
         }
         match &self.old {
-            Some(old) if is_there(old) => {
-                fs::rename(old, &self.to)?;
+            Some(old) if is_there(old)? => {
+                disk::rename(old, &self.to)?;
                 // Two names of one file: the rename did nothing.
-                if is_there(old) { fs::remove_file(old) } else { Ok(()) }
+                disk::remove(old)
             }
             // Nothing stood there, and what does now is the new file.
-            None if !pending && self.is_done() => fs::remove_file(&self.to),
+            None if !pending && self.is_done()? => disk::remove(&self.to),
             _ => Ok(()),
         }
     }
@@ -282,9 +358,9 @@ pub enum Recovered {
 /// Finishes, or takes back, a publication into this folder that was killed.
 ///
 /// # Errors
-/// A journal that cannot be read, or a file that cannot be renamed.
+/// A journal that cannot be read, or a file that can neither be renamed nor taken back.
 pub fn recover(folder: &Path) -> Outcome<Option<Recovered>> {
-    if !is_there(&folder.join(JOURNAL)) {
+    if matches!(is_there(&folder.join(JOURNAL)), Ok(false)) {
         return Ok(None);
     }
     let _lock = Lock::take(folder);
@@ -293,42 +369,74 @@ pub fn recover(folder: &Path) -> Outcome<Option<Recovered>> {
 
 fn recover_locked(folder: &Path) -> Outcome<Option<Recovered>> {
     let path = folder.join(JOURNAL);
-    let strange = |why: &str| {
+    let strange = |why: &str, help: &str| {
         Diagnostic::error(
             Code::WriteFailed,
             format!("the journal of a publication that was killed cannot be followed: {why}"),
         )
         .in_file(site(&path))
-        .help("look who wrote it; to begin anew remove it, and look at the outputs yourself")
+        .help(help)
     };
+    let unknown = "look who wrote it; to begin anew remove it, and look at the outputs yourself";
+    let unreadable = |error: io::Error| strange(&error.to_string(), advice(&error));
     let file = match fs::symlink_metadata(&path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(strange(&error.to_string()).into()),
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(unreadable(error).into()),
     };
     // Whoever may write to the folder could else have files removed in our name.
     let own = fs::metadata("/proc/self").map(|process| process.uid());
     if !file.is_file() || own.is_ok_and(|own| own != file.uid()) {
-        return Err(strange("it is not a file of the user who runs").into());
+        return Err(strange("it is not a file of the user who runs", unknown).into());
     }
-    let text = fs::read(&path).map_err(|error| strange(&error.to_string()))?;
+    let mut text = Vec::new();
+    disk::open(&path).and_then(|mut file| file.read_to_end(&mut text)).map_err(unreadable)?;
     let journal = serde_json::from_slice::<Journal>(&text).ok().filter(Journal::is_ours);
     let Some(journal) = journal else {
-        return Err(strange("it is not one that this version writes").into());
+        return Err(strange("it is not one that this version writes", unknown).into());
     };
-    if journal.is_committed() {
-        journal.settle(folder);
-        return Ok(Some(Recovered::Finished));
+    let not_known = |(path, error): Failed| stuck(&path, &error, &path);
+    let committed = at(&folder.join(FILE), journal.is_committed()).map_err(not_known)?;
+    let finished = if committed {
+        Ok(())
+    } else if journal.is_whole().map_err(not_known)? {
+        journal.forward(folder)
+    } else {
+        journal.back(folder).map_err(not_known)?;
+        return Ok(Some(Recovered::TakenBack));
+    };
+    match finished {
+        Ok(()) => {
+            journal.settle(folder);
+            Ok(Some(Recovered::Finished))
+        }
+        // What cannot be finished can perhaps be taken back.
+        Err((path, error)) => match journal.back(folder) {
+            Ok(()) => Ok(Some(Recovered::TakenBack)),
+            Err((kept, _)) => Err(stuck(&path, &error, &kept).into()),
+        },
     }
-    if journal.is_whole() {
-        journal
-            .forward(folder)
-            .map_err(|(path, error)| strange(&format!("{}: {error}", path.display())))?;
-        journal.settle(folder);
-        return Ok(Some(Recovered::Finished));
-    }
-    journal.back(folder);
-    Ok(Some(Recovered::TakenBack))
+}
+
+/// The fault for a publication that can be neither finished nor taken back.
+fn stuck(path: &Path, error: &io::Error, kept: &Path) -> Diagnostic {
+    Diagnostic::error(
+        Code::WriteFailed,
+        format!(
+            "publishing broke off, and what was done cannot be taken back now: {error}; at {}",
+            kept.display()
+        ),
+    )
+    .in_file(site(path))
+    .help(format!(
+        "{}; while there is no run.json take none of the outputs. The next run finishes this or takes \
+         it back before it does anything else",
+        advice(error)
+    ))
 }
 
 /// What comes before the random part in the name of a new file: where it is written and by which
@@ -375,10 +483,4 @@ fn lives(process: u32) -> bool {
     // The state follows the name, which stands in parentheses and may hold anything.
     let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
     !matches!(state, Some('Z' | 'X'))
-}
-
-fn sync(folder: &Path) {
-    if let Ok(folder) = File::open(folder) {
-        let _ = folder.sync_all();
-    }
 }

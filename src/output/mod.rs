@@ -4,6 +4,7 @@
 //! flushed to disk and read back; only when all of them hold what was meant are they renamed into
 //! place, the run record last. What cannot be finished leaves the old files as they were.
 
+mod disk;
 mod format;
 pub mod journal;
 pub mod record;
@@ -16,6 +17,7 @@ use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::engine::{InternalTable, Results, Setting};
 use crate::normalize::Kind;
 use crate::plan::{Export, Instant, OutColumn, Plan, Target, TargetFormat};
+use crate::planted;
 use crate::proof::{Claim, prove};
 use format::Meant;
 use record::Warning;
@@ -46,6 +48,7 @@ pub fn publish(
     results: Results<'_>,
 ) -> Outcome<RunRecord> {
     let since = std::time::Instant::now();
+    planted::place("publishing begins");
     let mut staging = Staging::new(plan, &origin.pipeline);
     let mut outputs = Vec::new();
     for table in &results.tables {
@@ -90,7 +93,9 @@ pub fn publish(
     if claims.len() != results.exports.len() {
         return Err(Diagnostic::error(Code::AccountFault, "an export was not staged").into());
     }
+    planted::place("all exports are staged");
     let proof = prove(plan, setting, &results.sources, &claims)?;
+    planted::place("all exports are proved");
     drop(claims);
     stages.push(crate::engine::Stage::new("proof", since.elapsed()));
     let warnings = origin.warnings.iter().chain(&results.warnings).map(Warning::from).collect();

@@ -121,7 +121,10 @@ pub fn peak_bytes() -> Option<u64> {
 #[must_use]
 pub fn previous_rows(folder: &Path) -> BTreeMap<String, u64> {
     let read = || -> Option<BTreeMap<String, u64>> {
-        let text = std::fs::read_to_string(folder.join(FILE)).ok()?;
+        let path = folder.join(FILE);
+        // A pipe would be waited for.
+        std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file)?;
+        let text = std::fs::read_to_string(path).ok()?;
         let record: serde_json::Value = serde_json::from_str(&text).ok()?;
         let sources = record.get("sources")?.as_array()?;
         Some(

@@ -1,17 +1,17 @@
 //! Staging: temporary files beside their targets, renamed together.
 
-use std::fmt::Display;
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::io;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use super::disk;
 use super::format::{self, Meant, Stop};
 use super::journal::{self, Journal, Step};
 use super::record::{FILE, RunRecord, Written};
-use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
+use crate::diagnostics::{Code, Diagnostic, Outcome, Site, advice};
 use crate::plan::{Plan, Target};
 use crate::planted;
 
@@ -63,7 +63,8 @@ impl Staging {
             format::write(temporary.as_file(), meant, target.format).map_err(
                 |stop| match stop {
                     Stop::Rows(faults) => faults,
-                    Stop::File(why) => failed(path, &why).into(),
+                    Stop::File(why, help) => refused(path, why, help).into(),
+                    Stop::Disk(error) => failed(path, &error).into(),
                 },
             )?;
         let file = temporary.path();
@@ -79,6 +80,7 @@ impl Staging {
         })?;
         let (bytes, sha256) = digest.map_err(|error| failed(path, &error))?;
         planted::step("file staged");
+        planted::place("a file is staged");
         self.staged.push((temporary, path.clone(), sha256.clone()));
         Ok(Written {
             name: name.to_owned(),
@@ -99,7 +101,7 @@ impl Staging {
     /// may replace the earlier identity table.
     fn temporary(&mut self, path: &Path, renews: bool) -> Outcome<NamedTempFile> {
         let folder = folder_of(path);
-        fs::create_dir_all(folder).map_err(|error| failed(path, &error))?;
+        disk::create_folder(folder).map_err(|error| failed(path, &error))?;
         let real = real_path(path).map_err(|error| failed(path, &error))?;
         if self.taken.contains(&real) {
             return Err(Diagnostic::error(Code::OutputPath, "two outputs would be one file")
@@ -112,8 +114,9 @@ impl Staging {
         }
         self.taken.push(real);
         if let Ok(metadata) = fs::metadata(path) {
-            if metadata.is_dir() {
-                return Err(failed(path, &"it is a folder").into());
+            if let Some(kind) = other_kind(metadata.file_type()) {
+                let help = "name a file, or move away what stands there";
+                return Err(refused(path, kind, help).into());
             }
             let inode = (metadata.dev(), metadata.ino());
             if self.sources.contains(&inode) || (!renews && self.earlier.contains(&inode)) {
@@ -126,10 +129,7 @@ impl Staging {
                 .into());
             }
         }
-        tempfile::Builder::new()
-            .prefix(&journal::prefix())
-            .suffix(".tmp")
-            .tempfile_in(folder)
+        disk::new_file(folder, &journal::prefix(), ".tmp")
             .map_err(|error| failed(path, &error).into())
     }
 
@@ -137,15 +137,12 @@ impl Staging {
     /// are taken back; if the process is killed, the next run finishes ([`journal`]).
     pub fn publish(mut self, folder: &Path, record: &RunRecord) -> Outcome<()> {
         let path = folder.join(FILE);
-        let mut temporary = self.temporary(&path, false)?;
+        let temporary = self.temporary(&path, false)?;
         let text = serde_json::to_string_pretty(record).map_err(|_| {
-            Diagnostic::error(Code::WriteFailed, "the run record cannot be written as JSON")
+            let help = "please report it, with the pipeline file and without the data";
+            refused(&path, "the run record is no JSON", help)
         })?;
-        temporary
-            .write_all(text.as_bytes())
-            .and_then(|()| temporary.write_all(b"\n"))
-            .and_then(|()| temporary.as_file().sync_all())
-            .map_err(|error| failed(&path, &error))?;
+        disk::fill(&temporary, (text + "\n").as_bytes()).map_err(|error| failed(&path, &error))?;
         let (_, sha256) =
             format::digest(temporary.path()).map_err(|error| failed(&path, &error))?;
         self.staged.push((temporary, path, sha256));
@@ -164,6 +161,7 @@ impl Staging {
         }
         // From here on they are the journal's: kept if the process is killed, renamed or removed if not.
         let journal = Journal::new(steps);
+        planted::place("renames are due");
         let kept: Result<Vec<_>, _> = self
             .staged
             .into_iter()
@@ -193,7 +191,11 @@ fn step(temporary: &NamedTempFile, path: &Path, sha256: &str) -> io::Result<Step
     let beside = |kind: &str| staged.with_file_name(format!(".optin-{kind}-{random}"));
     Ok(Step {
         from: beside("new"),
-        old: fs::symlink_metadata(path).is_ok().then(|| beside("old")),
+        old: match fs::symlink_metadata(path) {
+            Ok(_) => Some(beside("old")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        },
         to: real_path(path)?,
         bytes: temporary.as_file().metadata()?.len(),
         sha256: sha256.to_owned(),
@@ -201,11 +203,27 @@ fn step(temporary: &NamedTempFile, path: &Path, sha256: &str) -> io::Result<Step
     })
 }
 
-/// The fault for a file that cannot be written.
-pub fn failed(path: &Path, why: &impl Display) -> Diagnostic {
+/// What stands there, if it is no file: what is written to goes elsewhere then, or nowhere.
+fn other_kind(kind: fs::FileType) -> Option<&'static str> {
+    match kind {
+        kind if kind.is_file() => None,
+        kind if kind.is_dir() => Some("it is a folder"),
+        kind if kind.is_fifo() => Some("it is a pipe"),
+        kind if kind.is_socket() => Some("it is a socket"),
+        _ => Some("it is a device"),
+    }
+}
+
+/// The fault for a file that cannot be written, with what the system says.
+pub fn failed(path: &Path, error: &io::Error) -> Diagnostic {
+    refused(path, &error.to_string(), advice(error))
+}
+
+/// The fault for a file that cannot be written, and what to do.
+fn refused(path: &Path, why: &str, help: &str) -> Diagnostic {
     Diagnostic::error(Code::WriteFailed, format!("the file cannot be written: {why}"))
         .in_file(site(path))
-        .help("nothing was published; the old files are as they were")
+        .help(format!("{help}; nothing was published, the old files are as they were"))
 }
 
 /// A file as a place.

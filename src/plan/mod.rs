@@ -9,10 +9,12 @@ mod explain;
 pub mod expr;
 mod expr_text;
 mod period;
+mod veiled;
 
 pub use explain::explain;
 pub use expr::{Expr, Type};
 pub use period::{DAY, Instant, Period, PeriodUnit};
+pub use veiled::Veiled;
 
 use std::path::PathBuf;
 
@@ -189,7 +191,7 @@ pub struct Key {
     /// Where the phone normalizer finds the region of a customer's number.
     pub region: RegionFrom<FieldId>,
     /// Values that link nobody, as written; compared after normalizing.
-    pub never: Vec<String>,
+    pub never: Veiled,
 }
 
 impl Key {

@@ -118,6 +118,7 @@ pub fn prove(
         return Ok(Proof { decisions: 0, exports: proved });
     }
     tracing::debug!("exports read back");
+    planted::place("exports are read back");
     let decisions = decisions::decisions(plan, setting, &subjects, sources)?;
     tracing::debug!(decisions = decisions.count(), "decisions read anew");
     let mut lists: Vec<Vec<(About, Point)>> = Vec::new();
@@ -128,6 +129,7 @@ pub fn prove(
         lists.push(held);
     }
     tracing::debug!("suppression read anew");
+    planted::place("consent is read anew");
     let court = Court { plan, setting, decisions: &decisions, lists: &lists };
     let mut all = Proof { decisions: decisions.count(), exports: Vec::new() };
     for (export, rows) in &exports {

@@ -3,7 +3,7 @@
 use super::Context;
 use crate::diagnostics::{Code, Diagnostic, Spanned};
 use crate::normalize::{Alias, Chain, EmailOptions, NORMALIZERS, Step};
-use crate::plan::{Field, FieldId, Key, RegionFrom, Table, Type};
+use crate::plan::{Field, FieldId, Key, RegionFrom, Table, Type, Veiled};
 use crate::spec::{self, Decode as _, DropOrKeep, NameOrMap, Unmatched};
 
 /// Field names the program needs for itself.
@@ -122,7 +122,7 @@ pub fn reserved(cx: &mut Context<'_>, name: &Spanned<String>) {
 }
 
 fn trimmed() -> Key {
-    Key { chain: Chain::default_trim(), region: RegionFrom::None, never: Vec::new() }
+    Key { chain: Chain::default_trim(), region: RegionFrom::None, never: Veiled::default() }
 }
 
 fn keys(cx: &mut Context<'_>, fields: &mut [Field]) {
@@ -161,7 +161,7 @@ fn key(cx: &mut Context<'_>, fields: &[Field], field: FieldId, entry: &spec::Key
             .at(entry.normalize.span, "for text and whole numbers only"),
         );
     }
-    let mut never = Vec::new();
+    let mut never = Veiled::default();
     for value in entry.never.iter().flatten() {
         let fixed = match &region {
             RegionFrom::Fixed(region) => Some(*region),

@@ -10,6 +10,7 @@ mod identity;
 #[allow(clippy::doc_markdown, reason = "these comments are what editors show")]
 mod model;
 pub mod node;
+mod shape;
 mod syntax;
 
 pub use decode::{Decode, Mapping, NameOrMap, OneOrMany};
@@ -42,11 +43,18 @@ impl Outputs {
 /// # Errors
 /// Every structural fault: what is no YAML, unknown and missing keys, values of the wrong kind.
 pub fn load(source: &str) -> Outcome<Pipeline> {
-    let root = node::parse(source).map_err(Faults::from)?;
+    let of_shape = shape::is_pipeline(source);
+    let root = node::parse(source)
+        .map_err(|fault| Faults::from(if of_shape { fault } else { other_file(fault.code) }))?;
     if matches!(root.value, node::Node::Null) {
         return Err(Diagnostic::error(Code::WrongKind, "the pipeline file is empty")
             .at(Span::default(), "nothing stands here")
+            .help("it begins with `version: 1`; `optin schema` says what may follow")
             .into());
+    }
+    if !of_shape {
+        let is_map = matches!(root.value, node::Node::Map(_));
+        return Err(other_file(if is_map { Code::MissingKey } else { Code::WrongKind }).into());
     }
     let mut sink = Sink::default();
     let pipeline = Pipeline::decode(&root, &mut sink);
@@ -70,6 +78,15 @@ pub fn load(source: &str) -> Outcome<Pipeline> {
         }
         None => Err(Faults(sink.into_faults())),
     }
+}
+
+/// The fault for what is no pipeline file. It may be a data file: none of its lines is shown.
+fn other_file(code: Code) -> Diagnostic {
+    Diagnostic::error(
+        code,
+        "this is no pipeline file: sections such as `version` and `sources` are not there",
+    )
+    .help("a pipeline file begins with `version: 1`; was a data file given in its place?")
 }
 
 /// The JSON Schema of the pipeline file, for editors.

@@ -4,7 +4,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::Spanned as YamlSpanned;
 
 use super::syntax::in_words;
-use crate::diagnostics::{Code, Diagnostic, Span, Spanned};
+use crate::diagnostics::{Code, Diagnostic, Span, Spanned, quotes_veiled};
 
 /// A YAML node.
 #[derive(Clone, Debug)]
@@ -145,7 +145,10 @@ pub fn parse(source: &str) -> Result<Spanned<Node>, Diagnostic> {
     let mut options = serde_yaml::Options::default();
     options.strict_booleans = true;
     let raw: Raw = serde_yaml::from_str_with_options(source, options).map_err(|error| {
-        let words = in_words(&error.without_snippet().to_string());
+        let mut words = in_words(&error.without_snippet().to_string());
+        if quotes_veiled(source, &words.message) {
+            "what stands under `never` is no list of values".clone_into(&mut words.message);
+        }
         let span = error.location().map(|at| clamp(source, span_of(&at)));
         let span = span.map(|span| if words.is_tab { tab_after(source, span) } else { span });
         let mut fault =

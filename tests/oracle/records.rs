@@ -87,7 +87,7 @@ fn compare_field(world: &World<'_>, record: &mut Record, field: FieldId) {
     record.keys[field.0] = world.key(field, &text, region);
     record.usable[field.0] = record.keys[field.0].is_some();
     record.barred[field.0] = record.keys[field.0].is_some()
-        && key.never.iter().any(|never| world.key(field, never, region) == record.keys[field.0]);
+        && key.never.values().any(|never| world.key(field, never, region) == record.keys[field.0]);
 }
 
 /// The names of some records; those without an id have none.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use polars::prelude::*;
 
 use super::{ndjson, text};
-use crate::diagnostics::{Code, Diagnostic, Site};
+use crate::diagnostics::{Code, Diagnostic, Site, advice};
 use crate::plan::catalog::{Column, ColumnType, Listing, Request};
 use crate::plan::{Compression, Format, Type};
 
@@ -83,17 +83,30 @@ fn files(request: &Request) -> Result<Vec<PathBuf>, Diagnostic> {
     };
     let pattern = request.pattern.to_string_lossy();
     if request.pattern.is_file() || !pattern.contains(['*', '?', '[']) {
-        if request.pattern.is_dir() {
-            return Err(missing(format!("{pattern} is a folder"))
-                .help("name the files in it with a glob such as `folder/*.csv`"));
-        }
-        if !request.pattern.exists() {
-            return Err(missing(format!("there is no file {pattern}")));
-        }
-        if !request.pattern.is_file() {
-            return Err(irregular(&request.pattern));
-        }
-        return Ok(vec![request.pattern.clone()]);
+        return match fs::metadata(&request.pattern) {
+            Ok(found) if found.is_file() => Ok(vec![request.pattern.clone()]),
+            Ok(found) if found.is_dir() => Err(missing(format!("{pattern} is a folder"))
+                .help("name the files in it with a glob such as `folder/*.csv`")),
+            Ok(_) => Err(irregular(&request.pattern)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if fs::symlink_metadata(&request.pattern).is_ok() {
+                    return Err(missing(format!("{pattern} is a link that leads nowhere"))
+                        .help("put back what it leads to, or name the file itself"));
+                }
+                Err(missing(format!("there is no file {pattern}")))
+            }
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotADirectory
+                        | io::ErrorKind::InvalidFilename
+                        | io::ErrorKind::InvalidInput
+                ) =>
+            {
+                Err(missing(format!("there is no file {pattern}")).help(advice(&error)))
+            }
+            Err(error) => Err(unreadable(&request.pattern, &error).at(request.span, "this path")),
+        };
     }
     let paths = glob::glob(&pattern).map_err(|error| {
         Diagnostic::error(Code::BadValue, format!("not a glob: {}", error.msg))
@@ -125,6 +138,7 @@ fn files(request: &Request) -> Result<Vec<PathBuf>, Diagnostic> {
 pub fn unreadable(file: &Path, error: &io::Error) -> Diagnostic {
     Diagnostic::error(Code::UnreadableFile, format!("the file cannot be read: {error}"))
         .in_file(Site { file: file.to_path_buf(), ..Site::default() })
+        .help(advice(error))
 }
 
 fn columns(file: &Path, format: Format) -> Result<Vec<Column>, Diagnostic> {
@@ -179,6 +193,7 @@ fn open(file: &Path) -> Result<File, Diagnostic> {
 fn damaged(file: &Path, format: &str) -> Diagnostic {
     Diagnostic::error(Code::UnreadableFile, format!("the file is no {format} file, or damaged"))
         .in_file(Site { file: file.to_path_buf(), ..Site::default() })
+        .help("have it written anew, or say with `format` what it is")
 }
 
 /// The first bytes of a text file.

@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod ndjson;
 pub mod parquet;
 mod rows;
+mod stamp;
 mod stretches;
 pub mod text;
 mod typed;
@@ -19,37 +20,22 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::tz::TimeZone;
 use polars::prelude::*;
 use rayon::prelude::*;
-use serde::Serialize;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 pub use rows::{load_rows, load_some};
+pub use stamp::{FileRecord, Stamp};
+use stamp::{expect_still, expect_unchanged};
 
 use super::engine_fault;
 use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Site, Span};
 use crate::plan::catalog::Column as PlanColumn;
-use crate::plan::{Beside, Compression, Format, Instant, Source};
-
-/// A file that was read.
-#[derive(Clone, Debug, Serialize)]
-pub struct FileRecord {
-    /// Its path.
-    pub path: PathBuf,
-    /// Its size in bytes, as stored.
-    pub bytes: u64,
-    /// XXH3-128 of its bytes as stored, in hex: tells whether a later run read the same. Empty where
-    /// nobody asked for it.
-    pub xxh3: String,
-    /// Its records.
-    pub rows: u64,
-    /// When it was last changed.
-    #[serde(skip)]
-    pub modified: Option<Instant>,
-}
+use crate::plan::{Beside, Compression, Format, Source};
+use crate::planted;
 
 /// A column in memory.
 #[derive(Clone, Debug)]
@@ -157,22 +143,6 @@ impl Loaded {
         self.columns.extend(more.columns);
         Ok(())
     }
-}
-
-fn expect_unchanged(source: &Source, before: &[FileRecord], again: &[FileRecord]) -> Outcome<()> {
-    let differs = |(a, b): &(&FileRecord, &FileRecord)| {
-        (a.bytes, a.modified) != (b.bytes, b.modified)
-            || (a.xxh3 != b.xxh3 && !a.xxh3.is_empty() && !b.xxh3.is_empty())
-    };
-    let changed = before.iter().zip(again).find(differs);
-    let Some((file, _)) = changed else { return Ok(()) };
-    Err(Diagnostic::error(
-        Code::UnreadableFile,
-        format!("source `{}` changed while it was read", source.name),
-    )
-    .in_file(Site { file: file.path.clone(), ..Site::default() })
-    .help("run again when nothing writes to it; nothing was published")
-    .into())
 }
 
 /// Reads the named columns of a source.
@@ -365,16 +335,34 @@ fn visit_file<T: Send>(
     make: &(impl Fn(Loaded) -> Outcome<T> + Sync),
     take: &mut impl FnMut(T) -> Outcome<()>,
 ) -> Outcome<FileRecord> {
-    let metadata = fs::metadata(file).map_err(|error| catalog::unreadable(file, &error))?;
-    let modified = metadata
-        .modified()
-        .ok()
-        .and_then(|at| jiff::Timestamp::try_from(at).ok())
-        .map(|at| Instant(at.as_microsecond()));
+    let stamp = Stamp::of(file).map_err(|error| catalog::unreadable(file, &error))?;
+    planted::place("a source is looked at");
+    let read = read_file(source, columns, (file, before, asked), make, take);
+    planted::place("a source is read");
+    // That it changed is told rather than what this led to.
+    expect_still(source, file, &stamp)?;
+    let (rows, digest) = read?;
+    Ok(FileRecord {
+        path: file.to_path_buf(),
+        bytes: stamp.bytes(),
+        xxh3: digest.map_or_else(String::new, |digest| format!("{digest:032x}")),
+        rows: rows as u64,
+        stamp: Some(stamp),
+    })
+}
+
+/// The number of a file's records, and its digest if it was asked for or is made on the way.
+fn read_file<T: Send>(
+    source: &Source,
+    columns: &[&PlanColumn],
+    (file, before, asked): (&Path, usize, Asked<'_>),
+    make: &(impl Fn(Loaded) -> Outcome<T> + Sync),
+    take: &mut impl FnMut(T) -> Outcome<()>,
+) -> Outcome<(usize, Option<u128>)> {
     let zone = TimeZone::get(&source.timezone).unwrap_or(TimeZone::UTC);
     let typing = Typing { columns, zone: &zone, make };
     let mut settling = Settling { columns, file, rows: 0, fault: None, take };
-    let (bytes, digest) = match source.format {
+    let digest = match source.format {
         Format::Delimited { compression, delimiter, quoted } => {
             let unreadable = |error: std::io::Error| catalog::unreadable(file, &error);
             let mut stored = Digested::open(file).map_err(unreadable)?;
@@ -382,17 +370,17 @@ fn visit_file<T: Send>(
             let cut = catalog::decompressed(&mut stored, compression)
                 .and_then(|text| cut(source, &typing, text, (delimiter, quoted), settle))
                 .map_err(unreadable)?;
-            let (bytes, digest) = stored.finish().map_err(unreadable)?;
+            let (_, digest) = stored.finish().map_err(unreadable)?;
             if !cut {
                 return Err(fault_of(source, file, compression, (delimiter, quoted)));
             }
-            (bytes, Some(digest))
+            Some(digest)
         }
         Format::Ndjson { compression } => {
             let stored = fs::read(file).map_err(|error| catalog::unreadable(file, &error))?;
             let text = decompress(&stored, compression, file)?;
             settling.settle(typing.part(0, lines(source, columns, file, &text)?));
-            (stored.len() as u64, Some(xxh3_128(&stored)))
+            Some(xxh3_128(&stored))
         }
         Format::Parquet | Format::Ipc => {
             let (digested, visited) = std::thread::scope(|scope| {
@@ -417,17 +405,10 @@ fn visit_file<T: Send>(
             let digested =
                 digested.transpose().map_err(|error| catalog::unreadable(file, &error))?;
             visited?;
-            digested.map_or((metadata.len(), None), |(bytes, digest)| (bytes, Some(digest)))
+            digested.map(|(_, digest)| digest)
         }
     };
-    let rows = settling.done()?;
-    Ok(FileRecord {
-        path: file.to_path_buf(),
-        bytes,
-        xxh3: digest.map_or_else(String::new, |digest| format!("{digest:032x}")),
-        rows: rows as u64,
-        modified,
-    })
+    Ok((settling.done()?, digest))
 }
 
 /// The columns of some rows as they were read, and the number of these rows.
