@@ -21,4 +21,6 @@ mod overlinking;
 mod planted;
 mod properties;
 mod regressions;
+mod report;
 mod support;
+mod terminal;

@@ -123,6 +123,9 @@ pub struct RunArgs {
     /// what the machine has.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub limit_memory: Option<u64>,
+    /// Do not write `report.html`, the page about the run.
+    #[arg(long)]
+    pub no_report: bool,
     /// Print nothing if all goes well.
     #[arg(short, long)]
     pub quiet: bool,

@@ -1,6 +1,7 @@
 //! The commands: thin, each one call into the library and one way to print.
 
 mod args;
+mod progress;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -33,7 +34,7 @@ pub fn main() -> ExitCode {
     }));
     logging(args.verbose);
     let code = match &args.command {
-        Command::Run(run) => self::run(run),
+        Command::Run(run) => self::run(run, args.verbose > 0),
         Command::Check { file, json } => check(file, *json),
         Command::Explain { file, json } => explain_plan(file, *json),
         Command::Why { file, customer, segment, as_of, json } => {
@@ -83,7 +84,7 @@ fn logging(verbose: u8) {
         _ => "optin=debug",
     };
     let filter = tracing_subscriber::EnvFilter::new(level);
-    let ansi = io::stderr().is_terminal();
+    let ansi = io::stderr().is_terminal() && may_colour();
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
@@ -92,7 +93,7 @@ fn logging(verbose: u8) {
         .try_init();
 }
 
-fn run(args: &RunArgs) -> u8 {
+fn run(args: &RunArgs, is_logging: bool) -> u8 {
     if args.limit_memory.is_some() {
         give_memory_back();
     }
@@ -101,13 +102,26 @@ fn run(args: &RunArgs) -> u8 {
         (None, Some(at)) => Some(AsOf { at, replay: true }),
         (None, None) => None,
     };
-    let options = RunOptions { as_of, out: args.out.clone(), limit_memory: args.limit_memory };
-    match run_file(&args.file, &options) {
+    let options = RunOptions {
+        as_of,
+        out: args.out.clone(),
+        limit_memory: args.limit_memory,
+        no_report: args.no_report,
+    };
+    // Logs and a line that is written anew would be in each other's way.
+    let is_shown = !args.quiet && !args.json && !is_logging && progress::can_be_shown();
+    let line = is_shown.then(progress::Line::show);
+    let outcome = run_file(&args.file, &options);
+    drop(line);
+    match outcome {
         Ok(record) => {
             if args.json {
                 return print_json(&record, DONE);
             }
-            if args.quiet { DONE } else { print(&report::summary(&record), DONE) }
+            let summary = report::summary(&record);
+            let is_coloured = io::stdout().is_terminal() && may_colour();
+            let summary = if is_coloured { report::coloured(&summary) } else { summary };
+            if args.quiet { DONE } else { print(&summary, DONE) }
         }
         Err(failure) => {
             let code = if failure.pipeline_at_fault { WRONG } else { FAILED };
@@ -261,9 +275,16 @@ fn print(text: &str, code: u8) -> u8 {
     }
 }
 
-/// Colours on a terminal, unless `NO_COLOR` is set (no-color.org).
+/// Colours on a terminal that has some, unless `NO_COLOR` is set (no-color.org).
 fn style() -> Style {
-    let coloured =
-        io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-    if coloured { Style::Coloured } else { Style::Plain }
+    if io::stderr().is_terminal() && may_colour() { Style::Coloured } else { Style::Plain }
+}
+
+fn may_colour() -> bool {
+    !is_dumb() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// True for a terminal that only writes on.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|kind| kind == "dumb")
 }

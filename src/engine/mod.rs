@@ -24,8 +24,10 @@ mod keys;
 mod late;
 mod mask;
 mod memory;
+mod overlaps;
 mod partition;
 mod profile;
+pub mod progress;
 mod records;
 mod segments;
 mod similar;
@@ -207,10 +209,12 @@ struct Stages {
 
 impl Stages {
     fn new() -> Self {
+        progress::begin("read");
         Self { since: Clock::now(), done: Vec::new() }
     }
 
     fn end(&mut self, stage: &'static str) {
+        progress::after(stage);
         let stage = Stage::new(stage, self.since.elapsed());
         info!(stage = stage.stage, milliseconds = stage.milliseconds, "stage done");
         self.done.push(stage);
@@ -336,6 +340,7 @@ fn walk<T>(
         consent: decisions.accounts.clone(),
         suppression: suppressed.accounts.clone(),
         segments: verdicts.accounts.clone(),
+        overlaps: overlaps::overlaps(plan, &verdicts.of),
         exports: exports.iter().map(|export| export.audience.account().clone()).collect(),
     };
     account.close()?;

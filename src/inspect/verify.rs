@@ -42,7 +42,7 @@ impl Found {
 /// A file of the run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Checked {
-    /// What it was: `pipeline`, `source`, `output` or `export`.
+    /// What it was: `pipeline`, `source`, `output`, `export` or `report`.
     pub kind: &'static str,
     /// The source's, output's or segment's name.
     pub name: String,
@@ -142,8 +142,11 @@ pub fn verify(record: &Path) -> Outcome<Verified> {
             });
         }
     }
-    for (kind, member) in [("output", "outputs"), ("export", "exports")] {
-        for file in list(&run[member]) {
+    let page = run.get("report").map(|page| vec![page.clone()]).unwrap_or_default();
+    let written =
+        [("output", list(&run["outputs"])), ("export", list(&run["exports"])), ("report", page)];
+    for (kind, files_of_kind) in written {
+        for file in files_of_kind {
             let (Some(path), Some(print)) = (words(&file, "path"), words(&file, "sha256")) else {
                 return Err(no_record("a written file has no path or no digest").into());
             };

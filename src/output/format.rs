@@ -18,7 +18,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::diagnostics::Faults;
 use crate::engine::source::{Raw, parquet, text};
-use crate::engine::{Memory, Rows};
+use crate::engine::{Memory, Rows, progress};
 use crate::normalize::Kind;
 use crate::plan::TargetFormat;
 
@@ -38,6 +38,7 @@ pub struct Meant<'a> {
 impl Meant<'_> {
     fn some(&self, pieces: Range<usize>) -> Result<Vec<DataFrame>, Stop> {
         let pieces = self.rows.some(pieces)?;
+        progress::step(pieces.iter().map(|piece| piece.height() as u64).sum());
         Ok(match &self.guard {
             Some(kinds) => pieces
                 .par_iter()

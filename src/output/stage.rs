@@ -6,13 +6,14 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use super::format::{self, Meant, Stop};
 use super::journal::{self, Journal, Step};
 use super::record::{FILE, RunRecord, Written};
 use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
-use crate::plan::{Plan, Target};
+use crate::plan::{Plan, Target, hex};
 use crate::planted;
 
 /// Files written but not yet in place.
@@ -89,6 +90,29 @@ impl Staging {
         })
     }
 
+    /// Writes a text beside its target and reads it back: its size, and the SHA-256 of its bytes.
+    pub fn add_text(&mut self, path: &Path, text: &str) -> Outcome<(u64, String)> {
+        let mut temporary = self.temporary(path, false)?;
+        let stored = temporary
+            .write_all(text.as_bytes())
+            .and_then(|()| temporary.as_file().sync_all())
+            .and_then(|()| fs::read(temporary.path()))
+            .map_err(|error| failed(path, &error))?;
+        if stored != text.as_bytes() {
+            return Err(Diagnostic::error(
+                Code::VerifyFailed,
+                "what was written does not read back: its bytes are others",
+            )
+            .in_file(site(path))
+            .help("nothing was published; is the disk sound?")
+            .into());
+        }
+        let sha256 = hex(&Sha256::digest(&stored));
+        planted::step("file staged");
+        self.staged.push((temporary, path.to_path_buf(), sha256.clone()));
+        Ok((stored.len() as u64, sha256))
+    }
+
     /// Where a target's rows stand until they are published.
     pub fn staged(&self, target: &Path) -> Option<&Path> {
         let found = self.staged.iter().find(|(_, path, _)| path == target);
@@ -137,18 +161,10 @@ impl Staging {
     /// are taken back; if the process is killed, the next run finishes ([`journal`]).
     pub fn publish(mut self, folder: &Path, record: &RunRecord) -> Outcome<()> {
         let path = folder.join(FILE);
-        let mut temporary = self.temporary(&path, false)?;
         let text = serde_json::to_string_pretty(record).map_err(|_| {
             Diagnostic::error(Code::WriteFailed, "the run record cannot be written as JSON")
         })?;
-        temporary
-            .write_all(text.as_bytes())
-            .and_then(|()| temporary.write_all(b"\n"))
-            .and_then(|()| temporary.as_file().sync_all())
-            .map_err(|error| failed(&path, &error))?;
-        let (_, sha256) =
-            format::digest(temporary.path()).map_err(|error| failed(&path, &error))?;
-        self.staged.push((temporary, path, sha256));
+        self.add_text(&path, &(text + "\n"))?;
         planted::step("all staged");
         let steps: Outcome<Vec<Step>> = self
             .staged
