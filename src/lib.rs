@@ -22,7 +22,7 @@
 //! | [`proof`] | every staged export against the consent sources, on the texts themselves | diagnostics, normalize, plan, engine's readers |
 //! | [`output`] | formats, staging, publishing, the run record | diagnostics, normalize, plan, engine, proof |
 //! | [`report`] | the terminal summary, and the page about a run | plan, engine's account, output's record |
-//! | [`inspect`] | questions about a pipeline or a run: `why`, `bench`, `verify` | diagnostics, normalize, plan, engine, proof, output, report |
+//! | [`inspect`] | questions about a pipeline or runs: `why`, `bench`, `verify`, `diff` | diagnostics, normalize, plan, engine, proof, output, report |
 //! | [`generate`] | synthetic data for trials | nothing |
 //! | [`cli`] | the commands | all |
 //!

@@ -7,6 +7,7 @@ mod architecture;
 mod cases;
 mod cli;
 mod diagnostics;
+mod diff;
 mod differential;
 mod docs;
 mod fuzz;

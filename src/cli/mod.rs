@@ -50,6 +50,7 @@ pub fn main() -> ExitCode {
             }
         }
         Command::Verify { record, json } => verify(record, *json),
+        Command::Diff { from, to, output, json } => diff(from, to, output.as_deref(), *json),
         Command::Schema => print(&(pretty(&spec::schema()) + "\n"), DONE),
         Command::Generate { customers, seed, dir } => generate_data(*customers, *seed, dir),
         Command::Bench { file, customers, runs, json } => {
@@ -138,6 +139,30 @@ fn verify(record: &Path, json: bool) -> u8 {
         }
         Err(Faults(faults)) => {
             let (path, text) = (record.to_path_buf(), String::new());
+            fail(&Failure { faults, path, text, pipeline_at_fault: false }, json, FAILED)
+        }
+    }
+}
+
+fn diff(from: &Path, to: &Path, output: Option<&Path>, json: bool) -> u8 {
+    let outcome = inspect::diff::diff(from, to).and_then(|diff| {
+        if let Some(file) = output {
+            diff.write(file, [from, to])?;
+        }
+        Ok(diff)
+    });
+    match outcome {
+        Ok(diff) if json => print_json(&diff, DONE),
+        Ok(diff) => {
+            let mut text = diff.text();
+            if let Some(file) = output {
+                let rows = report::number(diff.changes.len() as u64);
+                text += &format!("\nWritten: {rows} rows  {}\n", file.display());
+            }
+            print(&text, DONE)
+        }
+        Err(Faults(faults)) => {
+            let (path, text) = (to.to_path_buf(), String::new());
             fail(&Failure { faults, path, text, pipeline_at_fault: false }, json, FAILED)
         }
     }

@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 
-use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
+use super::past_run::no_record as no_run_record;
+use crate::diagnostics::Outcome;
 use crate::engine::source::digest_file;
 use crate::output::digest;
 use crate::plan::hex;
@@ -101,11 +102,7 @@ impl Verified {
 /// # Errors
 /// A record that cannot be read, or is none.
 pub fn verify(record: &Path) -> Outcome<Verified> {
-    let no_record = |why: &str| {
-        Diagnostic::error(Code::UnreadableFile, format!("this is no run record: {why}"))
-            .in_file(Site { file: record.to_path_buf(), ..Site::default() })
-            .help("give the `run.json` of a run")
-    };
+    let no_record = |why: &str| no_run_record(record, why);
     let text = fs::read(record).map_err(|error| no_record(&error.to_string()))?;
     let run: Json = serde_json::from_slice(&text).map_err(|_| no_record("it is not JSON"))?;
     let words = |of: &Json, name: &str| of[name].as_str().map(str::to_owned);
