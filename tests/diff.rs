@@ -264,6 +264,28 @@ fn previous_customer_ids_tell_who_was_merged() {
 }
 
 #[test]
+fn segments_of_one_run_alone_are_named_and_so_is_another_pipeline_file() {
+    let folder = shop();
+    run(&folder, "2026-01-01", "first");
+    folder.write("pipeline.yaml", PIPELINE.replace("rich", "wealthy"));
+    run(&folder, "2026-01-01", "second");
+    let args = ["diff", "first/run.json", "second/run.json"];
+    let diff = folder.optin(&[&args[..], &["--json"]].concat()).done().json();
+    assert_eq!(
+        (&diff["only_in_first"], &diff["only_in_second"]),
+        (&json!(["rich"]), &json!(["wealthy"]))
+    );
+    let names: Vec<_> =
+        diff["segments"].as_array().expect("segments").iter().map(|of| &of["segment"]).collect();
+    assert_eq!(names, ["news", "rest"]);
+    assert!(diff["notes"][0].as_str().expect("a note").contains("pipeline file changed"), "{diff}");
+    let text = folder.optin(&args).done().stdout;
+    assert!(text.contains("only in the first run: rich"), "{text}");
+    assert!(text.contains("note: the pipeline file changed"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+}
+
+#[test]
 fn tables_that_changed_or_are_missing_are_refused() {
     let folder = two_runs();
     let args = ["diff", "january/run.json", "may/run.json", "--json"];

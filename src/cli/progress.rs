@@ -101,7 +101,8 @@ fn doing(stage: &str) -> &'static str {
 fn line(now: &Progress, all: Duration, stage: Duration) -> String {
     let mut parts = vec![doing(now.stage).to_owned()];
     if let Some((done, whole)) = now.share.filter(|(done, _)| *done > 0) {
-        let percent = done.saturating_mul(100) / whole;
+        // What is read is not folded yet: a stage that goes on is not done.
+        let percent = (done.saturating_mul(100) / whole).min(99);
         parts.push(format!("{percent} %"));
         let left = whole - done;
         if stage > LONG && percent >= 2 && left > 0 {

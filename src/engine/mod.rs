@@ -233,7 +233,9 @@ pub fn execute<T>(
     setting: &Setting,
     publish: impl FnOnce(Results<'_>) -> Outcome<T>,
 ) -> Outcome<T> {
-    walk(plan, setting, None, publish)?.ok_or_else(|| {
+    let outcome = walk(plan, setting, None, publish);
+    progress::begin("");
+    outcome?.ok_or_else(|| {
         Diagnostic::error(Code::EngineFault, "a run ended before it published").into()
     })
 }

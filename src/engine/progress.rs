@@ -47,7 +47,7 @@ pub fn now() -> Option<Progress> {
     Some(Progress { stage, rows: ROWS.load(Ordering::Relaxed), share })
 }
 
-/// A stage begins.
+/// A stage begins; with a name that is none all stages have ended.
 pub fn begin(stage: &str) {
     let at = STAGES.iter().position(|known| *known == stage).unwrap_or(NONE);
     if at == 0 {

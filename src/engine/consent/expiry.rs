@@ -21,6 +21,8 @@ pub enum Lasting {
 }
 
 impl Lasting {
+    /// How many there are.
+    pub const COUNT: u8 = 4;
     /// All of them, the shortest first.
     pub const ALL: [Self; 4] = [Self::Days30, Self::Days60, Self::Days90, Self::Longer];
     /// The last days of those that end.

@@ -273,7 +273,7 @@ impl Folded {
             Self::Unknown => 0,
             Self::Expired => 1,
             Self::Granted(lasting) => 2 + lasting as u8,
-            Self::Denied => 2 + Lasting::ALL.len() as u8,
+            Self::Denied => 2 + Lasting::COUNT,
         }
     }
 
