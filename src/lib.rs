@@ -21,8 +21,8 @@
 //! | [`engine`] | Polars: scan, keys, identity, survivorship, groupings, consent, segments | diagnostics, normalize, plan |
 //! | [`proof`] | every staged export against the consent sources, on the texts themselves | diagnostics, normalize, plan, engine's readers |
 //! | [`output`] | formats, staging, publishing, the run record | diagnostics, normalize, plan, engine, proof |
-//! | [`report`] | the terminal summary | plan, engine's account, output's record |
-//! | [`inspect`] | questions about a pipeline or a run: `why`, `bench`, `verify` | diagnostics, normalize, plan, engine, proof, output, report |
+//! | [`report`] | the terminal summary, and the page about a run | plan, engine's account, output's record |
+//! | [`inspect`] | questions about a pipeline or runs: `why`, `bench`, `verify`, `diff` | diagnostics, normalize, plan, engine, proof, output, report |
 //! | [`generate`] | synthetic data for trials | nothing |
 //! | [`cli`] | the commands | all |
 //!

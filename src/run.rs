@@ -14,10 +14,11 @@ use crate::engine::{Memory, Setting, execute, unbroken};
 use crate::inspect::why::{Why, why};
 use crate::output::journal::recover;
 use crate::output::record::previous_rows;
-use crate::output::{Origin, RunRecord, publish};
+use crate::output::{MakePage, Origin, RunRecord, publish};
 use crate::plan::catalog::{Listing, Request};
 use crate::plan::{AsOf, Instant, Plan, Previous, hex};
 use crate::planted;
+use crate::report::page::page;
 use crate::resolve::{Aliases, ExtraKind, Found, Overrides, extras, requests, resolve};
 use crate::spec;
 use root::Root;
@@ -33,6 +34,8 @@ pub struct RunOptions {
     pub limit_memory: Option<u64>,
     /// Every path of the pipeline must lead below this folder.
     pub root: Option<PathBuf>,
+    /// True if the page about the run, `report.html`, is not to be written.
+    pub no_report: bool,
 }
 
 /// A pipeline that could not be read or run: every fault, and the text their places are in.
@@ -235,9 +238,14 @@ pub fn run_file(path: &Path, options: &RunOptions) -> Result<RunRecord, Failure>
         started: now,
         warnings: loaded.warnings,
     };
+    let private = spec::private_places(&loaded.text);
+    let page = |record: &RunRecord| page(record, &loaded.text, &private);
+    let page: Option<MakePage<'_>> = if options.no_report { None } else { Some(&page) };
     unbroken(|| {
         planted::place("the pipeline is read");
-        execute(&loaded.plan, &setting, |results| publish(&loaded.plan, &setting, &origin, results))
+        execute(&loaded.plan, &setting, |results| {
+            publish(&loaded.plan, &setting, &origin, page, results)
+        })
     })
     .map_err(|faults| stop(faults, &loaded.text))
 }

@@ -23,6 +23,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
         &[
             "diagnostics",
             "plan",
+            "engine",
             "report",
             "inspect",
             "generate",

@@ -111,11 +111,12 @@ fn snapshot(folder: &Folder) -> BTreeMap<String, Vec<u8>> {
     folder.files().into_iter().map(|name| (name.clone(), folder.bytes(&name))).collect()
 }
 
-const OUTPUTS: [&str; 7] = [
+const OUTPUTS: [&str; 8] = [
     "out/identity.ndjson",
     "out/news.csv",
     "out/profiles.csv",
     "out/quarantine.csv",
+    "out/report.html",
     "out/rich.ipc",
     "out/run.json",
     "out/segments.parquet",
@@ -426,8 +427,10 @@ fn a_second_run_replaces_the_first_and_leaves_nothing_behind() {
     folder.optin(&["run", "pipeline.yaml"]).done();
     let mut second = snapshot(&folder);
     assert_eq!(first.keys().collect::<Vec<_>>(), second.keys().collect::<Vec<_>>());
-    // All is the same but the clock in the record.
-    second.insert("out/run.json".to_owned(), first["out/run.json"].clone());
+    // All is the same but the clock in the record, and in the page about it.
+    for name in ["out/run.json", "out/report.html"] {
+        second.insert(name.to_owned(), first[name].clone());
+    }
     assert_eq!(first, second);
 }
 
@@ -546,8 +549,10 @@ fn no_personal_value_is_seen_outside_the_outputs() {
             }
         }
         if folder.at("out/run.json").exists() {
-            let record = folder.read("out/run.json");
-            assert!(PERSONAL.iter().all(|value| !record.contains(value)), "{record}");
+            for name in ["out/run.json", "out/report.html"] {
+                let text = folder.read(name);
+                assert!(PERSONAL.iter().all(|value| !text.contains(value)), "{text}");
+            }
         }
     }
     assert!(failed >= 36, "only {failed} commands failed");

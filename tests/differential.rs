@@ -118,6 +118,12 @@ fn the_cases_reach_every_end() {
         for grouping in &oracle.grouping_accounts {
             add("grouping: shared".to_owned(), grouping.counts["shared"]);
         }
+        for (name, count) in oracle.expiring.iter().flatten() {
+            add(format!("expiring: {name}"), *count);
+        }
+        for (_, _, both) in &oracle.overlaps {
+            add("in two segments".to_owned(), *both);
+        }
         for rule in ["always", "same id"] {
             let linked = oracle.rules.values().filter(|by| by.as_deref() == Some(rule)).count();
             add(format!("linked by: {rule}"), linked.try_into().expect("few records"));

@@ -72,7 +72,7 @@ fn run(case: &Path) -> Result<Files, String> {
         .into_iter()
         .filter(|(name, _)| {
             let binary = Path::new(name).extension().is_some_and(|e| e == "parquet" || e == "ipc");
-            !binary && !name.ends_with("run.json")
+            !binary && !name.ends_with("run.json") && !name.ends_with("report.html")
         })
         .map(|(name, bytes)| (format!("out/{name}"), bytes))
         .collect();

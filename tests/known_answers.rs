@@ -326,7 +326,7 @@ fn outputs(copy: &Folder, pipeline: &str, out: &str) -> (BTreeMap<PathBuf, Vec<u
     let account = copy.optin(&args).done().json()["account"].clone();
     let written = files(&copy.at(out))
         .into_iter()
-        .filter(|name| name != "run.json")
+        .filter(|name| !["run.json", "report.html"].contains(&name.as_str()))
         .map(|name| (PathBuf::from(&name), copy.bytes(&format!("{out}/{name}"))))
         .collect();
     (written, account)

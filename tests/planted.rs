@@ -98,11 +98,12 @@ fn write_people(folder: &Folder, people: usize) {
     folder.write("consent.csv", consent);
 }
 
-/// All published files but the run record, which holds times.
+/// All published files but the run record and the page about the run, which hold times.
 fn published(folder: &Folder) -> BTreeMap<String, Vec<u8>> {
     let files = folder.files().into_iter();
     files
-        .filter(|name| name.starts_with("out/") && !name.ends_with("run.json"))
+        .filter(|name| name.starts_with("out/"))
+        .filter(|name| !name.ends_with("run.json") && !name.ends_with("report.html"))
         .map(|name| (name.clone(), folder.bytes(&name)))
         .collect()
 }
@@ -116,7 +117,8 @@ fn is_whole(folder: &Folder) -> Result<bool, String> {
     let record: serde_json::Value =
         serde_json::from_slice(&folder.bytes("out/run.json")).map_err(|e| e.to_string())?;
     let lists = ["outputs", "exports"].map(|list| record[list].as_array().expect("files").clone());
-    for file in lists.into_iter().flatten() {
+    let page = record["report"].clone();
+    for file in lists.into_iter().flatten().chain([page]) {
         let path = file["path"].as_str().expect("a path");
         let bytes = std::fs::read(folder.at(path)).map_err(|e| format!("{path}: {e}"))?;
         let digest = optin::plan::hex(&<sha2::Sha256 as sha2::Digest>::digest(&bytes));

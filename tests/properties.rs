@@ -193,7 +193,9 @@ fn run_with_threads(dir: &Path, file: &Path, threads: usize) -> (Vec<(String, Ve
     let folder = dir.join(out);
     let bytes = |name: &str| std::fs::read(folder.join(name)).expect("the run wrote it");
     let record: Json = serde_json::from_slice(&bytes("run.json")).expect("a record is JSON");
-    let names = support::files(&folder).into_iter().filter(|name| name != "run.json");
+    // These two hold times.
+    let is_other = |name: &String| !["run.json", "report.html"].contains(&name.as_str());
+    let names = support::files(&folder).into_iter().filter(is_other);
     let files = names.map(|name| (name.clone(), bytes(&name))).collect();
     (files, record["account"].clone())
 }

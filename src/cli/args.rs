@@ -74,6 +74,19 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say who joined and who left each segment from one run to another, and why: in counts.
+    Diff {
+        /// The run record of the earlier run: its `run.json`.
+        from: PathBuf,
+        /// That of the later run.
+        to: PathBuf,
+        /// Write each customer who joined or left, with the reason, as CSV; by customer_id alone.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Print JSON for machines.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the JSON Schema of the pipeline file, for editors.
     Schema,
     /// Write synthetic customers and consents, and a pipeline that runs on them.
@@ -126,6 +139,9 @@ pub struct RunArgs {
     /// what the machine has.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub limit_memory: Option<u64>,
+    /// Do not write `report.html`, the page about the run.
+    #[arg(long)]
+    pub no_report: bool,
     /// Print nothing if all goes well.
     #[arg(short, long)]
     pub quiet: bool,

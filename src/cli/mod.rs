@@ -1,6 +1,7 @@
 //! The commands: thin, each one call into the library and one way to print.
 
 mod args;
+mod progress;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -34,7 +35,7 @@ pub fn main() -> ExitCode {
     logging(args.verbose);
     let options = RunOptions { root: args.root.clone(), ..RunOptions::default() };
     let code = match &args.command {
-        Command::Run(run) => self::run(run, options),
+        Command::Run(run) => self::run(run, options, args.verbose > 0),
         Command::Check { file, json } => check(file, &options, *json),
         Command::Explain { file, json } => explain_plan(file, &options, *json),
         Command::Why { file, customer, segment, as_of, json } => {
@@ -50,6 +51,7 @@ pub fn main() -> ExitCode {
             }
         }
         Command::Verify { record, json } => verify(record, *json),
+        Command::Diff { from, to, output, json } => diff(from, to, output.as_deref(), *json),
         Command::Schema => print(&(pretty(&spec::schema()) + "\n"), DONE),
         Command::Generate { customers, seed, dir } => generate_data(*customers, *seed, dir),
         Command::Bench { file, customers, runs, json } => {
@@ -84,7 +86,7 @@ fn logging(verbose: u8) {
         _ => "optin=debug",
     };
     let filter = tracing_subscriber::EnvFilter::new(level);
-    let ansi = io::stderr().is_terminal();
+    let ansi = io::stderr().is_terminal() && may_colour();
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
@@ -93,7 +95,7 @@ fn logging(verbose: u8) {
         .try_init();
 }
 
-fn run(args: &RunArgs, options: RunOptions) -> u8 {
+fn run(args: &RunArgs, options: RunOptions, is_logging: bool) -> u8 {
     if args.limit_memory.is_some() {
         give_memory_back();
     }
@@ -102,14 +104,22 @@ fn run(args: &RunArgs, options: RunOptions) -> u8 {
         (None, Some(at)) => Some(AsOf { at, replay: true }),
         (None, None) => None,
     };
-    let (out, limit_memory) = (args.out.clone(), args.limit_memory);
-    let options = RunOptions { as_of, out, limit_memory, ..options };
-    match run_file(&args.file, &options) {
+    let (out, limit_memory, no_report) = (args.out.clone(), args.limit_memory, args.no_report);
+    let options = RunOptions { as_of, out, limit_memory, no_report, ..options };
+    // Logs and a line that is written anew would be in each other's way.
+    let is_shown = !args.quiet && !args.json && !is_logging && progress::can_be_shown();
+    let line = is_shown.then(progress::Line::show);
+    let outcome = run_file(&args.file, &options);
+    drop(line);
+    match outcome {
         Ok(record) => {
             if args.json {
                 return print_json(&record, DONE);
             }
-            if args.quiet { DONE } else { print(&report::summary(&record), DONE) }
+            let summary = report::summary(&record);
+            let is_coloured = io::stdout().is_terminal() && may_colour();
+            let summary = if is_coloured { report::coloured(&summary) } else { summary };
+            if args.quiet { DONE } else { print(&summary, DONE) }
         }
         Err(failure) => {
             let code = if failure.pipeline_at_fault { WRONG } else { FAILED };
@@ -126,6 +136,30 @@ fn verify(record: &Path, json: bool) -> u8 {
         }
         Err(Faults(faults)) => {
             let (path, text) = (record.to_path_buf(), String::new());
+            fail(&Failure { faults, path, text, pipeline_at_fault: false }, json, FAILED)
+        }
+    }
+}
+
+fn diff(from: &Path, to: &Path, output: Option<&Path>, json: bool) -> u8 {
+    let outcome = inspect::diff::diff(from, to).and_then(|diff| {
+        if let Some(file) = output {
+            diff.write(file, [from, to])?;
+        }
+        Ok(diff)
+    });
+    match outcome {
+        Ok(diff) if json => print_json(&diff, DONE),
+        Ok(diff) => {
+            let mut text = diff.text();
+            if let Some(file) = output {
+                let rows = report::number(diff.changes.len() as u64);
+                text += &format!("\nWritten: {rows} rows  {}\n", file.display());
+            }
+            print(&text, DONE)
+        }
+        Err(Faults(faults)) => {
+            let (path, text) = (to.to_path_buf(), String::new());
             fail(&Failure { faults, path, text, pipeline_at_fault: false }, json, FAILED)
         }
     }
@@ -263,9 +297,16 @@ fn print(text: &str, code: u8) -> u8 {
     }
 }
 
-/// Colours on a terminal, unless `NO_COLOR` is set (no-color.org).
+/// Colours on a terminal that has some, unless `NO_COLOR` is set (no-color.org).
 fn style() -> Style {
-    let coloured =
-        io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-    if coloured { Style::Coloured } else { Style::Plain }
+    if io::stderr().is_terminal() && may_colour() { Style::Coloured } else { Style::Plain }
+}
+
+fn may_colour() -> bool {
+    !is_dumb() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// True for a terminal that only writes on.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|kind| kind == "dumb")
 }

@@ -127,6 +127,14 @@ codes! {
     /// A value links so many records, or a customer has so many, that it is hardly one person.
     OverLinking = "over-linking",
 
+    // Runs that were.
+    /// A file that should be the record of a run is none.
+    RunRecord = "run-record",
+    /// A run wrote no table of who is in which segment.
+    MissingMembers = "missing-members",
+    /// A file that a run wrote is no longer the one that its run record names.
+    ChangedOutput = "changed-output",
+
     // Running.
     /// The run takes more memory than it may.
     MemoryLimit = "memory-limit",

@@ -131,6 +131,29 @@ pub struct ExportAccount {
     pub shared_contact_point: u64,
 }
 
+/// When the grants end of the profiles that are granted, counted from the run's date, if nobody decides
+/// anew. Each profile is counted once; the counts sum to the granted.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Expiring {
+    /// In 30 days at the latest.
+    pub days_1_to_30: u64,
+    /// After that, in 60 days at the latest.
+    pub days_31_to_60: u64,
+    /// After that, in 90 days at the latest.
+    pub days_61_to_90: u64,
+    /// After that, or never.
+    pub later_or_never: u64,
+}
+
+/// How many profiles two segments have in common.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct OverlapAccount {
+    /// The two segments, in the order in which they are declared.
+    pub segments: [String; 2],
+    /// Profiles that are in both.
+    pub profiles: u64,
+}
+
 /// The states of all profiles for one purpose.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct PurposeAccount {
@@ -148,6 +171,8 @@ pub struct PurposeAccount {
     pub no_contact_point: u64,
     /// Profiles of which one contact point or record is granted and another denied.
     pub conflicting: u64,
+    /// When the grants of the granted end.
+    pub expiring: Expiring,
 }
 
 /// Values that were there but gave no key.
@@ -217,6 +242,8 @@ pub struct Account {
     pub suppression: Vec<SuppressionAccount>,
     /// A segment each.
     pub segments: Vec<SegmentAccount>,
+    /// Two segments each: every pair of them once.
+    pub overlaps: Vec<OverlapAccount>,
     /// An export each.
     pub exports: Vec<ExportAccount>,
 }
@@ -266,6 +293,10 @@ impl Account {
         for a in &self.purposes {
             let sum = a.granted + a.denied + a.expired + a.unknown + a.no_contact_point;
             sums("purpose", &a.purpose, self.profiles, sum)?;
+            let ends = &a.expiring;
+            let sum =
+                ends.days_1_to_30 + ends.days_31_to_60 + ends.days_61_to_90 + ends.later_or_never;
+            sums("grants of", &a.purpose, a.granted, sum)?;
         }
         for a in &self.segments {
             let sum = a.suppressed
@@ -278,6 +309,16 @@ impl Account {
                 + a.set_operation
                 + a.in_segment;
             sums("segment", &a.segment, self.profiles, sum)?;
+        }
+        for a in &self.overlaps {
+            let in_segment = |name: &String| {
+                let segment = self.segments.iter().find(|segment| segment.segment == *name);
+                segment.map_or(0, |segment| segment.in_segment)
+            };
+            // Who is in both is in each.
+            let smaller = a.segments.iter().map(in_segment).min().unwrap_or(0);
+            let pair = a.segments.join(" and ");
+            sums("segments", &pair, a.profiles.min(smaller), a.profiles)?;
         }
         for a in &self.exports {
             sums("export of", &a.segment, a.in_segment, a.written + a.shared_contact_point)?;

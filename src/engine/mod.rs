@@ -24,8 +24,10 @@ mod keys;
 mod late;
 mod mask;
 mod memory;
+mod overlaps;
 mod partition;
 mod profile;
+pub mod progress;
 mod records;
 mod segments;
 mod similar;
@@ -209,11 +211,13 @@ struct Stages {
 
 impl Stages {
     fn new() -> Self {
+        progress::begin("read");
         Self { since: Clock::now(), done: Vec::new() }
     }
 
     fn end(&mut self, stage: &'static str) {
         planted::place(stage);
+        progress::after(stage);
         let stage = Stage::new(stage, self.since.elapsed());
         info!(stage = stage.stage, milliseconds = stage.milliseconds, "stage done");
         self.done.push(stage);
@@ -232,7 +236,9 @@ pub fn execute<T>(
     setting: &Setting,
     publish: impl FnOnce(Results<'_>) -> Outcome<T>,
 ) -> Outcome<T> {
-    walk(plan, setting, None, publish)?.ok_or_else(|| {
+    let outcome = walk(plan, setting, None, publish);
+    progress::begin("");
+    outcome?.ok_or_else(|| {
         Diagnostic::error(Code::EngineFault, "a run ended before it published").into()
     })
 }
@@ -343,6 +349,7 @@ fn walk<T>(
         consent: decisions.accounts.clone(),
         suppression: suppressed.accounts.clone(),
         segments: verdicts.accounts.clone(),
+        overlaps: overlaps::overlaps(plan, &verdicts.of),
         exports: exports.iter().map(|export| export.audience.account().clone()).collect(),
     };
     account.close()?;

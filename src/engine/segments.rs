@@ -45,6 +45,25 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// All verdicts, in the order of reasons.
+    pub const ALL: [Self; 9] = [
+        Self::Suppressed,
+        Self::Denied,
+        Self::Expired,
+        Self::Unknown,
+        Self::NoContactPoint,
+        Self::RuleFalse,
+        Self::RuleUnknown,
+        Self::SetOperation,
+        Self::InSegment,
+    ];
+
+    /// The verdict of a name; none if it is not one.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verdict| verdict.name() == name)
+    }
+
     /// The name in the segments table and in records.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -15,7 +15,7 @@ use super::keys::{self, Gathering, Indexes, Keys};
 use super::late::Schedule;
 use super::records::{Records, field_columns};
 use super::source::{self, Loaded};
-use super::{Memory, Setting, Stages, tables};
+use super::{Memory, Setting, Stages, progress, tables};
 use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::plan::{FieldId, Plan, Previous, SourceId};
 
@@ -52,6 +52,8 @@ pub fn take_in(
     let mut schedule = Schedule::new(plan, &fields);
     let first = schedule.first(&fields);
     let mut gathering = None;
+    let now = plan.sources.iter().enumerate().filter(|(at, _)| !later.contains(&SourceId(*at)));
+    progress::expect(now.map(|(_, source)| source.bytes).sum());
     let mut loaded: Vec<Option<Loaded>> = plan.sources.iter().map(|_| None).collect();
     if !schedule.late.is_empty() {
         gathering = Some(load_narrow(plan, &schedule, &first, &setting.memory, &mut loaded)?);

@@ -1,5 +1,5 @@
 //! Questions about a pipeline or a run: why is this customer not in? How fast is it here? Are the files of a
-//! run still the same?
+//! run still the same? Who joined and who left since the run before?
 //!
 //! In comes a pipeline file or a run record; out come figures or words, and nothing is published where
 //! the file says. What is asked here never changes what a run does.
@@ -7,7 +7,11 @@
 mod asked;
 pub mod bench;
 mod chain;
+pub mod diff;
+mod diff_text;
+mod moves;
 mod near_miss;
+mod past_run;
 mod plainly;
 mod telling;
 pub mod verify;

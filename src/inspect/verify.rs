@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 
-use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
+use super::past_run::no_record as no_run_record;
+use crate::diagnostics::Outcome;
 use crate::engine::source::digest_file;
 use crate::output::digest;
 use crate::plan::hex;
@@ -42,7 +43,7 @@ impl Found {
 /// A file of the run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Checked {
-    /// What it was: `pipeline`, `source`, `output` or `export`.
+    /// What it was: `pipeline`, `source`, `output`, `export` or `report`.
     pub kind: &'static str,
     /// The source's, output's or segment's name.
     pub name: String,
@@ -101,11 +102,7 @@ impl Verified {
 /// # Errors
 /// A record that cannot be read, or is none.
 pub fn verify(record: &Path) -> Outcome<Verified> {
-    let no_record = |why: &str| {
-        Diagnostic::error(Code::UnreadableFile, format!("this is no run record: {why}"))
-            .in_file(Site { file: record.to_path_buf(), ..Site::default() })
-            .help("give the `run.json` of a run")
-    };
+    let no_record = |why: &str| no_run_record(record, why);
     let metadata = fs::metadata(record).map_err(|error| no_record(&error.to_string()))?;
     if !metadata.is_file() {
         // A pipe would be waited for.
@@ -147,8 +144,11 @@ pub fn verify(record: &Path) -> Outcome<Verified> {
             });
         }
     }
-    for (kind, member) in [("output", "outputs"), ("export", "exports")] {
-        for file in list(&run[member]) {
+    let page = run.get("report").map(|page| vec![page.clone()]).unwrap_or_default();
+    let written =
+        [("output", list(&run["outputs"])), ("export", list(&run["exports"])), ("report", page)];
+    for (kind, files_of_kind) in written {
+        for file in files_of_kind {
             let (Some(path), Some(print)) = (words(&file, "path"), words(&file, "sha256")) else {
                 return Err(no_record("a written file has no path or no digest").into());
             };

@@ -19,7 +19,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::disk::Stored;
 use crate::diagnostics::Faults;
 use crate::engine::source::{Raw, parquet, text};
-use crate::engine::{Memory, Rows};
+use crate::engine::{Memory, Rows, progress};
 use crate::normalize::Kind;
 use crate::plan::TargetFormat;
 
@@ -39,6 +39,7 @@ pub struct Meant<'a> {
 impl Meant<'_> {
     fn some(&self, pieces: Range<usize>) -> Result<Vec<DataFrame>, Stop> {
         let pieces = self.rows.some(pieces)?;
+        progress::step(pieces.iter().map(|piece| piece.height() as u64).sum());
         Ok(match &self.guard {
             Some(kinds) => pieces
                 .par_iter()

@@ -11,10 +11,10 @@ pub mod record;
 mod stage;
 
 pub use format::digest;
-pub use record::{RunRecord, Written, WrittenExport};
+pub use record::{RunRecord, Written, WrittenExport, WrittenPage};
 
 use crate::diagnostics::{Code, Diagnostic, Outcome};
-use crate::engine::{InternalTable, Results, Setting};
+use crate::engine::{ExportTable, InternalTable, Results, Setting, progress};
 use crate::normalize::Kind;
 use crate::plan::{Export, Instant, OutColumn, Plan, Target, TargetFormat};
 use crate::planted;
@@ -36,7 +36,10 @@ pub struct Origin {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Writes and publishes everything.
+/// Makes the page about a run of its record, in which everything stands but the page itself.
+pub type MakePage<'a> = &'a dyn Fn(&RunRecord) -> String;
+
+/// Writes and publishes everything; with a `page` also the page about the run.
 ///
 /// # Errors
 /// A target that cannot be written or is a source, a file that does not read back; then nothing
@@ -45,11 +48,15 @@ pub fn publish(
     plan: &Plan,
     setting: &Setting,
     origin: &Origin,
+    page: Option<MakePage<'_>>,
     results: Results<'_>,
 ) -> Outcome<RunRecord> {
     let since = std::time::Instant::now();
     planted::place("publishing begins");
     let mut staging = Staging::new(plan, &origin.pipeline);
+    let internal = results.tables.iter().map(|table| table.rows.height());
+    let rows: usize = internal.chain(results.exports.iter().map(ExportTable::len)).sum();
+    progress::expect(rows as u64);
     let mut outputs = Vec::new();
     for table in &results.tables {
         let Some(target) = target_of(plan, table) else { continue };
@@ -84,6 +91,7 @@ pub fn publish(
     }
     let mut stages = results.stages;
     stages.push(crate::engine::Stage::new("write", since.elapsed()));
+    progress::begin("proof");
     let since = std::time::Instant::now();
     let mut claims = Vec::new();
     for table in &results.exports {
@@ -99,7 +107,7 @@ pub fn publish(
     drop(claims);
     stages.push(crate::engine::Stage::new("proof", since.elapsed()));
     let warnings = origin.warnings.iter().chain(&results.warnings).map(Warning::from).collect();
-    let record = RunRecord {
+    let mut record = RunRecord {
         optin: env!("CARGO_PKG_VERSION"),
         pipeline: plan.name.clone(),
         pipeline_file: origin.pipeline.clone(),
@@ -114,12 +122,18 @@ pub fn publish(
         account: results.account,
         outputs,
         exports,
+        report: None,
         proof,
         stages,
         peak_bytes: record::peak_bytes(),
         warnings,
         folder: plan.out.clone(),
     };
+    if let Some(page) = page {
+        let path = plan.out.join(record::PAGE);
+        let (bytes, sha256) = staging.add_text(&path, &page(&record))?;
+        record.report = Some(WrittenPage { path, bytes, sha256 });
+    }
     staging.publish(&plan.out, &record)?;
     Ok(record)
 }

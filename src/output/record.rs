@@ -13,6 +13,8 @@ use crate::proof::Proof;
 
 /// Name of the run record's file.
 pub const FILE: &str = "run.json";
+/// Name of the file of the page about a run, beside the run record.
+pub const PAGE: &str = "report.html";
 
 /// A file that was written.
 #[derive(Clone, Debug, Serialize)]
@@ -43,6 +45,18 @@ pub struct WrittenExport {
     /// The reason for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
+}
+
+/// The page about the run, for people. It is made of this record as it is without this part, so the
+/// record can name the digest of the page, and the page names none of the record.
+#[derive(Clone, Debug, Serialize)]
+pub struct WrittenPage {
+    /// Where.
+    pub path: PathBuf,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of its bytes, in hex.
+    pub sha256: String,
 }
 
 /// A warning.
@@ -94,6 +108,9 @@ pub struct RunRecord {
     pub outputs: Vec<Written>,
     /// Exports written.
     pub exports: Vec<WrittenExport>,
+    /// The page about the run, unless nobody wants it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub report: Option<WrittenPage>,
     /// What was proved of the exports before they were published.
     pub proof: Proof,
     /// Where the time went.

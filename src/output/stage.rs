@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use super::disk;
@@ -12,7 +13,7 @@ use super::format::{self, Meant, Stop};
 use super::journal::{self, Journal, Step};
 use super::record::{FILE, RunRecord, Written};
 use crate::diagnostics::{Code, Diagnostic, Outcome, Site, advice};
-use crate::plan::{Plan, Target};
+use crate::plan::{Plan, Target, hex};
 use crate::planted;
 
 /// Files written but not yet in place.
@@ -91,6 +92,16 @@ impl Staging {
         })
     }
 
+    /// Writes a text beside its target and reads it back: its size, and the SHA-256 of its bytes.
+    pub fn add_text(&mut self, path: &Path, text: &str) -> Outcome<(u64, String)> {
+        let temporary = self.temporary(path, false)?;
+        disk::fill(&temporary, text.as_bytes()).map_err(|error| failed(path, &error))?;
+        let sha256 = hex(&Sha256::digest(text.as_bytes()));
+        planted::step("file staged");
+        self.staged.push((temporary, path.to_path_buf(), sha256.clone()));
+        Ok((text.len() as u64, sha256))
+    }
+
     /// Where a target's rows stand until they are published.
     pub fn staged(&self, target: &Path) -> Option<&Path> {
         let found = self.staged.iter().find(|(_, path, _)| path == target);
@@ -137,15 +148,11 @@ impl Staging {
     /// are taken back; if the process is killed, the next run finishes ([`journal`]).
     pub fn publish(mut self, folder: &Path, record: &RunRecord) -> Outcome<()> {
         let path = folder.join(FILE);
-        let temporary = self.temporary(&path, false)?;
         let text = serde_json::to_string_pretty(record).map_err(|_| {
             let help = "please report it, with the pipeline file and without the data";
             refused(&path, "the run record is no JSON", help)
         })?;
-        disk::fill(&temporary, (text + "\n").as_bytes()).map_err(|error| failed(&path, &error))?;
-        let (_, sha256) =
-            format::digest(temporary.path()).map_err(|error| failed(&path, &error))?;
-        self.staged.push((temporary, path, sha256));
+        self.add_text(&path, &(text + "\n"))?;
         planted::step("all staged");
         let steps: Outcome<Vec<Step>> = self
             .staged

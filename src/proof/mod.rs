@@ -29,7 +29,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
-use crate::engine::{ExportTable, Setting, SourceRecord};
+use crate::engine::{ExportTable, Setting, SourceRecord, progress};
 use crate::plan::{Denial, Export, FieldId, Gate, Model, Plan, PurposeId};
 use crate::planted;
 pub use decisions::{Counts, Decision, Stand};
@@ -107,6 +107,13 @@ pub fn prove(
         return Ok(Proof::default());
     }
     let rows = claims.iter().map(|claim| claim.table.len()).sum();
+    if rows > 0 {
+        let tables = plan.consent.tables.iter().map(|table| table.source);
+        let read = tables.chain(plan.consent.suppress.iter().map(|list| list.source));
+        let staged = claims.iter().filter_map(|claim| std::fs::metadata(claim.staged).ok());
+        let work = read.map(|source| plan.sources[source.0].bytes);
+        progress::expect(work.chain(staged.map(|file| file.len())).sum());
+    }
     let mut subjects = Subjects { of: HashMap::new(), rows };
     let mut exports = Vec::new();
     for claim in claims {

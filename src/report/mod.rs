@@ -1,6 +1,8 @@
-//! What people see of a run: the terminal summary, at most 80 columns wide.
+//! What people see of a run: the terminal summary, at most 80 columns wide, and the [`page`] beside
+//! the run record.
 
 mod layout;
+pub mod page;
 
 use std::fmt::Write as _;
 
@@ -48,6 +50,28 @@ pub fn summary(record: &RunRecord) -> String {
         "\nEvery sum closes. Run record: {} ({seconds:.2} s)",
         tidy(&record.folder.join(crate::output::record::FILE))
     );
+    text
+}
+
+/// A summary with colours for a terminal: headings bold, warnings yellow, the last line green where all
+/// is well. No letter moves.
+#[must_use]
+pub fn coloured(summary: &str) -> String {
+    let mut text = String::new();
+    for (at, line) in summary.lines().enumerate() {
+        let is_heading = at == 0 || !line.starts_with(' ');
+        let colour = match line {
+            "" => None,
+            _ if line.starts_with("warning[") => Some("33"),
+            _ if line.starts_with("Every sum closes") => Some("32"),
+            _ if is_heading => Some("1"),
+            _ => None,
+        };
+        let _ = match colour {
+            Some(colour) => writeln!(text, "\x1b[{colour}m{line}\x1b[0m"),
+            None => writeln!(text, "{line}"),
+        };
+    }
     text
 }
 

@@ -10,12 +10,14 @@ mod identity;
 #[allow(clippy::doc_markdown, reason = "these comments are what editors show")]
 mod model;
 pub mod node;
+mod private;
 mod shape;
 mod syntax;
 
 pub use decode::{Decode, Mapping, NameOrMap, OneOrMany};
 pub use identity::{Condition, FieldGroup, PathOrMap, Rule, alias_file};
 pub use model::*;
+pub use private::private_places;
 
 use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Sink, Span, Spanned};
 

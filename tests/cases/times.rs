@@ -65,6 +65,9 @@ pub fn times(rng: &mut Rng, now: i64, expiries: &[Expiry]) -> Times {
         turning.extend([start, start - 1, start + 1, start - DAY]);
         // Where months are clamped, several starts end at one moment, and one of them is the last.
         turning.extend((1..=3).map(|days| start + days * DAY));
+        // Grants that end 30, 60 and 90 days after the run's date, and a moment later.
+        turning.extend([30, 60, 90].map(|days| start + days * DAY));
+        turning.extend([30, 60, 90].map(|days| start + days * DAY + 1));
     }
     let mut instants: Vec<i64> = (0..6).map(|_| rng.pick(&turning)).collect();
     for _ in 0..2 {

@@ -69,6 +69,19 @@ pub fn compare(found: &mut Differences, plan: &Plan, account: &Json, oracle: &An
         .collect();
     section("purposes", &states);
 
+    let purposes = account["purposes"].as_array().cloned().unwrap_or_default();
+    let expiring: Vec<_> = purposes.iter().map(|purpose| purpose["expiring"].clone()).collect();
+    found.equal("expiring", &Json::from(expiring), &serde_json::json!(oracle.expiring));
+    let name = |segment: usize| &plan.segments[segment].name;
+    let overlaps: Vec<Json> = oracle
+        .overlaps
+        .iter()
+        .map(|(one, two, both)| {
+            serde_json::json!({ "segments": [name(*one), name(*two)], "profiles": both })
+        })
+        .collect();
+    found.equal("overlaps", &account["overlaps"], &Json::from(overlaps));
+
     let all = account["profiles"].as_u64();
     found.equal("profiles counted", &all, &Some(number(oracle.profiles.len())));
     let sum = |name: &str| -> u64 {

@@ -1,12 +1,18 @@
 //! From decisions to the state of a profile (sections 7 and 8).
 
+use std::collections::BTreeMap;
+
 use optin::plan::{Conflict, Denial, FieldId, Match, Model, PurposeId};
 
-use super::World;
-use super::calendar::period_end;
+use super::calendar::{DAY, period_end};
 use super::decisions::{Book, Contact, Decision};
 use super::identity::{Cluster, People};
 use super::loose::{Key, denial_reaches, plain_id};
+use super::{World, count};
+
+/// When grants end.
+pub const EXPIRING: [&str; 4] =
+    ["days_1_to_30", "days_31_to_60", "days_61_to_90", "later_or_never"];
 
 /// The state of a profile for a purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,6 +167,38 @@ pub fn states(world: &World<'_>, people: &People, book: &Book) -> Vec<Vec<State>
         }
     }
     states
+}
+
+/// In how many days the grants of the granted end if nobody decides anew, by purpose (section 12):
+/// each profile is judged again on the last day of each stretch.
+pub fn expiring(
+    world: &World<'_>,
+    people: &People,
+    book: &Book,
+    states: &[Vec<State>],
+) -> Vec<BTreeMap<&'static str, u64>> {
+    let clusters = people.judged();
+    let ends = |purpose: PurposeId, cluster: &Cluster| {
+        for (name, days) in [("days_1_to_30", 30), ("days_31_to_60", 60), ("days_61_to_90", 90)] {
+            let later = World { as_of: world.as_of + days * DAY, ..*world };
+            if !own_folds(&later, people, book, purpose, cluster).contains(&Fold::Granted) {
+                return name;
+            }
+        }
+        "later_or_never"
+    };
+    (0..world.plan.consent.purposes.len())
+        .map(|purpose| {
+            let mut counts: BTreeMap<&'static str, u64> =
+                EXPIRING.iter().map(|name| (*name, 0)).collect();
+            for (states, cluster) in states.iter().zip(&clusters) {
+                if states[purpose] == State::Granted {
+                    count(&mut counts, ends(PurposeId(purpose), cluster), 1);
+                }
+            }
+            counts
+        })
+        .collect()
 }
 
 /// Adds those who show a contact point that one who is denied by its own folds shows: one step,

@@ -83,6 +83,10 @@ pub struct Answer {
     pub verdict_rows: Vec<(String, Vec<&'static str>)>,
     /// By segment: who is in it, in profile order.
     pub members: Vec<(String, Vec<String>)>,
+    /// By pair of segments, as declared: how many profiles are in both.
+    pub overlaps: Vec<(usize, usize, u64)>,
+    /// By purpose: in how many days the grants of the granted end.
+    pub expiring: Vec<BTreeMap<&'static str, u64>>,
     /// By export: who leaves, in order.
     pub exports: Vec<Vec<String>>,
     /// By customer table: read, kept, merged, dropped, and the reasons of quarantine.
@@ -124,6 +128,7 @@ pub fn answer(plan: &Plan, tables: &BTreeMap<String, RawTable>, as_of: Instant) 
     let people = identity::people(&world);
     let book = decisions::read(&world);
     let states = fold::states(&world, &people, &book);
+    let expiring = fold::expiring(&world, &people, &book, &states);
     let entries = segments::read_suppressions(&world);
     let judged = segments::judge(&world, &people, &states, &entries);
     let (groups, grouping_accounts) = groupings::assign(&world, &people);
@@ -172,6 +177,8 @@ pub fn answer(plan: &Plan, tables: &BTreeMap<String, RawTable>, as_of: Instant) 
                 (name_of(segment), inside.collect())
             })
             .collect(),
+        overlaps: segments::overlaps(&judged),
+        expiring,
         exports: segments::exports(&world, &people, &judged),
         verdict_rows: judged
             .into_iter()

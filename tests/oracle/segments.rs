@@ -229,3 +229,20 @@ pub fn exports(
     }
     exports
 }
+
+/// How many profiles are in both of two segments, for each pair of them.
+pub fn overlaps(judged: &[Vec<&'static str>]) -> Vec<(usize, usize, u64)> {
+    let mut pairs = Vec::new();
+    for one in 0..judged.len() {
+        for two in one + 1..judged.len() {
+            let mut both = 0;
+            for (one, two) in judged[one].iter().zip(&judged[two]) {
+                if *one == IN_SEGMENT && *two == IN_SEGMENT {
+                    both += 1;
+                }
+            }
+            pairs.push((one, two, both));
+        }
+    }
+    pairs
+}

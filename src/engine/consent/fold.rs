@@ -27,8 +27,8 @@ use crate::engine::records::Record;
 use crate::plan::{Conflict, Instant, Period};
 use crate::planted;
 
-/// No time.
-const NEVER: i64 = i64::MIN;
+pub use super::expiry::Lasting;
+use super::expiry::{Expiry, NEVER};
 
 /// Decisions of one kind on one digest in one set, folded: all that is ever asked of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -243,31 +243,47 @@ impl Table {
 }
 
 /// What the decisions on one contact point come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Folded {
     /// No decision counts.
     Unknown,
     /// There was a grant; it has ended.
     Expired,
-    /// A grant holds.
-    Granted,
+    /// A grant holds, and how long it will if nobody decides anew.
+    Granted(Lasting),
     /// A denial holds.
     Denied,
 }
 
 impl Folded {
-    /// What two sets come to: any denial denies, else a grant that holds, else one that has ended.
-    const fn strictest(self, other: Self) -> Self {
-        if self as u8 > other as u8 { self } else { other }
+    /// What two sets come to: any denial denies, else the grant that holds longest, else one that has
+    /// ended.
+    fn strictest(self, other: Self) -> Self {
+        self.max(other)
     }
 
-    const fn from(number: u8) -> Self {
+    /// True if a grant holds.
+    #[must_use]
+    pub const fn is_granted(self) -> bool {
+        matches!(self, Self::Granted(_))
+    }
+
+    const fn number(self) -> u8 {
+        match self {
+            Self::Unknown => 0,
+            Self::Expired => 1,
+            Self::Granted(lasting) => 2 + lasting as u8,
+            Self::Denied => 2 + Lasting::COUNT,
+        }
+    }
+
+    fn from(number: u8) -> Self {
         match number {
             0 => Self::Unknown,
             1 => Self::Expired,
-            2 => Self::Granted,
-            _ => Self::Denied,
+            _ => Lasting::ALL
+                .get(usize::from(number) - 2)
+                .map_or(Self::Denied, |lasting| Self::Granted(*lasting)),
         }
     }
 }
@@ -335,7 +351,8 @@ impl PurposeDecisions {
                     let far = far_of(far, held.record);
                     let folded_as = self.judge_one(&desk.tables, held, far, &expiry);
                     if folded_as != Folded::Unknown {
-                        folded[held.record as usize].store(folded_as as u8, Ordering::Relaxed);
+                        let number = folded_as.number();
+                        folded[held.record as usize].store(number, Ordering::Relaxed);
                     }
                 }
             }
@@ -477,34 +494,6 @@ fn far_denials(sets: &[&DecisionSet], index: &Index, keys: &[Digest]) -> io::Res
     Ok(all)
 }
 
-/// Whether a grant has ended, mostly without the calendar.
-struct Expiry {
-    after: Option<Period>,
-    as_of: Instant,
-    /// What was granted up to then has ended; what was granted from the other on has not.
-    sure: (i64, i64),
-}
-
-impl Expiry {
-    fn new(after: Option<Period>, as_of: Instant) -> Self {
-        let sure = after.map_or((NEVER, NEVER), |period| period.surely_ended(as_of));
-        Self { after, as_of, sure }
-    }
-
-    fn has_ended(&self, granted: i64) -> bool {
-        let Some(period) = self.after.filter(|_| !planted::fault("expiry-ignored")) else {
-            return false;
-        };
-        if granted <= self.sure.0 {
-            true
-        } else if granted >= self.sure.1 {
-            false
-        } else {
-            period.has_ended(Instant(granted), self.as_of)
-        }
-    }
-}
-
 /// Within one set: an undated denial always denies; else the newest counts, at equal times the
 /// denial; an undated grant counts only if nothing is dated.
 fn judge(grants: Newest, denials: Newest, expiry: &Expiry) -> Folded {
@@ -512,9 +501,9 @@ fn judge(grants: Newest, denials: Newest, expiry: &Expiry) -> Folded {
     if denials.undated || (denials.dated != NEVER && newer) {
         Folded::Denied
     } else if grants.dated != NEVER {
-        if expiry.has_ended(grants.dated) { Folded::Expired } else { Folded::Granted }
+        expiry.lasting(grants.dated).map_or(Folded::Expired, Folded::Granted)
     } else if grants.undated {
-        if expiry.after.is_some() { Folded::Expired } else { Folded::Granted }
+        if expiry.ends() { Folded::Expired } else { Folded::Granted(Lasting::Longer) }
     } else {
         Folded::Unknown
     }
@@ -537,11 +526,12 @@ mod tests {
     #[test]
     fn the_newest_counts_and_ties_deny() {
         let at = |t| newest(Some(t));
-        assert_eq!(judged(at(20), at(19)), Folded::Granted);
+        let granted = Folded::Granted(Lasting::Days30);
+        assert_eq!(judged(at(20), at(19)), granted);
         assert_eq!(judged(at(20), at(20)), Folded::Denied);
         assert_eq!(judged(at(20), at(21)), Folded::Denied);
         assert_eq!(judged(at(10), Newest::NONE), Folded::Expired);
-        assert_eq!(judged(at(11), Newest::NONE), Folded::Granted);
+        assert_eq!(judged(at(11), Newest::NONE), granted);
         assert_eq!(judged(Newest::NONE, Newest::NONE), Folded::Unknown);
     }
 
@@ -551,6 +541,19 @@ mod tests {
         assert_eq!(judged(newest(Some(20)), undated), Folded::Denied);
         assert_eq!(judged(undated, newest(Some(1))), Folded::Denied);
         assert_eq!(judged(undated, Newest::NONE), Folded::Expired);
-        assert_eq!(judged(undated.and(newest(Some(20))), newest(Some(5))), Folded::Granted);
+        let both = undated.and(newest(Some(20)));
+        assert_eq!(judged(both, newest(Some(5))), Folded::Granted(Lasting::Days30));
+    }
+
+    #[test]
+    fn a_fold_is_stored_as_a_number_and_the_stricter_is_greater() {
+        let mut all = vec![Folded::Unknown, Folded::Expired];
+        all.extend(Lasting::ALL.map(Folded::Granted));
+        all.push(Folded::Denied);
+        assert!(all.is_sorted());
+        for (number, folded) in (0..).zip(&all) {
+            assert_eq!((folded.number(), Folded::from(number)), (number, *folded));
+        }
+        assert_eq!(size_of::<Folded>(), 1, "one is kept for every record");
     }
 }

@@ -18,6 +18,7 @@ use crate::engine::ids::id_text;
 use crate::engine::key_reader::{KeyForms, KeyReader};
 use crate::engine::memory::Memory;
 use crate::engine::partition::chunk_rows;
+use crate::engine::progress;
 use crate::engine::source::values::TimeReader;
 use crate::engine::source::{self, Loaded};
 use crate::plan::{
@@ -49,6 +50,8 @@ pub fn decisions(
     let Setting { as_of, now, memory, .. } = setting;
     let (as_of, now) = (*as_of, *now);
     let consent = &plan.consent;
+    let to_read = consent.tables.iter().filter(|table| loaded[table.source.0].is_none());
+    progress::expect(to_read.map(|table| plan.sources[table.source.0].bytes).sum());
     let mut purposes: Vec<PurposeDecisions> = consent
         .purposes
         .iter()

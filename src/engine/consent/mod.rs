@@ -4,6 +4,7 @@
 //! one contact point come to, [`state`] what that means for a profile, [`suppress`] who is never
 //! contacted. The semantics are docs/semantics.md, sections 5 to 9; nothing here is nullable.
 
+mod expiry;
 pub mod fold;
 pub mod intake;
 pub mod state;

@@ -2,11 +2,11 @@
 
 use rayon::prelude::*;
 
-use super::fold::{Folded, PurposeDecisions};
+use super::fold::{Folded, Lasting, PurposeDecisions};
 use super::intake::Decisions;
 use super::{State, Subject};
 use crate::diagnostics::{Diagnostic, Outcome};
-use crate::engine::account::PurposeAccount;
+use crate::engine::account::{Expiring, PurposeAccount};
 use crate::engine::digest::{Digest, DigestSet};
 use crate::engine::gathered::Index;
 use crate::engine::identity::Clusters;
@@ -57,24 +57,25 @@ pub fn states(
             person: plan.consent.denial == Denial::Person,
         };
         let shown = shown.field(purpose.via, keys);
-        let judged: Vec<(State, bool)> = (0..clusters.len())
+        let judged: Vec<Judgement> = (0..clusters.len())
             .into_par_iter()
             .with_min_len(1024)
             .map(|cluster| judge.state(cluster, shown.winners[cluster]))
             .collect();
-        let mut of_purpose: Vec<State> = judged.par_iter().map(|(state, _)| *state).collect();
+        let mut of_purpose: Vec<State> = judged.par_iter().map(|judged| judged.state).collect();
         let in_conflict: Vec<u32> = (0..u32::try_from(clusters.profiles).unwrap_or(u32::MAX))
             .into_par_iter()
             .zip(&judged[..clusters.profiles])
             .with_min_len(4096)
-            .filter(|(_, (_, conflicting))| *conflicting)
+            .filter(|(_, judged)| judged.conflicting)
             .map(|(profile, _)| profile)
             .collect();
         if !clusters.tell_apart(plan, purpose.via) {
             deny_shared(&mut of_purpose, shown, aside_keys(purpose.via, clusters, keys));
         }
         of_purpose.truncate(clusters.profiles);
-        all.accounts.push(account(purpose, &of_purpose, in_conflict.len() as u64));
+        let expiring = expiring(&of_purpose, &judged);
+        all.accounts.push(account(purpose, &of_purpose, in_conflict.len() as u64, expiring));
         all.conflicts.push(in_conflict);
         all.of.push(of_purpose);
         all.folds.push(folds);
@@ -125,7 +126,36 @@ pub fn aside_keys<'a>(
     })
 }
 
-fn account(purpose: &Purpose, states: &[State], conflicting: u64) -> PurposeAccount {
+/// How long the grants of those who are granted will hold. A denial that others bring about is in the
+/// states already.
+fn expiring(states: &[State], judged: &[Judgement]) -> Expiring {
+    let counts = states
+        .par_iter()
+        .zip(judged)
+        .with_min_len(4096)
+        .filter(|(state, _)| **state == State::Granted)
+        .fold(
+            || [0_u64; Lasting::ALL.len()],
+            |mut counts, (_, judged)| {
+                counts[judged.lasting as usize] += 1;
+                counts
+            },
+        )
+        .reduce(|| [0; Lasting::ALL.len()], |a, b| std::array::from_fn(|at| a[at] + b[at]));
+    Expiring {
+        days_1_to_30: counts[Lasting::Days30 as usize],
+        days_31_to_60: counts[Lasting::Days60 as usize],
+        days_61_to_90: counts[Lasting::Days90 as usize],
+        later_or_never: counts[Lasting::Longer as usize],
+    }
+}
+
+fn account(
+    purpose: &Purpose,
+    states: &[State],
+    conflicting: u64,
+    expiring: Expiring,
+) -> PurposeAccount {
     let count = |wanted: State| states.par_iter().filter(|state| **state == wanted).count() as u64;
     PurposeAccount {
         purpose: purpose.name.clone(),
@@ -135,6 +165,7 @@ fn account(purpose: &Purpose, states: &[State], conflicting: u64) -> PurposeAcco
         unknown: count(State::Unknown),
         no_contact_point: count(State::NoContactPoint),
         conflicting,
+        expiring,
     }
 }
 
@@ -246,15 +277,15 @@ impl States {
         profile: usize,
     ) -> (Vec<Record>, Vec<Record>) {
         let folds = &self.folds[purpose.0];
-        let holds = |record: Record, wanted: Folded| {
-            folds.record(record) == wanted
-                || folds.contacts.iter().any(|(_, folded)| folded[record as usize] == wanted)
+        let holds = |record: Record, wanted: fn(Folded) -> bool| {
+            wanted(folds.record(record))
+                || folds.contacts.iter().any(|(_, folded)| wanted(folded[record as usize]))
         };
         let members = clusters.members(profile).iter().copied();
-        let granted = members.clone().filter(|record| holds(*record, Folded::Granted)).collect();
+        let granted = members.clone().filter(|record| holds(*record, Folded::is_granted)).collect();
         let denied = members
             .chain(clusters.shadows_of(profile))
-            .filter(|record| holds(*record, Folded::Denied))
+            .filter(|record| holds(*record, |folded| folded == Folded::Denied))
             .collect();
         (granted, denied)
     }
@@ -267,13 +298,27 @@ struct Judge<'a> {
     person: bool,
 }
 
+/// What becomes of a profile by its own records.
+#[derive(Clone, Copy, Debug)]
+struct Judgement {
+    state: State,
+    /// Grants and denials stand on different contact points.
+    conflicting: bool,
+    /// How long its grant will hold, if it has one.
+    lasting: Lasting,
+}
+
 impl Judge<'_> {
-    /// The state, and whether grants and denials stand on different contact points.
-    fn state(&self, cluster: usize, winner: Record) -> (State, bool) {
+    fn state(&self, cluster: usize, winner: Record) -> Judgement {
         let via = self.purpose.via;
         let (mut granted, mut expired, mut own_denied) = (false, false, false);
+        // Of several grants the one that lasts longest counts.
+        let mut lasting = Lasting::Days30;
         let mut own = |folded: Folded| match folded {
-            Folded::Granted => granted = true,
+            Folded::Granted(until) => {
+                granted = true;
+                lasting = lasting.max(until);
+            }
             Folded::Expired => expired = true,
             Folded::Denied => own_denied = true,
             Folded::Unknown => {}
@@ -294,7 +339,7 @@ impl Judge<'_> {
                 }
                 match folded[record as usize] {
                     Folded::Denied => other_denied = true,
-                    Folded::Granted => other_granted = true,
+                    Folded::Granted(_) => other_granted = true,
                     Folded::Expired | Folded::Unknown => {}
                 }
             }
@@ -318,6 +363,6 @@ impl Judge<'_> {
         } else {
             State::Unknown
         };
-        (state, conflicting)
+        Judgement { state, conflicting, lasting }
     }
 }

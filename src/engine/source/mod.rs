@@ -21,6 +21,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::tz::TimeZone;
 use polars::prelude::*;
@@ -31,7 +32,7 @@ pub use rows::{load_rows, load_some};
 pub use stamp::{FileRecord, Stamp};
 use stamp::{expect_still, expect_unchanged};
 
-use super::engine_fault;
+use super::{engine_fault, progress};
 use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Site, Span};
 use crate::plan::catalog::Column as PlanColumn;
 use crate::plan::{Beside, Compression, Format, Source};
@@ -366,6 +367,7 @@ fn read_file<T: Send>(
         Format::Delimited { compression, delimiter, quoted } => {
             let unreadable = |error: std::io::Error| catalog::unreadable(file, &error);
             let mut stored = Digested::open(file).map_err(unreadable)?;
+            stored.shows_progress = true;
             let settle = |visited| settling.settle(visited);
             let cut = catalog::decompressed(&mut stored, compression)
                 .and_then(|text| cut(source, &typing, text, (delimiter, quoted), settle))
@@ -380,14 +382,23 @@ fn read_file<T: Send>(
             let stored = fs::read(file).map_err(|error| catalog::unreadable(file, &error))?;
             let text = decompress(&stored, compression, file)?;
             settling.settle(typing.part(0, lines(source, columns, file, &text)?));
+            progress::step(stored.len() as u64);
             Some(xxh3_128(&stored))
         }
         Format::Parquet | Format::Ipc => {
             let (digested, visited) = std::thread::scope(|scope| {
                 let digest = asked.digest.then(|| scope.spawn(|| Digested::open(file)?.finish()));
                 let visited = if source.format == Format::Parquet {
-                    let part = |first, raw| typing.part(first, raw);
+                    // All groups are asked for before the first is read.
+                    let all = AtomicU64::new(0);
+                    let part = |first, raw: Raw| {
+                        let bytes = metadata.len().saturating_mul(raw.1 as u64);
+                        let visited = typing.part(first, raw);
+                        progress::step(bytes / all.load(Ordering::Relaxed).max(1));
+                        visited
+                    };
                     let holds = |first: usize, rows: usize| {
+                        all.fetch_add(rows as u64, Ordering::Relaxed);
                         let range = before + first..before + first + rows;
                         asked.rows.is_none_or(|rows| rows.range(range).next().is_some())
                     };
@@ -457,6 +468,7 @@ impl<F> Settling<'_, F> {
             self.fault = made.map_err(faults).and_then(&mut self.take).err();
         }
         self.rows += rows;
+        progress::rows(rows as u64);
     }
 
     /// All rows.
@@ -479,11 +491,14 @@ struct Digested {
     file: File,
     hasher: Xxh3,
     bytes: u64,
+    /// True where what is read is worked on right away.
+    shows_progress: bool,
 }
 
 impl Digested {
     fn open(path: &Path) -> std::io::Result<Self> {
-        Ok(Self { file: File::open(path)?, hasher: Xxh3::new(), bytes: 0 })
+        let file = File::open(path)?;
+        Ok(Self { file, hasher: Xxh3::new(), bytes: 0, shows_progress: false })
     }
 
     /// Size and digest of the whole file, what nobody has read among it.
@@ -499,6 +514,9 @@ impl Read for Digested {
         let read = self.file.read(buffer)?;
         self.hasher.update(&buffer[..read]);
         self.bytes += read as u64;
+        if self.shows_progress {
+            progress::step(read as u64);
+        }
         Ok(read)
     }
 }

@@ -1,0 +1,411 @@
+//! `report.html` (docs/report.md): every figure on it is that of the run record, nothing on it is of a
+//! person, nothing is fetched, and a browser has nothing to complain about.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value as Json;
+
+use crate::support::{Folder, files, optin, root};
+
+/// An element of a page: its attributes, and the text in it.
+struct Element {
+    name: String,
+    attributes: BTreeMap<String, String>,
+    text: String,
+}
+
+/// The elements of a page, which closes what it opens. Fails the test where it does not.
+fn elements(page: &str) -> Vec<Element> {
+    const VOID: [&str; 1] = ["meta"];
+    let mut found: Vec<Element> = Vec::new();
+    let mut open: Vec<usize> = Vec::new();
+    let mut rest = page.strip_prefix("<!doctype html>").expect("a page");
+    while let Some(at) = rest.find('<') {
+        let text = unescaped(&rest[..at]);
+        for inside in &open {
+            found[*inside].text.push_str(&text);
+        }
+        let end = rest[at..].find('>').expect("a tag is closed") + at;
+        let tag = &rest[at + 1..end];
+        rest = &rest[end + 1..];
+        if let Some(name) = tag.strip_prefix('/') {
+            let closed = open.pop().expect("something is open");
+            assert_eq!(found[closed].name, name, "what is opened is closed");
+            continue;
+        }
+        let name = tag.split(' ').next().expect("a name").to_owned();
+        let mut attributes = BTreeMap::new();
+        let mut left = &tag[name.len()..];
+        while let Some((attribute, after)) = left.split_once("=\"") {
+            let (value, after) = after.split_once('"').expect("a value is closed");
+            let before = attributes.insert(attribute.trim().to_owned(), unescaped(value));
+            assert!(before.is_none(), "{attribute} twice in {tag}");
+            left = after;
+        }
+        assert_eq!(left.trim(), "", "in {tag}");
+        if !VOID.contains(&name.as_str()) {
+            open.push(found.len());
+        }
+        found.push(Element { name, attributes, text: String::new() });
+    }
+    assert!(open.is_empty(), "something is never closed");
+    found
+}
+
+fn unescaped(text: &str) -> String {
+    let marks = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
+    marks.iter().fold(text.to_owned(), |text, (mark, letter)| text.replace(mark, letter))
+}
+
+/// What `/a/b + /c` comes to in a run record.
+fn evaluated(record: &Json, of: &str) -> i64 {
+    let mut sum = 0;
+    let mut sign = 1;
+    for word in of.split(' ') {
+        match word {
+            "+" => sign = 1,
+            "-" => sign = -1,
+            "" => {}
+            pointer => {
+                let value = record.pointer(pointer).and_then(Json::as_i64);
+                sum +=
+                    sign * value.unwrap_or_else(|| panic!("{pointer} is no figure of the record"));
+            }
+        }
+    }
+    sum
+}
+
+/// A number as the page writes it: as a count, as a time, or as a size.
+fn written(value: i64) -> [String; 3] {
+    let digits = value.to_string();
+    let grouped: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|group| std::str::from_utf8(group).expect("digits"))
+        .collect();
+    let size = match value {
+        ..1_000 => format!("{value} B"),
+        1_000..1_000_000 => format!("{:.1} kB", as_float(value) / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", as_float(value) / 1e6),
+        _ => format!("{:.1} GB", as_float(value) / 1e9),
+    };
+    let time = match value {
+        ..1_000 => format!("{value} ms"),
+        _ => format!("{}.{:02} s", value / 1000, value % 1000 / 10),
+    };
+    [grouped.join(","), time, size]
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures of tests are small")]
+fn as_float(value: i64) -> f64 {
+    value as f64
+}
+
+/// Holds every figure of a page to the record, and gives the pointers that are shown.
+fn check_figures(page: &str, record: &Json) -> BTreeSet<String> {
+    let mut shown = BTreeSet::new();
+    for element in elements(page) {
+        let text = element.text.trim();
+        if let Some(of) = element.attributes.get("data-of") {
+            let value = evaluated(record, of);
+            assert!(written(value).contains(&text.to_owned()), "{of} is {value}, not {text}");
+            shown.extend(of.split(' ').filter(|word| word.starts_with('/')).map(str::to_owned));
+        } else if let Some(of) = element.attributes.get("data-share") {
+            let (part, whole) = of.split_once(" / ").expect("a part and a whole");
+            let (part, whole) = (evaluated(record, part), evaluated(record, whole));
+            let share = if whole == 0 { 0 } else { part * 1000 / whole };
+            let due = match (share, part) {
+                (0, 1..) => "< 0.1 %".to_owned(),
+                _ => format!("{}.{} %", share / 10, share % 10),
+            };
+            assert_eq!(text, due, "{of}");
+        } else if element.name == "td"
+            && element.attributes.get("class").is_some_and(|c| c.contains('n'))
+        {
+            let class = &element.attributes["class"];
+            let is_figure = class.split(' ').any(|word| word == "n");
+            assert!(!is_figure, "a figure that does not say where it is from: {text}");
+        }
+    }
+    shown
+}
+
+/// The pointers of all figures below a part of a record.
+fn pointers(of: &Json, at: &str, found: &mut Vec<String>) {
+    match of {
+        Json::Number(_) => found.push(at.to_owned()),
+        Json::Array(list) => {
+            for (number, item) in list.iter().enumerate() {
+                pointers(item, &format!("{at}/{number}"), found);
+            }
+        }
+        Json::Object(members) => {
+            for (name, item) in members {
+                pointers(item, &format!("{at}/{name}"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Figures that a page need not show: reasons for which nobody is out, and what stands in words.
+fn may_be_left_out(pointer: &str, record: &Json) -> bool {
+    let zero = record.pointer(pointer).and_then(Json::as_i64) == Some(0);
+    let in_words = pointer.starts_with("/account/clusters/") && pointer.ends_with("/records");
+    let of_source = pointer.starts_with("/sources/") && pointer.matches('/').count() == 3;
+    let of_page = pointer.starts_with("/report/");
+    // Rows of an export are those written.
+    let rows = pointer.starts_with("/exports/") && pointer.ends_with("/rows");
+    zero || in_words || of_source || of_page || rows
+}
+
+/// The example, run into a folder: the page and the record.
+fn contoso(out: &Folder) -> (String, Json) {
+    let out_folder = out.at("out");
+    let args =
+        ["run", "pipelines/contoso.yaml", "--quiet", "--out", out_folder.to_str().expect("a path")];
+    optin(root(), &args).done();
+    (out.read("out/report.html"), out.json("out/run.json"))
+}
+
+#[test]
+fn every_figure_is_that_of_the_run_record() {
+    let out = Folder::new();
+    let (page, record) = contoso(&out);
+    let shown = check_figures(&page, &record);
+    let mut all = Vec::new();
+    pointers(&record, "", &mut all);
+    let missing: Vec<_> = all
+        .into_iter()
+        .filter(|pointer| !shown.contains(pointer) && !may_be_left_out(pointer, &record))
+        .collect();
+    assert!(missing.is_empty(), "the page does not show {missing:?}");
+    // The reason of what has no gate, the text of the pipeline, and when.
+    for text in [
+        "change of the loyalty programme",
+        "GDPR Art. 6(1)(b)",
+        "upper(country) IN (",
+        "2026-11-24 00:00:00 UTC",
+        record["optin"].as_str().expect("a version"),
+    ] {
+        assert!(unescaped(&page).contains(text), "{text}");
+    }
+}
+
+#[test]
+fn the_record_names_the_digest_of_the_page() {
+    let out = Folder::new();
+    let (page, record) = contoso(&out);
+    let digest = <sha2::Sha256 as sha2::Digest>::digest(page.as_bytes());
+    assert_eq!(record["report"]["sha256"], optin::plan::hex(&digest));
+    assert_eq!(record["report"]["bytes"], page.len());
+    let run = out.at("out/run.json");
+    optin(root(), &["verify", run.to_str().expect("a path")]).done();
+    out.write("out/report.html", page + " ");
+    let verified = optin(root(), &["verify", "--json", run.to_str().expect("a path")]);
+    assert_eq!(verified.code, 1, "{verified:?}");
+    let files = verified.json()["files"].as_array().expect("files").clone();
+    let changed: Vec<_> = files.iter().filter(|file| file["found"] == "changed").collect();
+    assert!(changed.len() == 1 && changed[0]["kind"] == "report", "{changed:?}");
+}
+
+#[test]
+fn nobody_need_have_a_page() {
+    let out = Folder::new();
+    contoso(&out);
+    let before = out.bytes("out/report.html");
+    let folder = out.at("other");
+    let args = [
+        "run",
+        "pipelines/contoso.yaml",
+        "--no-report",
+        "--quiet",
+        "--out",
+        folder.to_str().expect("a path"),
+    ];
+    optin(root(), &args).done();
+    assert!(!out.at("other/report.html").exists());
+    assert!(out.json("other/run.json").get("report").is_none());
+    assert_eq!(out.bytes("out/report.html"), before);
+}
+
+/// Words that would make a browser ask for something, or run something.
+#[test]
+fn nothing_is_fetched_and_nothing_is_run() {
+    let out = Folder::new();
+    let (page, _) = contoso(&out);
+    for element in elements(&page) {
+        assert!(
+            !["script", "link", "img", "iframe", "object", "embed", "image", "use", "form", "base"]
+                .contains(&element.name.as_str()),
+            "<{}>",
+            element.name
+        );
+        for (name, value) in &element.attributes {
+            let wrong =
+                name.starts_with("on") || ["src", "href", "xlink:href"].contains(&name.as_str());
+            assert!(!wrong, "{name}={value}");
+        }
+    }
+    let style = page.split("<style>").nth(1).and_then(|rest| rest.split("</style>").next());
+    let style = style.expect("a style");
+    assert!(!style.contains("url(") && !style.contains("@import"), "{style}");
+    assert!(!page.contains("://"), "the page names an address");
+    assert!(page.contains("default-src &#39;none&#39;"), "the page forbids what it does not need");
+}
+
+/// Values of persons in the sources of the example: mails, numbers, names, ids.
+#[test]
+fn nothing_of_a_person_is_on_it() {
+    let out = Folder::new();
+    let (page, _) = contoso(&out);
+    let page = unescaped(&page).to_lowercase();
+    let words: BTreeSet<&str> =
+        page.split(|c: char| !c.is_alphanumeric() && !"@._+-".contains(c)).collect();
+    let mut looked_at = 0;
+    for name in files(&root().join("data/contoso")) {
+        if !name.ends_with(".csv") && !name.ends_with(".ndjson") {
+            continue;
+        }
+        let text = fs::read_to_string(root().join("data/contoso").join(&name)).expect("a source");
+        for cell in text.split(['\n', ',', ';', '"', '{', '}']) {
+            let cell = cell.trim().to_lowercase();
+            let digits = cell.chars().filter(char::is_ascii_digit).count();
+            if cell.contains('@') || digits >= 7 && !cell.contains("202") && !cell.contains("19") {
+                looked_at += 1;
+                assert!(!page.contains(&cell), "{name}: {cell}");
+            }
+        }
+    }
+    assert!(looked_at > 10_000, "only {looked_at} values were looked at");
+    for name in ["noreply", "mustermann", "pohl", "magdalena", "wagner"] {
+        assert!(!words.contains(name), "{name}");
+    }
+    let home = root().display().to_string().to_lowercase();
+    assert!(!page.contains(&home), "the page names a folder of the machine");
+}
+
+const VEILED: &str = "
+version: 1
+name: veiled <b>&
+out: out
+sources:
+  - { name: people, path: people.csv }
+keys:
+  - { field: email, normalize: email, never: [\"nobody at home\"] } # ask ann@fabrikam.com
+customers:
+  - { source: people, id: Id, fields: { email: Mail, name: Name, city: City } }
+identity: { link_on: [[email], [name, city]] }
+segments:
+  - { name: a, consent: none, because: \"told by +49 30 23125071\", where: \"name = 'Kestrelova'\" }
+outputs: { identity: out/i.csv }
+exports: [{ segment: a, path: out/a.csv, columns: [customer_id] }]
+";
+
+#[test]
+fn what_the_pipeline_file_says_of_persons_is_left_out() {
+    let people = "Id,Mail,Name,City\n1,a@fabrikam.com,Kestrelova,Bern\n2,,Quill,Bern\n";
+    let folder = Folder::with(&[("pipeline.yaml", VEILED), ("people.csv", people)]);
+    folder.optin(&["run", "pipeline.yaml"]).done();
+    let page = folder.read("out/report.html");
+    check_figures(&page, &folder.json("out/run.json"));
+    for word in ["nobody at home", "ann@", "23125071", "Kestrelova", "Quill", "<b>"] {
+        assert!(!page.contains(word), "{word} stands on the page");
+    }
+    assert!(page.contains("veiled &lt;b&gt;&amp;"), "the name of the pipeline is text");
+    assert!(page.contains("told by •••"), "{page}");
+}
+
+/// A replay, a pipeline without consent, segments and exports, and one with very many segments.
+#[test]
+fn pages_of_other_runs_are_whole() {
+    let people = "Id,Mail\n1,a@fabrikam.com\n2,b@fabrikam.com\n";
+    let start = "version: 1\nname: t\nout: out\nsources: [{ name: people, path: people.csv }]\n\
+        customers: [{ source: people, id: Id, fields: { email: Mail } }]\n\
+        outputs: { identity: out/i.csv }\n";
+    let mut many = start.to_owned() + "segments:\n";
+    for number in 0..20 {
+        many += &format!("  - {{ name: s{number}, consent: none, because: test }}\n");
+    }
+    for pipeline in [start.to_owned(), many] {
+        let folder = Folder::with(&[("pipeline.yaml", &pipeline), ("people.csv", people)]);
+        folder.optin(&["run", "pipeline.yaml"]).done();
+        check_figures(&folder.read("out/report.html"), &folder.json("out/run.json"));
+    }
+    let folder = Folder::new();
+    let out = folder.at("out");
+    let args = [
+        "run",
+        "pipelines/contoso.yaml",
+        "--replay",
+        "2026-01-01",
+        "--out",
+        out.to_str().expect("a path"),
+    ];
+    optin(root(), &args).done();
+    let page = folder.read("out/report.html");
+    check_figures(&page, &folder.json("out/run.json"));
+    assert!(page.contains("replay: nothing is exported"), "it says that it is a replay");
+}
+
+/// Debian's browser, if it is here.
+fn browser() -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    std::env::split_paths(&folders)
+        .flat_map(|folder| {
+            ["chromium", "chromium-browser", "google-chrome"].map(|name| folder.join(name))
+        })
+        .find(|path| path.is_file())
+}
+
+/// Opens a page; gives what the browser made of it and what it logged.
+fn opened(browser: &Path, folder: &Folder, page: &Path) -> (String, String) {
+    let dom = fs::File::create(folder.at("dom.html")).expect("a file");
+    let log = fs::File::create(folder.at("log.txt")).expect("a file");
+    let mut child = Command::new(browser)
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
+        .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
+        .args(["--enable-logging=stderr", "--v=0", "--dump-dom", "--virtual-time-budget=2000"])
+        .arg(format!("--user-data-dir={}", folder.at("browser").display()))
+        .arg(page)
+        .stdin(Stdio::null())
+        .stdout(dom)
+        .stderr(log)
+        .spawn()
+        .expect("the browser starts");
+    let started = Instant::now();
+    while child.try_wait().expect("a status").is_none() {
+        assert!(started.elapsed() < Duration::from_secs(90), "the browser does not end");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    (folder.read("dom.html"), String::from_utf8_lossy(&folder.bytes("log.txt")).into_owned())
+}
+
+#[test]
+fn a_browser_has_nothing_to_complain_about() {
+    let Some(browser) = browser() else {
+        eprintln!("skipped: no browser is installed");
+        return;
+    };
+    let folder = Folder::new();
+    let (page, record) = contoso(&folder);
+    let (dom, log) = opened(&browser, &folder, &folder.at("out/report.html"));
+    let complaints: Vec<&str> = log.lines().filter(|line| line.contains("CONSOLE")).collect();
+    assert!(complaints.is_empty(), "{complaints:#?}");
+    // What it shows is what was written.
+    for part in ["data-of=", "data-share=", "<svg", "<rect", "<table", "<section"] {
+        assert_eq!(dom.matches(part).count(), page.matches(part).count(), "{part}");
+    }
+    let profiles = written(record["account"]["profiles"].as_i64().expect("a count"))[0].clone();
+    assert!(dom.contains(&format!("<dd data-of=\"/account/profiles\">{profiles}</dd>")), "{dom}");
+    // The test sees complaints where there are some.
+    folder.write("bad.html", "<script>console.error('no')</script>");
+    let (_, log) = opened(&browser, &folder, &folder.at("bad.html"));
+    assert!(log.contains("CONSOLE"), "{log}");
+}
