@@ -8,6 +8,8 @@ use sha2::{Digest as _, Sha256};
 use crate::diagnostics::{Code, Diagnostic, Faults, Severity, Sink, Style, render_all};
 use crate::engine::source::{catalog, read_pairs};
 use crate::engine::{Memory, Setting, execute, unbroken};
+use crate::init::{Proposal, propose};
+use crate::inspect::simulate::{Simulated, simulate};
 use crate::inspect::why::{Why, why};
 use crate::output::journal::recover;
 use crate::output::record::previous_rows;
@@ -73,11 +75,7 @@ pub struct Loaded {
 /// # Errors
 /// Every fault of the file and of the schemas, at once.
 pub fn check_file(path: &Path, options: &RunOptions) -> Result<Loaded, Failure> {
-    let failure = |faults: Vec<Diagnostic>, text: &str| {
-        let errors = faults.iter().filter(|fault| fault.severity == Severity::Error);
-        let pipeline_at_fault = errors.clone().any(|fault| !is_of_data(fault.code));
-        Failure { faults, path: path.to_path_buf(), text: text.to_owned(), pipeline_at_fault }
-    };
+    let failure = |faults: Vec<Diagnostic>, text: &str| failed(path, faults, text);
     let text = match std::fs::read(path) {
         Ok(bytes) => match String::from_utf8(bytes) {
             Ok(text) => text,
@@ -96,10 +94,24 @@ pub fn check_file(path: &Path, options: &RunOptions) -> Result<Loaded, Failure> 
             return Err(failure(vec![fault], ""));
         }
     };
-    let base = match path.parent() {
+    check_text(path, text, options)
+}
+
+/// The folder that the paths in a pipeline file are seen from.
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
         _ => PathBuf::from("."),
-    };
+    }
+}
+
+/// As [`check_file`], of a text that stands, or is to stand, in the file `path`.
+///
+/// # Errors
+/// As [`check_file`].
+pub fn check_text(path: &Path, text: String, options: &RunOptions) -> Result<Loaded, Failure> {
+    let failure = |faults: Vec<Diagnostic>, text: &str| failed(path, faults, text);
+    let base = folder_of(path);
     let mut pipeline = spec::load(&text).map_err(|Faults(faults)| failure(faults, &text))?;
     let mut sink = std::mem::take(&mut pipeline.faults);
     let requests = requests(&pipeline, &base, &mut sink);
@@ -118,6 +130,33 @@ pub fn check_file(path: &Path, options: &RunOptions) -> Result<Loaded, Failure> 
         Err(Faults(faults)) => Err(failure(faults, &text)),
     }
 }
+
+fn failed(path: &Path, faults: Vec<Diagnostic>, text: &str) -> Failure {
+    let errors = faults.iter().filter(|fault| fault.severity == Severity::Error);
+    let pipeline_at_fault = errors.clone().any(|fault| !is_of_data(fault.code));
+    Failure { faults, path: path.to_path_buf(), text: text.to_owned(), pipeline_at_fault }
+}
+
+/// Proposes a first pipeline for data files, to stand in the file `path`. What is returned was checked.
+///
+/// # Errors
+/// Files of which none can be used; a text that does not pass the check, which is a fault of the program.
+pub fn init_files(data: &[PathBuf], path: &Path) -> Result<Proposal, Failure> {
+    let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let name = name.filter(|name| !name.is_empty() && path != Path::new(NO_FILE));
+    let proposed = unbroken(|| propose(data, &folder_of(path), name.as_deref()));
+    let proposal = proposed.map_err(|Faults(faults)| Failure {
+        faults,
+        path: path.to_path_buf(),
+        text: String::new(),
+        pipeline_at_fault: false,
+    })?;
+    check_text(path, proposal.text.clone(), &RunOptions::default())?;
+    Ok(proposal)
+}
+
+/// Stands for a pipeline file of the working folder that has no name yet.
+pub const NO_FILE: &str = "-";
 
 /// Looks for the files beside the sources: the identity table of an earlier run, and aliases,
 /// which are a part of the pipeline and so are read here.
@@ -213,6 +252,25 @@ pub fn why_file(
         let of_question = [Code::UnknownField, Code::UnknownSegment];
         let pipeline_at_fault = faults.iter().all(|fault| of_question.contains(&fault.code));
         Failure { faults, path: path.to_path_buf(), text: loaded.text, pipeline_at_fault }
+    })
+}
+
+/// How large each segment would be under other settings of consent, as of now. Nothing is written.
+///
+/// # Errors
+/// As [`check_file`], and whatever stops a run before it writes.
+pub fn simulate_file(path: &Path, options: &RunOptions) -> Result<Simulated, Failure> {
+    let now = Instant::now();
+    let loaded = check_file(path, options)?;
+    let as_of = loaded.plan.as_of.unwrap_or(AsOf { at: now, replay: false });
+    let previous_rows = previous_rows(&loaded.plan.out);
+    let memory = Memory::new(options.limit_memory, std::env::temp_dir());
+    let setting = Setting { as_of, now, previous_rows, memory };
+    unbroken(|| simulate(&loaded.plan, &setting)).map_err(|Faults(faults)| Failure {
+        faults,
+        path: path.to_path_buf(),
+        text: loaded.text.clone(),
+        pipeline_at_fault: false,
     })
 }
 

@@ -6,6 +6,7 @@
 
 pub mod bench;
 mod near_miss;
+pub mod simulate;
 pub mod verify;
 pub mod why;
 mod why_text;

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use crate::engine::account::{Account, SegmentAccount};
 use crate::output::RunRecord;
-pub use layout::{file_line, heading, number, wrap, wrap_words};
-use layout::{line, nonzero, table, tidy, wrap_under};
+pub use layout::{file_line, heading, number, table, wrap, wrap_words};
+use layout::{line, nonzero, tidy, wrap_under};
 
 /// The summary of a run.
 #[must_use]

@@ -7,6 +7,7 @@
 //! parsed.
 
 pub mod catalog;
+mod head;
 pub mod ndjson;
 pub mod parquet;
 mod rows;
@@ -27,6 +28,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
+pub use head::{Head, head};
 pub use rows::{load_rows, load_some};
 
 use super::engine_fault;
