@@ -22,7 +22,8 @@
 //! | [`proof`] | every staged export against the consent sources, on the texts themselves | diagnostics, normalize, plan, engine's readers |
 //! | [`output`] | formats, staging, publishing, the run record | diagnostics, normalize, plan, engine, proof |
 //! | [`report`] | the terminal summary, and the page about a run | plan, engine's account, output's record |
-//! | [`inspect`] | questions about a pipeline or runs: `why`, `bench`, `verify`, `diff` | diagnostics, normalize, plan, engine, proof, output, report |
+//! | [`inspect`] | questions about a pipeline or runs: `why`, `simulate`, `bench`, `verify`, `diff` | diagnostics, normalize, plan, engine, proof, output, report |
+//! | [`init`] | a first pipeline for data files: `optin init` | diagnostics, normalize, spec, plan, resolve, engine's readers, report |
 //! | [`generate`] | synthetic data for trials | nothing |
 //! | [`cli`] | the commands | all |
 //!
@@ -32,6 +33,7 @@ pub mod cli;
 pub mod diagnostics;
 pub mod engine;
 pub mod generate;
+pub mod init;
 pub mod inspect;
 pub mod normalize;
 pub mod output;
@@ -45,4 +47,7 @@ pub mod spec;
 mod planted;
 mod run;
 
-pub use run::{Failure, Loaded, RunOptions, check_file, load_plan, run_file, why_file};
+pub use run::{
+    Failure, Loaded, RunOptions, check_file, check_text, init_files, load_plan, run_file,
+    simulate_file, why_file,
+};

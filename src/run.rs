@@ -11,6 +11,8 @@ use sha2::{Digest as _, Sha256};
 use crate::diagnostics::{Code, Diagnostic, Faults, Severity, Sink, Style, advice, render_all};
 use crate::engine::source::{catalog, read_pairs};
 use crate::engine::{Memory, Setting, execute, unbroken};
+use crate::init::{Proposal, propose};
+use crate::inspect::simulate::{Simulated, simulate};
 use crate::inspect::why::{Why, why};
 use crate::output::journal::recover;
 use crate::output::record::previous_rows;
@@ -90,11 +92,7 @@ pub fn check_file(path: &Path, options: &RunOptions) -> Result<Loaded, Failure> 
 }
 
 fn check(path: &Path, options: &RunOptions) -> Result<Loaded, Failure> {
-    let failure = |faults: Vec<Diagnostic>, text: &str| {
-        let errors = faults.iter().filter(|fault| fault.severity == Severity::Error);
-        let pipeline_at_fault = errors.clone().any(|fault| !is_of_data(fault.code));
-        Failure { faults, path: path.to_path_buf(), text: text.to_owned(), pipeline_at_fault }
-    };
+    let failure = |faults: Vec<Diagnostic>, text: &str| failed(path, faults, text);
     let text = match read_regular(path) {
         Ok(bytes) => match String::from_utf8(bytes) {
             Ok(text) => text,
@@ -114,10 +112,24 @@ fn check(path: &Path, options: &RunOptions) -> Result<Loaded, Failure> {
             return Err(failure(vec![fault], ""));
         }
     };
-    let base = match path.parent() {
+    check_text(path, text, options)
+}
+
+/// The folder that the paths in a pipeline file are seen from.
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
         _ => PathBuf::from("."),
-    };
+    }
+}
+
+/// As [`check_file`], of a text that stands, or is to stand, in the file `path`.
+///
+/// # Errors
+/// As [`check_file`].
+pub fn check_text(path: &Path, text: String, options: &RunOptions) -> Result<Loaded, Failure> {
+    let failure = |faults: Vec<Diagnostic>, text: &str| failed(path, faults, text);
+    let base = folder_of(path);
     let mut pipeline = spec::load(&text).map_err(|Faults(faults)| failure(faults, &text))?;
     let mut sink = std::mem::take(&mut pipeline.faults);
     let root = options.root.as_deref().map(Root::new).transpose();
@@ -162,6 +174,33 @@ fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
     }
     std::fs::read(path)
 }
+
+fn failed(path: &Path, faults: Vec<Diagnostic>, text: &str) -> Failure {
+    let errors = faults.iter().filter(|fault| fault.severity == Severity::Error);
+    let pipeline_at_fault = errors.clone().any(|fault| !is_of_data(fault.code));
+    Failure { faults, path: path.to_path_buf(), text: text.to_owned(), pipeline_at_fault }
+}
+
+/// Proposes a first pipeline for data files, to stand in the file `path`. What is returned was checked.
+///
+/// # Errors
+/// Files of which none can be used; a text that does not pass the check, which is a fault of the program.
+pub fn init_files(data: &[PathBuf], path: &Path) -> Result<Proposal, Failure> {
+    let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let name = name.filter(|name| !name.is_empty() && path != Path::new(NO_FILE));
+    let proposed = unbroken(|| propose(data, &folder_of(path), name.as_deref()));
+    let proposal = proposed.map_err(|Faults(faults)| Failure {
+        faults,
+        path: path.to_path_buf(),
+        text: String::new(),
+        pipeline_at_fault: false,
+    })?;
+    check_text(path, proposal.text.clone(), &RunOptions::default())?;
+    Ok(proposal)
+}
+
+/// Stands for a pipeline file of the working folder that has no name yet.
+pub const NO_FILE: &str = "-";
 
 /// Looks for the files beside the sources: the identity table of an earlier run, and aliases,
 /// which are a part of the pipeline and so are read here.
@@ -270,6 +309,25 @@ pub fn why_file(
         let of_question = [Code::UnknownField, Code::UnknownSegment];
         let pipeline_at_fault = faults.iter().all(|fault| of_question.contains(&fault.code));
         Failure { faults, path: path.to_path_buf(), text: loaded.text, pipeline_at_fault }
+    })
+}
+
+/// How large each segment would be under other settings of consent, as of now. Nothing is written.
+///
+/// # Errors
+/// As [`check_file`], and whatever stops a run before it writes.
+pub fn simulate_file(path: &Path, options: &RunOptions) -> Result<Simulated, Failure> {
+    let now = Instant::now();
+    let loaded = check_file(path, options)?;
+    let as_of = loaded.plan.as_of.unwrap_or(AsOf { at: now, replay: false });
+    let previous_rows = previous_rows(&loaded.plan.out);
+    let memory = Memory::new(options.limit_memory, std::env::temp_dir());
+    let setting = Setting { as_of, now, previous_rows, memory };
+    unbroken(|| simulate(&loaded.plan, &setting)).map_err(|Faults(faults)| Failure {
+        faults,
+        path: path.to_path_buf(),
+        text: loaded.text.clone(),
+        pipeline_at_fault: false,
     })
 }
 

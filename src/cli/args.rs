@@ -66,6 +66,17 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say how large each segment would be under other settings of consent; publishes nothing.
+    Simulate {
+        /// The pipeline file.
+        file: PathBuf,
+        /// Judge consent as of this date, over the file's.
+        #[arg(long, value_name = "DATE", value_parser = date)]
+        as_of: Option<Instant>,
+        /// Print JSON for machines.
+        #[arg(long)]
+        json: bool,
+    },
     /// Read again the files that a run read and wrote, and say which are not the same any more.
     Verify {
         /// The run record: `run.json`.
@@ -87,8 +98,33 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Look at data files and write a first pipeline for them.
+    ///
+    /// Says of each choice why it was made, and tells on stderr what was not sure. Reads the head of
+    /// each file only, and quotes no cell.
+    Init {
+        /// Data files, the most important customer table first: CSV, TSV, NDJSON, Parquet, IPC; text also .gz and .zst.
+        #[arg(required = true)]
+        data: Vec<PathBuf>,
+        /// Write the pipeline to this file, from which its paths are seen; else to stdout.
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Write over a file that is there.
+        #[arg(long, requires = "output")]
+        force: bool,
+    },
     /// Print the JSON Schema of the pipeline file, for editors.
     Schema,
+    /// Print a script that completes commands and options in a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write a manual page for each command.
+    Man {
+        /// Folder for the pages; pages that are there are written anew.
+        dir: PathBuf,
+    },
     /// Write synthetic customers and consents, and a pipeline that runs on them.
     Generate {
         /// How many customers.

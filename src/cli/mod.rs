@@ -1,7 +1,9 @@
 //! The commands: thin, each one call into the library and one way to print.
 
 mod args;
+mod init;
 mod progress;
+mod shell;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -13,7 +15,10 @@ use serde::Serialize;
 
 use crate::diagnostics::{Faults, Style, render_all};
 use crate::plan::{AsOf, explain};
-use crate::{Failure, RunOptions, check_file, generate, inspect, report, run_file, spec, why_file};
+use crate::{
+    Failure, RunOptions, check_file, generate, inspect, report, run_file, simulate_file, spec,
+    why_file,
+};
 use args::{Args, Command, RunArgs};
 
 /// Done.
@@ -50,9 +55,23 @@ pub fn main() -> ExitCode {
                 }
             }
         }
+        Command::Simulate { file, as_of, json } => {
+            let as_of = as_of.map(|at| AsOf { at, replay: false });
+            match simulate_file(file, &RunOptions { as_of, ..options }) {
+                Ok(simulated) if *json => print_json(&simulated, DONE),
+                Ok(simulated) => print(&simulated.text(), DONE),
+                Err(failure) => {
+                    let code = if failure.pipeline_at_fault { WRONG } else { FAILED };
+                    fail(&failure, *json, code)
+                }
+            }
+        }
         Command::Verify { record, json } => verify(record, *json),
         Command::Diff { from, to, output, json } => diff(from, to, output.as_deref(), *json),
+        Command::Init { data, output, force } => init::init(data, output.as_deref(), *force),
         Command::Schema => print(&(pretty(&spec::schema()) + "\n"), DONE),
+        Command::Completions { shell } => shell::completions(*shell),
+        Command::Man { dir } => shell::man(dir),
         Command::Generate { customers, seed, dir } => generate_data(*customers, *seed, dir),
         Command::Bench { file, customers, runs, json } => {
             bench(file.as_deref(), &options, *customers, usize::from(*runs), *json)

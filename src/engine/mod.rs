@@ -31,6 +31,7 @@ pub mod progress;
 mod records;
 mod segments;
 mod similar;
+pub mod simulate;
 pub mod source;
 mod survivorship;
 mod tables;
@@ -264,6 +265,20 @@ fn walk<T>(
     look: Option<Look<'_>>,
     publish: impl FnOnce(Results<'_>) -> Outcome<T>,
 ) -> Outcome<Option<T>> {
+    walk_or_stop(plan, setting, None, look, publish)
+}
+
+/// Looks at what stands when all is read and nobody is judged.
+type Stop<'l> = &'l mut dyn FnMut(simulate::Unjudged<'_>) -> Outcome<()>;
+
+/// As [`walk`]; with a `stop` only as far as that is given what it looks at.
+fn walk_or_stop<T>(
+    plan: &Plan,
+    setting: &Setting,
+    stop: Option<Stop<'_>>,
+    look: Option<Look<'_>>,
+    publish: impl FnOnce(Results<'_>) -> Outcome<T>,
+) -> Outcome<Option<T>> {
     let mut stages = Stages::new();
     let mut warnings = Vec::new();
     let later = tables::read_later(plan);
@@ -289,6 +304,23 @@ fn walk<T>(
     let mut decisions = intake::decisions(plan, &mut loaded, setting)?;
     guard::rows(plan, setting, &loaded, |source| later.contains(&source), &mut warnings)?;
     guard::ages(plan, setting, &loaded, &decisions.newest)?;
+    if let Some(stop) = stop {
+        let suppressed = suppress::suppressed(plan, &loaded, &clusters, &indexes)?;
+        stop(simulate::Unjudged {
+            loaded: &loaded,
+            records: &records,
+            clusters: &clusters,
+            survivors: &survivors,
+            shown: &shown,
+            groupings: &groupings,
+            decisions: &mut decisions,
+            keys: &keys,
+            indexes: &indexes,
+            suppressed: &suppressed,
+            late: &late,
+        })?;
+        return Ok(None);
+    }
     let states = state::states(plan, &mut decisions, &clusters, (&keys, &indexes), &shown)?;
     let suppressed = suppress::suppressed(plan, &loaded, &clusters, &indexes)?;
     drop(indexes);

@@ -13,6 +13,7 @@ mod moves;
 mod near_miss;
 mod past_run;
 mod plainly;
+pub mod simulate;
 mod telling;
 pub mod verify;
 pub mod why;

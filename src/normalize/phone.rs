@@ -114,6 +114,13 @@ impl Region {
         Some(Self { code, letters })
     }
 
+    /// True if a number without country code is a valid one of this region: a sign that it was written
+    /// there, no more.
+    #[must_use]
+    pub fn fits(self, value: &str) -> bool {
+        valid(value, Some(self)).is_some()
+    }
+
     /// Two capital letters.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -65,6 +65,7 @@ pub fn wrap_under<'a>(
     text.push('\n');
 }
 
+/// Rows below a header; numbers stand right in all columns but the first.
 pub fn table(text: &mut String, header: &[&str], rows: impl Iterator<Item = Vec<String>>) {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header.to_vec());

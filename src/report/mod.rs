@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 
 use crate::engine::account::{Account, SegmentAccount};
 use crate::output::RunRecord;
-pub use layout::{file_line, heading, number, tidy, wrap, wrap_words};
-use layout::{line, nonzero, table, wrap_under};
+pub use layout::{file_line, heading, number, table, tidy, wrap, wrap_words};
+use layout::{line, nonzero, wrap_under};
 
 /// The summary of a run.
 #[must_use]

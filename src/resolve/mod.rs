@@ -32,6 +32,7 @@ pub struct Overrides {
 }
 
 pub use identity::{Extra, ExtraKind, extras};
+pub use sources::format_by_name;
 
 /// What was found of what a pipeline names, before it is resolved.
 #[derive(Debug, Default)]

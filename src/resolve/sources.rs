@@ -18,8 +18,10 @@ pub fn request(source: &spec::Source, base: &Path, sink: &mut Sink) -> Option<Re
     })
 }
 
-fn format_of(source: &spec::Source, sink: &mut Sink) -> Option<Format> {
-    let path = source.path.value.to_ascii_lowercase();
+/// The format and the compression that a file's name tells, in any case.
+#[must_use]
+pub fn format_by_name(path: &str) -> (Option<FileFormat>, Compression) {
+    let path = path.to_ascii_lowercase();
     let (stem, compression) = if let Some(stem) = path.strip_suffix(".gz") {
         (stem, Compression::Gzip)
     } else if let Some(stem) = path.strip_suffix(".zst") {
@@ -35,6 +37,11 @@ fn format_of(source: &spec::Source, sink: &mut Sink) -> Option<Format> {
         Some("ipc" | "arrow" | "feather") => Some(FileFormat::Ipc),
         _ => None,
     };
+    (by_name, compression)
+}
+
+fn format_of(source: &spec::Source, sink: &mut Sink) -> Option<Format> {
+    let (by_name, compression) = format_by_name(&source.path.value);
     let Some(format) = source.format.as_ref().map(|format| format.value).or(by_name) else {
         sink.push(
             Diagnostic::error(

@@ -6,7 +6,7 @@ use super::fold::{Folded, Lasting, PurposeDecisions};
 use super::intake::Decisions;
 use super::{State, Subject};
 use crate::diagnostics::{Diagnostic, Outcome};
-use crate::engine::account::{Expiring, PurposeAccount};
+use crate::engine::account::{ConsentAccount, Expiring, PurposeAccount};
 use crate::engine::digest::{Digest, DigestSet};
 use crate::engine::gathered::Index;
 use crate::engine::identity::Clusters;
@@ -41,45 +41,40 @@ pub fn states(
     (keys, indexes): (&Keys, &Indexes),
     shown: &Shown,
 ) -> Outcome<States> {
-    let mut all =
-        States { of: Vec::new(), conflicts: Vec::new(), accounts: Vec::new(), folds: Vec::new() };
+    let mut all = States::none();
     // What is folded is not needed any more.
     let purposes = std::mem::take(&mut decisions.purposes);
     for (purpose, of_purpose) in plan.consent.purposes.iter().zip(purposes) {
+        let accounts = &mut decisions.accounts;
         let folds =
-            PurposeFolds::new(plan, purpose, &of_purpose, decisions, clusters, (keys, indexes))?;
+            PurposeFolds::new(plan, purpose, &of_purpose, accounts, clusters, (keys, indexes))?;
         drop(of_purpose);
         tracing::debug!(purpose = purpose.name, "decisions folded");
-        let judge = Judge {
-            purpose,
-            clusters,
-            folds: &folds,
-            person: plan.consent.denial == Denial::Person,
-        };
-        let shown = shown.field(purpose.via, keys);
-        let judged: Vec<Judgement> = (0..clusters.len())
-            .into_par_iter()
-            .with_min_len(1024)
-            .map(|cluster| judge.state(cluster, shown.winners[cluster]))
-            .collect();
-        let mut of_purpose: Vec<State> = judged.par_iter().map(|judged| judged.state).collect();
-        let in_conflict: Vec<u32> = (0..u32::try_from(clusters.profiles).unwrap_or(u32::MAX))
-            .into_par_iter()
-            .zip(&judged[..clusters.profiles])
-            .with_min_len(4096)
-            .filter(|(_, judged)| judged.conflicting)
-            .map(|(profile, _)| profile)
-            .collect();
-        if !clusters.tell_apart(plan, purpose.via) {
-            deny_shared(&mut of_purpose, shown, aside_keys(purpose.via, clusters, keys));
-        }
-        of_purpose.truncate(clusters.profiles);
-        let expiring = expiring(&of_purpose, &judged);
-        all.accounts.push(account(purpose, &of_purpose, in_conflict.len() as u64, expiring));
-        all.conflicts.push(in_conflict);
-        all.of.push(of_purpose);
-        all.folds.push(folds);
-        tracing::debug!(purpose = purpose.name, "profiles judged");
+        all.judge(plan, purpose, folds, clusters, (keys, shown));
+    }
+    Ok(all)
+}
+
+/// As [`states`], under the settings of a plan that may judge the same decisions otherwise than they were
+/// judged before. They stay, and no account is completed.
+///
+/// # Errors
+/// As [`states`].
+pub fn states_again(
+    plan: &Plan,
+    decisions: &mut Decisions,
+    clusters: &Clusters,
+    (keys, indexes): (&Keys, &Indexes),
+    shown: &Shown,
+) -> Outcome<States> {
+    let mut all = States::none();
+    let mut accounts = decisions.accounts.clone();
+    for (purpose, of_purpose) in plan.consent.purposes.iter().zip(&mut decisions.purposes) {
+        of_purpose.conflict = plan.consent.conflict;
+        of_purpose.expires_after = purpose.expires_after;
+        let at = (keys, indexes);
+        let folds = PurposeFolds::new(plan, purpose, of_purpose, &mut accounts, clusters, at)?;
+        all.judge(plan, purpose, folds, clusters, (keys, shown));
     }
     Ok(all)
 }
@@ -184,7 +179,7 @@ impl PurposeFolds {
         plan: &Plan,
         purpose: &Purpose,
         of_purpose: &PurposeDecisions,
-        decisions: &mut Decisions,
+        accounts: &mut [ConsentAccount],
         clusters: &Clusters,
         (keys, indexes): (&Keys, &Indexes),
     ) -> Outcome<Self> {
@@ -196,7 +191,7 @@ impl PurposeFolds {
             };
             let folds = of_purpose.fold(subject, index, keys).map_err(unreadable)?;
             for (table, used, counted) in folds.used {
-                let account = &mut decisions.accounts[table];
+                let account = &mut accounts[table];
                 account.used += used;
                 account.folded += counted - used;
             }
@@ -227,6 +222,51 @@ impl PurposeFolds {
 }
 
 impl States {
+    fn none() -> Self {
+        Self { of: Vec::new(), conflicts: Vec::new(), accounts: Vec::new(), folds: Vec::new() }
+    }
+
+    /// Judges every profile for one more purpose.
+    fn judge(
+        &mut self,
+        plan: &Plan,
+        purpose: &Purpose,
+        folds: PurposeFolds,
+        clusters: &Clusters,
+        (keys, shown): (&Keys, &Shown),
+    ) {
+        let judge = Judge {
+            purpose,
+            clusters,
+            folds: &folds,
+            person: plan.consent.denial == Denial::Person,
+        };
+        let shown = shown.field(purpose.via, keys);
+        let judged: Vec<Judgement> = (0..clusters.len())
+            .into_par_iter()
+            .with_min_len(1024)
+            .map(|cluster| judge.state(cluster, shown.winners[cluster]))
+            .collect();
+        let mut of_purpose: Vec<State> = judged.par_iter().map(|judged| judged.state).collect();
+        let in_conflict: Vec<u32> = (0..u32::try_from(clusters.profiles).unwrap_or(u32::MAX))
+            .into_par_iter()
+            .zip(&judged[..clusters.profiles])
+            .with_min_len(4096)
+            .filter(|(_, judged)| judged.conflicting)
+            .map(|(profile, _)| profile)
+            .collect();
+        if !clusters.tell_apart(plan, purpose.via) {
+            deny_shared(&mut of_purpose, shown, aside_keys(purpose.via, clusters, keys));
+        }
+        of_purpose.truncate(clusters.profiles);
+        let expiring = expiring(&of_purpose, &judged);
+        self.accounts.push(account(purpose, &of_purpose, in_conflict.len() as u64, expiring));
+        self.conflicts.push(in_conflict);
+        self.of.push(of_purpose);
+        self.folds.push(folds);
+        tracing::debug!(purpose = purpose.name, "profiles judged");
+    }
+
     /// Of one profile, by purpose.
     #[must_use]
     pub fn of_one(states: Vec<State>) -> Self {

@@ -7,6 +7,7 @@
 //! parsed.
 
 pub mod catalog;
+mod head;
 pub mod ndjson;
 pub mod parquet;
 mod rows;
@@ -28,6 +29,7 @@ use polars::prelude::*;
 use rayon::prelude::*;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
+pub use head::{Head, head};
 pub use rows::{load_rows, load_some};
 pub use stamp::{FileRecord, Stamp};
 use stamp::{expect_still, expect_unchanged};
