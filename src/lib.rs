@@ -22,6 +22,7 @@
 //! | [`proof`] | every staged export against the consent sources, on the texts themselves | diagnostics, normalize, plan, engine's readers |
 //! | [`output`] | formats, staging, publishing, the run record | diagnostics, normalize, plan, engine, proof |
 //! | [`report`] | the terminal summary | plan, engine's account, output's record |
+//! | [`sql`] | a plan as SQL that a database runs by itself | diagnostics, normalize, plan |
 //! | [`inspect`] | questions about a pipeline or a run: `why`, `bench`, `verify` | diagnostics, normalize, plan, engine, proof, output, report |
 //! | [`generate`] | synthetic data for trials | nothing |
 //! | [`cli`] | the commands | all |
@@ -41,8 +42,11 @@ pub mod report;
 pub mod resolve;
 pub mod rule;
 pub mod spec;
+pub mod sql;
 
 mod planted;
 mod run;
 
-pub use run::{Failure, Loaded, RunOptions, check_file, load_plan, run_file, why_file};
+pub use run::{
+    Failure, Loaded, RunOptions, check_file, compile_file, load_plan, run_file, why_file,
+};

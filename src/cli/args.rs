@@ -71,6 +71,25 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Write the pipeline as SQL that a database runs by itself.
+    ///
+    /// What SQL cannot say exactly is refused, with its place.
+    Compile {
+        /// The pipeline file.
+        file: PathBuf,
+        /// The database.
+        #[arg(long, value_enum)]
+        dialect: Dialect,
+        /// Write the job to this file; without it to standard output.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Make the keys that SQL cannot make in this folder, of the rows that the sources hold now.
+        #[arg(long, value_name = "DIR")]
+        keys: Option<PathBuf>,
+        /// Print the faults as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the JSON Schema of the pipeline file, for editors.
     Schema,
     /// Write synthetic customers and consents, and a pipeline that runs on them.
@@ -103,6 +122,13 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// Databases that `optin compile` writes for.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum Dialect {
+    /// DuckDB 2.0.
+    Duckdb,
 }
 
 /// `optin run`.

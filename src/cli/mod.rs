@@ -1,6 +1,7 @@
 //! The commands: thin, each one call into the library and one way to print.
 
 mod args;
+mod compile;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -49,6 +50,9 @@ pub fn main() -> ExitCode {
             }
         }
         Command::Verify { record, json } => verify(record, *json),
+        Command::Compile { file, dialect, output, keys, json } => {
+            compile::compile(file, *dialect, output.as_deref(), keys.as_deref(), *json)
+        }
         Command::Schema => print(&(pretty(&spec::schema()) + "\n"), DONE),
         Command::Generate { customers, seed, dir } => generate_data(*customers, *seed, dir),
         Command::Bench { file, customers, runs, json } => {

@@ -125,6 +125,9 @@ codes! {
     /// A value links so many records, or a customer has so many, that it is hardly one person.
     OverLinking = "over-linking",
 
+    /// SQL cannot say a part of the pipeline exactly, so `compile` refuses it.
+    SqlUnsupported = "sql-unsupported",
+
     // Running.
     /// The run takes more memory than it may.
     MemoryLimit = "memory-limit",
