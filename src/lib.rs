@@ -24,6 +24,7 @@
 //! | [`report`] | the terminal summary, and the page about a run | plan, engine's account, output's record |
 //! | [`inspect`] | questions about a pipeline or runs: `why`, `simulate`, `bench`, `verify`, `diff` | diagnostics, normalize, plan, engine, proof, output, report |
 //! | [`init`] | a first pipeline for data files: `optin init` | diagnostics, normalize, spec, plan, resolve, engine's readers, report |
+//! | [`sql`] | a plan as SQL that a database runs by itself | diagnostics, normalize, plan |
 //! | [`generate`] | synthetic data for trials | nothing |
 //! | [`cli`] | the commands | all |
 //!
@@ -43,11 +44,12 @@ pub mod report;
 pub mod resolve;
 pub mod rule;
 pub mod spec;
+pub mod sql;
 
 mod planted;
 mod run;
 
 pub use run::{
-    Failure, Loaded, RunOptions, check_file, check_text, init_files, load_plan, run_file,
-    simulate_file, why_file,
+    Failure, Loaded, RunOptions, check_file, check_text, compile_file, init_files, load_plan,
+    run_file, simulate_file, why_file,
 };

@@ -1,5 +1,7 @@
 //! The way through, from a file's name to a run record.
 
+mod key_tables;
+mod places;
 mod root;
 
 use std::collections::BTreeMap;
@@ -22,7 +24,7 @@ use crate::plan::{AsOf, Instant, Plan, Previous, hex};
 use crate::planted;
 use crate::report::page::page;
 use crate::resolve::{Aliases, ExtraKind, Found, Overrides, extras, requests, resolve};
-use crate::spec;
+use crate::{spec, sql};
 use root::Root;
 
 /// What a caller of [`run_file`] may choose.
@@ -287,6 +289,33 @@ pub fn run_file(path: &Path, options: &RunOptions) -> Result<RunRecord, Failure>
         })
     })
     .map_err(|faults| stop(faults, &loaded.text))
+}
+
+/// Compiles a pipeline file to SQL for DuckDB. With a folder for `keys`, the keys of values that SQL
+/// cannot normalize are made there, of the rows that the sources hold now; else no row is read.
+///
+/// # Errors
+/// As [`check_file`]; whatever SQL cannot say exactly, each with its place.
+pub fn compile_file(
+    path: &Path,
+    options: &RunOptions,
+    keys: Option<&Path>,
+) -> Result<String, Failure> {
+    let loaded = check_file(path, options)?;
+    let stop = |Faults(faults): Faults, pipeline_at_fault| Failure {
+        faults,
+        path: path.to_path_buf(),
+        text: loaded.text.clone(),
+        pipeline_at_fault,
+    };
+    let pipeline = spec::load(&loaded.text).map_err(|faults| stop(faults, true))?;
+    let places = places::of(path, &loaded.text, &pipeline, &loaded.plan);
+    let job = sql::duckdb(&loaded.plan, &places, keys).map_err(|faults| stop(faults, true))?;
+    if let Some(folder) = keys {
+        unbroken(|| key_tables::write(&loaded.plan, folder))
+            .map_err(|faults| stop(faults, false))?;
+    }
+    Ok(job)
 }
 
 /// Tells of a customer why he is in a segment or not, as a run would decide it now. Nothing is written.

@@ -19,7 +19,7 @@ use optin::diagnostics::Code;
 use serde_json::Value;
 
 /// Codes without a fixture, and why.
-const EXEMPT: [(Code, &str); 10] = [
+const EXEMPT: [(Code, &str); 11] = [
     (Code::RunRecord, "needs another command; tests/diff.rs and tests/cli.rs show it"),
     (Code::MissingMembers, "needs another command; tests/diff.rs shows it"),
     (Code::ChangedOutput, "needs another command; tests/diff.rs shows it"),
@@ -29,6 +29,7 @@ const EXEMPT: [(Code, &str); 10] = [
     (Code::MemoryLimit, "needs an option; tests/cli.rs shows it"),
     (Code::OutsideRoot, "needs an option; tests/root.rs shows it"),
     (Code::ProofFailed, "stands for a mistake of this program; tests/planted.rs plants some"),
+    (Code::SqlUnsupported, "of another command; tests/sql.rs shows it"),
     (Code::VerifyFailed, "needs a disk that gives back something else than was written"),
 ];
 

@@ -113,6 +113,25 @@ pub enum Command {
         #[arg(long, requires = "output")]
         force: bool,
     },
+    /// Write the pipeline as SQL that a database runs by itself.
+    ///
+    /// What SQL cannot say exactly is refused, with its place.
+    Compile {
+        /// The pipeline file.
+        file: PathBuf,
+        /// The database.
+        #[arg(long, value_enum)]
+        dialect: Dialect,
+        /// Write the job to this file; without it to standard output.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Make the keys that SQL cannot make in this folder, of the rows that the sources hold now.
+        #[arg(long, value_name = "DIR")]
+        keys: Option<PathBuf>,
+        /// Print the faults as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the JSON Schema of the pipeline file, for editors.
     Schema,
     /// Print a script that completes commands and options in a shell.
@@ -155,6 +174,13 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// Databases that `optin compile` writes for.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum Dialect {
+    /// DuckDB 2.0.
+    Duckdb,
 }
 
 /// `optin run`.

@@ -1,6 +1,7 @@
 //! The commands: thin, each one call into the library and one way to print.
 
 mod args;
+mod compile;
 mod init;
 mod progress;
 mod shell;
@@ -69,6 +70,9 @@ pub fn main() -> ExitCode {
         Command::Verify { record, json } => verify(record, *json),
         Command::Diff { from, to, output, json } => diff(from, to, output.as_deref(), *json),
         Command::Init { data, output, force } => init::init(data, output.as_deref(), *force),
+        Command::Compile { file, dialect, output, keys, json } => {
+            compile::compile(file, &options, *dialect, output.as_deref(), keys.as_deref(), *json)
+        }
         Command::Schema => print(&(pretty(&spec::schema()) + "\n"), DONE),
         Command::Completions { shell } => shell::completions(*shell),
         Command::Man { dir } => shell::man(dir),

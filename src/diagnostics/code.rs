@@ -135,6 +135,10 @@ codes! {
     /// A file that a run wrote is no longer the one that its run record names.
     ChangedOutput = "changed-output",
 
+    // SQL.
+    /// SQL cannot say a part of the pipeline exactly, so `compile` refuses it.
+    SqlUnsupported = "sql-unsupported",
+
     // Running.
     /// The run takes more memory than it may.
     MemoryLimit = "memory-limit",

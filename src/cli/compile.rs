@@ -1,0 +1,40 @@
+//! `optin compile`.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use super::args::Dialect;
+use super::{DONE, FAILED, WRONG, fail, print};
+use crate::{RunOptions, compile_file};
+
+/// Writes the job of a pipeline file to a file or to standard output.
+pub fn compile(
+    file: &Path,
+    options: &RunOptions,
+    dialect: Dialect,
+    output: Option<&Path>,
+    keys: Option<&Path>,
+    json: bool,
+) -> u8 {
+    let Dialect::Duckdb = dialect;
+    let job = match compile_file(file, options, keys) {
+        Ok(job) => job,
+        Err(failure) => {
+            let code = if failure.pipeline_at_fault { WRONG } else { FAILED };
+            return fail(&failure, json, code);
+        }
+    };
+    let Some(path) = output else { return print(&job, DONE) };
+    match std::fs::write(path, job) {
+        Ok(()) => DONE,
+        Err(error) => {
+            let _ = writeln!(
+                io::stderr(),
+                "error: {} cannot be written: {}",
+                path.display(),
+                error.kind()
+            );
+            FAILED
+        }
+    }
+}

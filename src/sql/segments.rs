@@ -1,0 +1,361 @@
+//! Verdicts and exports.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::job::Job;
+use super::places::at;
+use super::profiles::verdicts;
+use super::rule::Scope;
+use super::text::{Names, list, literal, name};
+use crate::normalize::Kind;
+use crate::plan::{
+    Export, FieldId, Model, OutColumn, PurposeId, Segment, SegmentId, Target, TargetFormat, Type,
+};
+
+/// Columns of the table `judged`.
+struct Judged {
+    /// By purpose: its state.
+    states: Vec<String>,
+    /// By purpose: whether the profile would pass its gate.
+    passes: Vec<String>,
+    /// By set of channels: whether the profile is suppressed for what goes out through it.
+    suppressed: BTreeMap<Vec<FieldId>, String>,
+}
+
+/// Writes the verdicts of all segments, and the exports.
+pub fn write(job: &mut Job<'_>) {
+    let judged = write_judged(job);
+    let plan = job.plan;
+    job.script.heading("Segments: the first verdict that applies");
+    for SegmentId(number) in &plan.segment_order {
+        let segment = &plan.segments[*number];
+        let place = job.places.line(at(&job.places.segments, *number));
+        job.script.comment(&format!("segment {} ({place})", segment.name));
+        if let Some(rule) = &segment.rule {
+            job.script.comment(&format!("where: {}", rule.text));
+        }
+        let query = verdict(job, &judged, segment);
+        job.script.statement(&format!("CREATE TEMP TABLE {} AS\n{query}", verdicts(&segment.name)));
+    }
+    write_outputs(job, &judged);
+    if plan.as_of.is_some_and(|as_of| as_of.replay) {
+        job.script.comment("a replay exports nothing");
+        return;
+    }
+    if !plan.exports.is_empty() {
+        job.script.heading("Exports");
+    }
+    for (number, export) in plan.exports.iter().enumerate() {
+        write_export(job, &judged, number, export);
+    }
+}
+
+/// The channels for which it is asked whether a profile is suppressed, each once.
+fn channels(job: &Job<'_>) -> Vec<Vec<FieldId>> {
+    let of_segments = job.plan.segments.iter().map(|segment| segment.channels.clone());
+    let of_purposes = job.plan.consent.purposes.iter().map(|purpose| vec![purpose.via]);
+    let mut all: Vec<Vec<FieldId>> = of_segments.chain(of_purposes).collect();
+    all.iter_mut().for_each(|channels| channels.sort_unstable());
+    all.sort();
+    all.dedup();
+    all
+}
+
+fn write_judged(job: &mut Job<'_>) -> Judged {
+    let plan = job.plan;
+    job.script.heading("What segments ask of each profile");
+    let mut names = Names::default();
+    let mut suppressed = BTreeMap::new();
+    let mut columns = vec!["p.*".to_owned()];
+    let mut joins = String::new();
+    for channels in channels(job) {
+        let named: Vec<&str> =
+            channels.iter().map(|field| plan.fields[field.0].name.as_str()).collect();
+        let table = names.unique(&format!("suppressed {}", named.join(" ")));
+        let bound: Vec<String> = plan
+            .consent
+            .suppress
+            .iter()
+            .enumerate()
+            .filter(|(_, list)| {
+                let bound = list.channels.as_ref();
+                bound.is_none_or(|bound| channels.iter().any(|channel| bound.contains(channel)))
+            })
+            .map(|(number, _)| number.to_string())
+            .collect();
+        let lists = if bound.is_empty() { "NULL".to_owned() } else { bound.join(", ") };
+        let subjects: Vec<String> = channels.iter().map(|field| job.key_subject(*field)).collect();
+        job.script.comment(&format!("for what goes out through: {}", named.join(", ")));
+        job.script.table(
+            &table,
+            &format!(
+                "SELECT cluster FROM hits WHERE list IN ({lists})\nUNION SELECT s.cluster FROM hits h JOIN shows o ON o.cluster = h.cluster JOIN shows s ON s.subject = o.subject AND s.key = o.key\nWHERE h.list IN ({lists}) AND s.subject IN {}",
+                list(subjects.iter().map(String::as_str))
+            ),
+        );
+        suppressed.insert(channels, table);
+    }
+    for table in suppressed.values() {
+        columns.push(format!(
+            "p.cluster IN (SELECT cluster FROM {}) AS {}",
+            name(table),
+            name(table)
+        ));
+    }
+    let (mut states, mut passes) = (Vec::new(), Vec::new());
+    let mut outer = vec!["q.*".to_owned()];
+    for (number, purpose) in plan.consent.purposes.iter().enumerate() {
+        let state = names.unique(&format!("state {}", purpose.name));
+        let pass = names.unique(&format!("passes {}", purpose.name));
+        joins.push_str(&format!(
+            "\n  JOIN states s{number} ON s{number}.cluster = p.cluster AND s{number}.purpose = {}",
+            literal(&purpose.name)
+        ));
+        columns.push(format!("s{number}.state AS {}", name(&state)));
+        let good = match purpose.model {
+            Model::OptIn => "('granted')",
+            Model::OptOut => "('granted', 'unknown')",
+        };
+        let barred = suppressed.get(&vec![purpose.via]).map(String::as_str).unwrap_or_default();
+        outer.push(format!(
+            "q.{} IN {good} AND NOT q.{} AS {}",
+            name(&state),
+            name(barred),
+            name(&pass)
+        ));
+        states.push(state);
+        passes.push(pass);
+    }
+    job.script.table(
+        "judged",
+        &format!(
+            "SELECT {}\nFROM (SELECT {}\n  FROM profiles p{joins}) q",
+            outer.join(",\n  "),
+            columns.join(",\n    ")
+        ),
+    );
+    Judged { states, passes, suppressed }
+}
+
+fn verdict(job: &Job<'_>, judged: &Judged, segment: &Segment) -> String {
+    let plan = job.plan;
+    let mut channels = segment.channels.clone();
+    channels.sort_unstable();
+    let suppressed = judged.suppressed.get(&channels).map(String::as_str).unwrap_or_default();
+    let mut gate = vec![format!("WHEN j.{} THEN 'suppressed'", name(suppressed))];
+    for state in ["denied", "expired", "unknown", "no_contact_point"] {
+        let stops: Vec<String> = segment
+            .gate
+            .purposes()
+            .iter()
+            .filter(|purpose| {
+                state != "unknown" || plan.consent.purposes[purpose.0].model == Model::OptIn
+            })
+            .map(|purpose| format!("j.{} = '{state}'", name(&judged.states[purpose.0])))
+            .collect();
+        if !stops.is_empty() {
+            gate.push(format!("WHEN {} THEN '{state}'", stops.join(" OR ")));
+        }
+    }
+    let rule = match &segment.rule {
+        None => "true".to_owned(),
+        Some(rule) => Scope { job, passes: &judged.passes }.expr(&rule.expr),
+    };
+    let mut joins = String::new();
+    let mut members: Vec<SegmentId> = Vec::new();
+    for member in segment.union.iter().chain(&segment.intersect).chain(&segment.except) {
+        if !members.contains(member) {
+            members.push(*member);
+            joins.push_str(&format!(
+                "\n  JOIN {} m{} ON m{}.cluster = j.cluster",
+                verdicts(&plan.segments[member.0].name),
+                member.0,
+                member.0
+            ));
+        }
+    }
+    let inside = |member: &SegmentId| format!("m{}.verdict = 'in_segment'", member.0);
+    let mut conditions = Vec::new();
+    if !segment.union.is_empty() {
+        let any: Vec<String> = segment.union.iter().map(inside).collect();
+        conditions.push(format!("({})", any.join(" OR ")));
+    }
+    conditions.extend(segment.intersect.iter().map(inside));
+    conditions.extend(segment.except.iter().map(|member| format!("NOT {}", inside(member))));
+    let belongs = if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") };
+    format!(
+        "SELECT cluster, CASE WHEN gate IS NOT NULL THEN gate WHEN NOT rule THEN 'rule_false' WHEN rule IS NULL THEN 'rule_unknown' WHEN NOT belongs THEN 'set_operation' ELSE 'in_segment' END AS verdict\nFROM (SELECT g.cluster, g.gate, g.belongs, CASE WHEN g.gate IS NULL THEN {rule} END AS rule\n  FROM (SELECT j.cluster, CASE {} END AS gate, {belongs} AS belongs FROM judged j{joins}) g\n  JOIN judged j ON j.cluster = g.cluster)",
+        gate.join(" ")
+    )
+}
+
+/// The columns of a file, in SQL.
+fn columns(job: &Job<'_>, judged: &Judged, of: &[OutColumn], file: &File<'_>) -> String {
+    let plan = job.plan;
+    let text_file = !matches!(file.target.format, TargetFormat::Parquet | TargetFormat::Ipc);
+    let columns = of.iter().map(|column| {
+        let value = match column {
+            OutColumn::CustomerId => "j.customer_id".to_owned(),
+            OutColumn::PreviousIds | OutColumn::Grouping(_) => "CAST(NULL AS VARCHAR)".to_owned(),
+            OutColumn::Consent(purpose) => format!("j.{}", name(&judged.states[purpose.0])),
+            OutColumn::Field(field) => {
+                let value = format!("j.{}", job.column("field", *field));
+                let known = &plan.fields[field.0];
+                match known.ty {
+                    Type::Text if file.guards => {
+                        let (phone, mail) =
+                            (known.key.kind() == Kind::Phone, known.key.kind() == Kind::Mail);
+                        format!("optin_formula({value}, {phone}, {mail})")
+                    }
+                    Type::Datetime if text_file => format!("optin_datetime_text({value})"),
+                    Type::Date if text_file => format!("CAST({value} AS VARCHAR)"),
+                    _ => value,
+                }
+            }
+        };
+        format!("{value} AS {}", name(&plan.column_name(*column)))
+    });
+    columns.collect::<Vec<String>>().join(", ")
+}
+
+/// A file to write.
+struct File<'a> {
+    target: &'a Target,
+    guards: bool,
+}
+
+/// `COPY` of a query to a file.
+fn copy(job: &mut Job<'_>, span: crate::diagnostics::Span, query: &str, target: &Target) {
+    let options = match target.format {
+        TargetFormat::Csv => "FORMAT csv, HEADER true, DELIMITER ','",
+        TargetFormat::Tsv => "FORMAT csv, HEADER true, DELIMITER '\t'",
+        TargetFormat::Ndjson => "FORMAT json",
+        TargetFormat::Parquet => "FORMAT parquet, COMPRESSION zstd",
+        TargetFormat::Ipc => {
+            job.refuse(span, "an Arrow IPC file", "DuckDB writes none by itself; write Parquet");
+            return;
+        }
+    };
+    match path(&target.path) {
+        Some(path) => job.script.statement(&format!("COPY (\n{query}\n) TO {path} ({options})")),
+        None => job.refuse(span, "a path that is no text", "rename the file"),
+    }
+}
+
+fn path(path: &Path) -> Option<String> {
+    path.to_str().filter(|path| !path.contains('\0')).map(literal)
+}
+
+fn write_export(job: &mut Job<'_>, judged: &Judged, number: usize, export: &Export) {
+    let plan = job.plan;
+    let span = at(&job.places.exports, number);
+    let segment = &plan.segments[export.segment.0];
+    let grouping = export.columns.iter().find_map(|column| match column {
+        OutColumn::Grouping(grouping) => Some(*grouping),
+        _ => None,
+    });
+    if let Some(grouping) = grouping {
+        job.refuse(
+            at(&job.places.groupings, grouping.0),
+            format!("the ids of the grouping `{}`", plan.groupings[grouping.0].name),
+            "leave the column out of the export",
+        );
+    }
+    let place = job.places.line(span);
+    job.script.comment(&format!("export of {} ({place})", segment.name));
+    let leaving = format!("leaving {number}");
+    let members = format!(
+        "SELECT j.* FROM judged j JOIN {} v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment'",
+        verdicts(&segment.name)
+    );
+    let keys: Vec<String> = export.contacts.iter().map(|field| job.column("key", *field)).collect();
+    match keys.as_slice() {
+        [] => job.script.table(&leaving, &members),
+        [key] => {
+            job.script.comment("of those who show one contact point the first");
+            job.script.table(
+                &leaving,
+                &format!(
+                    "{members}\nQUALIFY j.{key} IS NULL OR row_number() OVER (PARTITION BY j.{key} ORDER BY j.position) = 1"
+                ),
+            );
+        }
+        several => {
+            job.script.comment(
+                "who shows a contact point of one who leaves before stays: decided in rounds, each",
+            );
+            job.script.comment("deciding all of whom those before that share a contact point with them are decided");
+            let shared: Vec<String> = several
+                .iter()
+                .map(|key| {
+                    format!("SELECT a.position AS earlier, b.position AS later FROM inside a JOIN inside b ON a.{key} = b.{key} AND a.position < b.position")
+                })
+                .collect();
+            job.script.table(
+                &leaving,
+                &format!(
+                    "WITH RECURSIVE inside AS MATERIALIZED ({members}),
+shared AS MATERIALIZED ({}),
+decided(position, leaves) USING KEY (position) AS (
+  SELECT position, true FROM inside WHERE position NOT IN (SELECT later FROM shared)
+  UNION (
+    SELECT s.later, NOT bool_or(coalesce(d.leaves, false)) FROM shared s LEFT JOIN recurring.decided d ON d.position = s.earlier
+    WHERE s.later NOT IN (SELECT position FROM recurring.decided) GROUP BY s.later HAVING count(*) = count(d.position)))
+SELECT i.* FROM inside i JOIN decided d ON d.position = i.position WHERE d.leaves",
+                    shared.join("\n  UNION ")
+                ),
+            );
+        }
+    }
+    let text_file = matches!(export.target.format, TargetFormat::Csv | TargetFormat::Tsv);
+    let file = File { target: &export.target, guards: export.guard_formulas && text_file };
+    let columns = columns(job, judged, &export.columns, &file);
+    let query = format!("SELECT {columns} FROM {} j ORDER BY j.position", name(&leaving));
+    copy(job, span, &query, &export.target);
+}
+
+/// The internal tables that a job writes: profiles and verdicts.
+fn write_outputs(job: &mut Job<'_>, judged: &Judged) {
+    let plan = job.plan;
+    for (number, (called, target)) in plan.outputs.named().into_iter().enumerate() {
+        let Some(target) = target else { continue };
+        let span = at(&job.places.outputs, number);
+        let place = job.places.line(span);
+        match called {
+            "segments" => {
+                let mut columns = vec!["j.customer_id".to_owned()];
+                let mut joins = String::new();
+                for (number, segment) in plan.segments.iter().enumerate() {
+                    columns.push(format!("v{number}.verdict AS {}", name(&segment.name)));
+                    joins.push_str(&format!(
+                        "\nJOIN {} v{number} ON v{number}.cluster = j.cluster",
+                        verdicts(&segment.name)
+                    ));
+                }
+                job.script.heading("Internal table: segments");
+                let query = format!(
+                    "SELECT {}\nFROM judged j{joins} ORDER BY j.position",
+                    columns.join(", ")
+                );
+                copy(job, span, &query, target);
+            }
+            "profiles" if plan.groupings.is_empty() => {
+                let mut of = vec![OutColumn::CustomerId];
+                of.extend(plan.identity.previous.as_ref().map(|_| OutColumn::PreviousIds));
+                of.extend((0..plan.fields.len()).map(|at| OutColumn::Field(FieldId(at))));
+                let purposes = 0..plan.consent.purposes.len();
+                of.extend(purposes.map(|at| OutColumn::Consent(PurposeId(at))));
+                let columns = columns(job, judged, &of, &File { target, guards: false });
+                job.script.heading("Internal table: profiles");
+                copy(
+                    job,
+                    span,
+                    &format!("SELECT {columns}\nFROM judged j ORDER BY j.position"),
+                    target,
+                );
+            }
+            _ => job.script.comment(&format!("left out: the internal table {called} ({place})")),
+        }
+    }
+}
