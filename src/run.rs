@@ -162,7 +162,9 @@ fn list(request: &Request, root: Option<&Root>) -> Result<Listing, Diagnostic> {
     if let Some(fault) = refused {
         return Err(fault);
     }
-    catalog::list(request, |files| root.and_then(|root| root.refuse_found(files, request.span)))
+    catalog::list_unless(request, |files| {
+        root.and_then(|root| root.refuse_found(files, request.span))
+    })
 }
 
 /// A file's bytes; a pipe is not waited for.

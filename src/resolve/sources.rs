@@ -40,6 +40,11 @@ pub fn format_by_name(path: &str) -> (Option<FileFormat>, Compression) {
     (by_name, compression)
 }
 
+fn is_spreadsheet(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    [".xlsx", ".xls", ".ods"].iter().any(|sheet| path.ends_with(sheet))
+}
+
 fn format_of(source: &spec::Source, sink: &mut Sink) -> Option<Format> {
     let (by_name, compression) = format_by_name(&source.path.value);
     let Some(format) = source.format.as_ref().map(|format| format.value).or(by_name) else {
@@ -52,7 +57,7 @@ fn format_of(source: &spec::Source, sink: &mut Sink) -> Option<Format> {
             .help(
                 if matches!(source.name.value.as_str(), "identity.previous" | "alias") {
                     "rename the file so that it ends in .csv, .tsv, .ndjson, .parquet or .ipc"
-                } else if [".xlsx", ".xls", ".ods"].iter().any(|sheet| path.ends_with(sheet)) {
+                } else if is_spreadsheet(&source.path.value) {
                     "spreadsheets are not read: save the sheet as CSV (UTF-8)"
                 } else {
                     "write `format: csv` (or tsv, ndjson, parquet, ipc), or rename the file"

@@ -128,7 +128,7 @@ fn write_field(
     for (value, region_text) in values {
         let region = region_text.as_deref().and_then(Region::parse);
         let never = |of: &str| {
-            key.never.iter().any(|never| key.chain.apply(never, region).as_deref() == Some(of))
+            key.never.values().any(|never| key.chain.apply(never, region).as_deref() == Some(of))
         };
         let line = match key.chain.apply_loose(value, region) {
             None => json!({ "value": value, "region": region_text, "links": false }),

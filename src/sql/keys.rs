@@ -93,7 +93,7 @@ pub fn key(job: &mut Job<'_>, field: FieldId, text: &str, region: &str, alias: &
     let region_of_never = plan_key.fixed_region();
     let never: Vec<String> = plan_key
         .never
-        .iter()
+        .values()
         .filter_map(|never| chain.apply(never, region_of_never))
         .map(std::borrow::Cow::into_owned)
         .collect();

@@ -298,7 +298,7 @@ impl States {
             person: plan.consent.denial == Denial::Person,
         };
         let is_denied =
-            |cluster: usize| judge.state(cluster, shown.winners[cluster]).0 == State::Denied;
+            |cluster: usize| judge.state(cluster, shown.winners[cluster]).state == State::Denied;
         (0..clusters.len())
             .into_par_iter()
             .with_min_len(4096)

@@ -14,12 +14,19 @@ use crate::plan::{Compression, Format, Type};
 /// How much of a text file is looked at for its header (NDJSON: for the names of its members).
 const HEAD: u64 = 1 << 20;
 
-/// Lists a source's files, asks whether they may be read, and reads their columns.
+/// Lists a source's files and reads its columns.
 ///
 /// # Errors
-/// No file, an unreadable one, a header that cannot be used, files that do not agree; what `refuse` says
-/// of the files.
-pub fn list(
+/// No file, an unreadable one, a header that cannot be used, files that do not agree.
+pub fn list(request: &Request) -> Result<Listing, Diagnostic> {
+    list_unless(request, |_| None)
+}
+
+/// As [`list`], unless the files are refused before they are opened.
+///
+/// # Errors
+/// As [`list`], and what `refuse` says of the files.
+pub fn list_unless(
     request: &Request,
     refuse: impl FnOnce(&[PathBuf]) -> Option<Diagnostic>,
 ) -> Result<Listing, Diagnostic> {

@@ -393,8 +393,9 @@ fn read_file<T: Send>(
                 let visited = if source.format == Format::Parquet {
                     // All groups are asked for before the first is read.
                     let all = AtomicU64::new(0);
+                    let size = fs::metadata(file).map_or(0, |found| found.len());
                     let part = |first, raw: Raw| {
-                        let bytes = metadata.len().saturating_mul(raw.1 as u64);
+                        let bytes = size.saturating_mul(raw.1 as u64);
                         let visited = typing.part(first, raw);
                         progress::step(bytes / all.load(Ordering::Relaxed).max(1));
                         visited
