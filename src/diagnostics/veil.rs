@@ -56,9 +56,9 @@ const fn instead(sign: char) -> char {
 /// Where values stand: ascending, and apart from each other.
 fn hidden(source: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    for (at, _) in source.match_indices(KEY) {
-        if let Some(after) = after_key(source, at) {
-            value(source, after, at - line_of(source, at).start, &mut found);
+    for (colon, _) in source.match_indices(':') {
+        if let Some(key) = key_before(source, colon) {
+            value(source, colon + 1, key - line_of(source, key).start, &mut found);
         }
     }
     // What an alias stands for stands elsewhere.
@@ -98,14 +98,18 @@ fn names(text: &str) -> Vec<String> {
     text.split(ends).filter_map(alias).filter(|name| !name.is_empty()).collect()
 }
 
-/// Where the value of a key begins, if a key of that name stands there.
-fn after_key(source: &str, at: usize) -> Option<usize> {
-    let before = source[..at].chars().next_back();
-    let begins = before.is_none_or(|sign| sign.is_whitespace() || "\"'{,-?\u{feff}".contains(sign));
-    let rest = &source[at + KEY.len()..];
-    let colon = rest.trim_start_matches(['"', '\'', ' ', '\t']);
-    let is_key = begins && colon.starts_with(':');
-    is_key.then(|| source.len() - colon.len() + 1)
+/// Where the key before a colon begins, if it is this one; misspelt it has the same values.
+fn key_before(source: &str, colon: usize) -> Option<usize> {
+    let before = source[..colon].trim_end_matches(['"', '\'', ' ', '\t']);
+    let is_end = |sign: char| !sign.is_alphanumeric() && sign != '_';
+    let start = before
+        .rfind(is_end)
+        .map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8));
+    let word = &before[start..];
+    let is_it = word.len() <= KEY.len() + 2 && strsim::osa_distance(&word.to_lowercase(), KEY) <= 1;
+    let sign = source[..start].chars().next_back();
+    let begins = sign.is_none_or(|sign| sign.is_whitespace() || "\"'{,-?\u{feff}".contains(sign));
+    (is_it && begins).then_some(start)
 }
 
 /// Adds where the value stands that begins behind `after`, of a key or anchor so far from the left.
@@ -130,6 +134,8 @@ fn value(source: &str, after: usize, depth: usize, found: &mut Vec<Range<usize>>
         let content = text.trim_start_matches([' ', '\t']);
         let column = text.len() - content.len();
         let belongs = content.trim().is_empty()
+            // Tabs indent nothing, but somebody meant it.
+            || text[..column].contains('\t')
             || column > depth
             || (column == depth && content.starts_with('-'));
         if !belongs {
@@ -215,6 +221,8 @@ mod tests {
             "\"never\" : [ann@x.org, Bob@x.org, d@x.org]",
             "bad: &bad [ann@x.org, Bob@x.org, d@x.org]\nkeys: [{ field: mail, never: *bad }]\n",
             "bad:\n  - &a ann@x.org\n  - &b Bob@x.org\nkeys: [{ field: mail, never: [*a, *b, d@x.org] }]\n",
+            "keys:\n  - { field: mail, nevr: [ann@x.org, Bob@x.org, d@x.org], normalize: email }\n",
+            "keys:\n  - field: mail\n    Never:\n\t- ann@x.org\n\t- Bob@x.org\n\t- d@x.org\n",
             "never: |\n  ann@x.org\n  Bob@x.org\n\n  d@x.org\n",
         ] {
             let shown = veil(written);

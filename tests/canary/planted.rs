@@ -21,15 +21,27 @@ pub fn planted(watch: &Watch) {
     for place in 1..20 {
         let folder = marked("csv");
         let plant = [("OPTIN_PANIC_AT", place.to_string())];
-        for args in [&["check", "pipeline.yaml", "-vv"][..], &["explain", "pipeline.yaml", "--json"]] {
+        for args in
+            [&["check", "pipeline.yaml", "-vv"][..], &["explain", "pipeline.yaml", "--json"]]
+        {
             watch.look_with(folder.path(), args, &[], &plant);
         }
         // Only who is asked for may be named.
-        let asked = ["why", "pipeline.yaml", "--customer", "mail=zq7a@marks.example", "-vv", "--json"];
+        let asked =
+            ["why", "pipeline.yaml", "--customer", "mail=zq7a@marks.example", "-vv", "--json"];
         let of_a = ["zq7a@marks.example"];
         let mut allowed = of_a.to_vec();
-        let row = ["zq7-id-a", "zq7namea", "token_zq7a", "+49 30 90817261", "+493090817261", "1973-11-11",
-            "48151621", "4815.1621", "0.48151621"];
+        let row = [
+            "zq7-id-a",
+            "zq7namea",
+            "token_zq7a",
+            "+49 30 90817261",
+            "+493090817261",
+            "1973-11-11",
+            "48151621",
+            "4815.1621",
+            "0.48151621",
+        ];
         allowed.extend(row);
         watch.look_with(folder.path(), &asked, &allowed, &plant);
     }

@@ -5,7 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::shop::{Formats, Prepared, Tree, expect_refusal, is_whole, play, published, tell, tree};
+use super::shop::{
+    Entry, Formats, Prepared, Tree, expect_refusal, is_whole, play, published, tell, tree,
+};
 use crate::support::Folder;
 
 /// Mounts, runs, shows what is there, gives room, runs again. `$1`: options of the small disk for
@@ -114,8 +116,25 @@ fn differences(prepared: &Prepared, disk: &str) -> Result<bool, String> {
     Ok(refused)
 }
 
-/// Tries disks; some of them must refuse the run, and some must take it if `some_take`.
-fn try_disks(disks: &[String], people: usize, formats: Formats, some_take: bool) {
+/// What the old outputs take of a disk: pages of 4096 bytes, and names.
+fn taken(prepared: &Prepared) -> (usize, usize) {
+    let old = prepared.before.iter().filter(|(name, _)| name.starts_with("out/"));
+    let pages = old.clone().map(|(_, entry)| match entry {
+        Entry::File(bytes) => bytes.len().div_ceil(4096),
+        _ => 0,
+    });
+    // The two folders have names too.
+    (pages.sum(), old.count() + 2)
+}
+
+/// Tries disks by what the old outputs take; some of them must refuse the run, and some must take it if
+/// `some_take`.
+fn try_disks(
+    disks: impl Fn((usize, usize)) -> Vec<String>,
+    people: usize,
+    formats: Formats,
+    some_take: bool,
+) {
     if unshared(Path::new("/")).is_none() {
         eprintln!("skipped: no file system can be mounted here");
         return;
@@ -124,8 +143,8 @@ fn try_disks(disks: &[String], people: usize, formats: Formats, some_take: bool)
     let (mut refused, mut done) = (0, 0);
     for older in [true, false] {
         let prepared = Prepared::new(formats, older, true, people);
-        for disk in disks {
-            match differences(&prepared, disk) {
+        for disk in disks(taken(&prepared)) {
+            match differences(&prepared, &disk) {
                 Ok(true) => refused += 1,
                 Ok(false) => done += 1,
                 Err(told) => problems.push(format!("{disk}, {formats:?}, older {older}: {told}")),
@@ -137,31 +156,38 @@ fn try_disks(disks: &[String], people: usize, formats: Formats, some_take: bool)
     assert!(refused > 0 && (!some_take || done > 0), "{refused} refused, {done} done");
 }
 
-/// So many pages of 4096 bytes: from less than the old files and one new one take to more than enough.
+/// From room for no new page to more than enough, page by page where runs break off.
 #[test]
 fn disks_that_are_full() {
-    for (formats, pages) in [
-        (Formats { sources: "csv", outputs: "csv" }, (34..90).step_by(4)),
-        (Formats { sources: "parquet", outputs: "parquet" }, (18..60).step_by(3)),
+    for formats in [
+        Formats { sources: "csv", outputs: "csv" },
+        Formats { sources: "parquet", outputs: "parquet" },
     ] {
-        let disks: Vec<String> =
-            pages.map(|pages| format!("size={},nr_inodes=1000", pages * 4096)).collect();
-        try_disks(&disks, 440, formats, true);
+        let disks = |(pages, _): (usize, usize)| -> Vec<String> {
+            let room = (1..24).chain((24..80).step_by(14));
+            room.map(|room| format!("size={},nr_inodes=1000", (pages + room) * 4096)).collect()
+        };
+        try_disks(disks, 440, formats, true);
     }
 }
 
 /// A disk has room for bytes, and none for names.
 #[test]
 fn disks_that_take_no_more_names() {
-    let disks: Vec<String> = (10..30).map(|names| format!("size=16m,nr_inodes={names}")).collect();
-    try_disks(&disks, 55, Formats { sources: "csv", outputs: "ndjson" }, true);
+    let disks = |(_, names): (usize, usize)| -> Vec<String> {
+        (0..20).map(|room| format!("size=16m,nr_inodes={}", names + room)).collect()
+    };
+    try_disks(disks, 55, Formats { sources: "csv", outputs: "ndjson" }, true);
 }
 
 #[test]
 fn folders_that_may_not_be_written_to() {
-    let disks = ["ro:out", "ro:out/deep"].map(str::to_owned);
-    try_disks(&disks, 55, Formats { sources: "ndjson", outputs: "ipc" }, false);
+    fn all(folders: [&str; 2]) -> Vec<String> {
+        folders.map(|folder| format!("ro:{folder}")).to_vec()
+    }
+    let formats = Formats { sources: "ndjson", outputs: "ipc" };
+    try_disks(|_| all(["out", "out/deep"]), 55, formats, false);
     // Sources are only read.
-    let of_sources = ["ro:in".to_owned(), "ro:out/deep".to_owned()];
-    try_disks(&of_sources, 55, Formats { sources: "ipc", outputs: "tsv" }, true);
+    let formats = Formats { sources: "ipc", outputs: "tsv" };
+    try_disks(|_| all(["in", "out/deep"]), 55, formats, true);
 }
