@@ -3,11 +3,16 @@
 //!
 //! `OPTIN_BLESS=1 cargo test --release init` writes the expected pipelines in `tests/init` anew.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 
-use crate::support::{Folder, Run, root};
+use optin::diagnostics::Code;
+use optin::{RunOptions, init_files, run_file};
+
+use crate::support::{Folder, Run, files, root};
 
 /// A folder with the data of the repository in it.
 fn beside_data() -> Folder {
@@ -285,4 +290,55 @@ fn a_long_file_is_looked_at_only_at_its_head() {
     let (text, _) = proposed(&folder, &["people.csv"]);
     assert!(text.contains("the first 20,000 rows"), "{text}");
     assert!(!text.contains("types:"), "{text}");
+}
+
+/// Whatever file somebody names, alone or with its neighbours: it is refused for what is wrong with it, or gives
+/// a pipeline that passes and runs.
+#[test]
+fn every_data_file_of_the_tests_is_refused_or_runs() {
+    let mut sets: Vec<Vec<PathBuf>> = Vec::new();
+    let is_data = |path: &PathBuf| {
+        let name = path.to_string_lossy();
+        let ends = [".csv", ".tsv", ".ndjson", ".parquet", ".ipc", ".gz", ".zst"];
+        ends.iter().any(|end| name.ends_with(end)) && !name.contains("expected")
+    };
+    for folder in ["tests/golden", "tests/adversarial"] {
+        let mut by_folder: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
+        for name in files(&root().join(folder)) {
+            let path = root().join(folder).join(name);
+            if is_data(&path) {
+                let above = path.parent().expect("a folder").to_path_buf();
+                by_folder.entry(above).or_default().push(path);
+            }
+        }
+        for (_, paths) in by_folder {
+            sets.extend(paths.iter().map(|path| vec![path.clone()]));
+            if folder.ends_with("golden") {
+                sets.push(paths);
+            }
+        }
+    }
+    let (mut ran, mut refused) = (0, 0);
+    for set in sets {
+        let folder = Folder::new();
+        let file = folder.at("first.yaml");
+        let proposal = match init_files(&set, &file) {
+            Ok(proposal) => proposal,
+            Err(failure) => {
+                refused += 1;
+                assert!(!failure.pipeline_at_fault, "{set:?}: {failure}");
+                assert!(failure.text.is_empty(), "{set:?}: {failure}");
+                continue;
+            }
+        };
+        folder.write("first.yaml", &proposal.text);
+        if let Err(failure) = run_file(&file, &RunOptions::default()) {
+            // Of a file of typed values only the types are known before.
+            let of_values = failure.faults.iter().all(|fault| fault.code == Code::ValueType);
+            assert!(of_values, "{set:?}: {failure}\n{}", proposal.text);
+            continue;
+        }
+        ran += 1;
+    }
+    assert!(ran > 600 && refused > 100, "{ran} ran, {refused} were refused");
 }

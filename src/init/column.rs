@@ -248,7 +248,12 @@ impl Seen {
     }
 
     fn is_what(&self) -> What {
-        let says = words::says(&self.words);
+        let says = match (words::says(&self.words), self.stored) {
+            (says, None | Some(Type::Text | Type::Int)) => says,
+            // Values of other types are no texts that could be compared as such.
+            (says @ (Says::BirthDate | Says::Updated | Says::Created), _) => says,
+            _ => Says::Nothing,
+        };
         let of_consent = words::of_consent(&self.words);
         if self.filled > 0 && self.mails * 10 >= self.filled * 6 {
             return What::Mail;
@@ -282,6 +287,11 @@ impl Seen {
     /// Nothing but phone numbers, some of them with a `+`: no card or account is written so.
     fn is_international_phone(&self) -> bool {
         self.plus > 0 && self.phones * 20 >= self.filled * 19 && self.plus * 20 >= self.filled
+    }
+
+    /// True if a pipeline takes such a column for ids: fractions are none.
+    pub fn may_be_id(&self) -> bool {
+        !self.unusable && !matches!(self.stored, Some(Type::Float | Type::Decimal(_)))
     }
 
     /// True if nearly all values are words of decisions.

@@ -70,6 +70,15 @@ pub fn look(file: &Path) -> Outcome<Looked> {
             .help("write a line with a name for each column before it")
             .into());
     }
+    if head.columns.iter().any(|column| column.name.starts_with('\u{feff}')) {
+        return Err(Diagnostic::error(
+            Code::Header,
+            "the name of a column begins with a byte order mark",
+        )
+        .in_file(site())
+        .help("write the file with one such mark at its beginning, or with none")
+        .into());
+    }
     if head.columns.is_empty() {
         return Err(Diagnostic::error(Code::Header, "the file has no columns")
             .in_file(site())

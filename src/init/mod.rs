@@ -82,6 +82,11 @@ pub fn propose(files: &[PathBuf], base: &Path, name: Option<&str>) -> Outcome<Pr
         });
     }
     table::assign(&mut tables);
+    if !tables.iter().any(|table| table.role == table::Role::Customers) {
+        let fault = "no file can be a customer table: none has a column that can be an id";
+        let help = "an id is a text, a whole number or a date, and no fraction";
+        return Err(Diagnostic::error(Code::ColumnType, fault).help(help).into());
+    }
     let people = people::people(&tables);
     let consent = consent::consent(&tables, &people);
     let name = name.map_or_else(|| default_name(files), str::to_owned);

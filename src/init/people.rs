@@ -373,6 +373,7 @@ fn rules(people: &People, tables: &[Table], shared: &[(String, usize, usize)]) -
             let seen = &tables[mapped.table].columns[field.column];
             let rows = tables[mapped.table].looked.head.rows;
             let is_person_number = seen.what == What::Id
+                && seen.may_be_id()
                 && field.column != mapped.id
                 && !shared.iter().any(|(name, ..)| *name == field.name)
                 && !words::any(&seen.words, &OF_MANY)

@@ -103,7 +103,8 @@ impl Table {
         let rows = self.looked.head.rows;
         let score = |at: usize| {
             let column = &self.columns[at];
-            if column.unusable || column.number.is_some_and(|ty| ty != crate::plan::Type::Int) {
+            let is_amount = column.number.is_some_and(|ty| ty != crate::plan::Type::Int);
+            if !column.may_be_id() {
                 return None;
             }
             let named = column.what == What::Id;
@@ -111,6 +112,7 @@ impl Table {
             let says_id = words::any(&column.words, &["id", "guid", "uuid", "key"]);
             let points = match (named, is_key) {
                 (true, true) => 4 + u8::from(at == 0) + u8::from(says_id),
+                _ if is_amount => 0,
                 (false, true) => match column.what {
                     What::Mail => 3,
                     What::Other | What::Phone => 2,
@@ -159,6 +161,8 @@ impl Table {
         let has_id = self.of(What::Id).any(|at| self.columns[at].is_key_of(self.looked.head.rows));
         if self.long().is_some() {
             Role::Consent
+        } else if !self.columns.iter().any(Seen::may_be_id) {
+            Role::Unused("no column of it can be an id")
         } else if has_name || personal >= 3 {
             Role::Customers
         } else if decides {
@@ -177,7 +181,8 @@ impl Table {
     }
 }
 
-/// Gives every table its role. There is always one of customers: where none says so, the likeliest.
+/// Gives every table its role. One is of customers: where none says so the likeliest, of those that have a
+/// column which can be an id.
 pub fn assign(tables: &mut [Table]) {
     for table in tables.iter_mut() {
         table.role = table.role_alone();
@@ -191,7 +196,8 @@ pub fn assign(tables: &mut [Table]) {
         Role::Unused(_) => 2,
         _ => 3,
     };
-    let best = (0..tables.len()).min_by_key(|at| (rank(&tables[*at]), *at));
+    let may = |at: &usize| tables[*at].columns.iter().any(Seen::may_be_id);
+    let best = (0..tables.len()).filter(may).min_by_key(|at| (rank(&tables[*at]), *at));
     if let Some(best) = best {
         tables[best].role = Role::Customers;
         tables[best].is_guess = true;

@@ -191,11 +191,14 @@ impl Simulated {
         let segments = self.columns(|outlook| {
             outlook.segments.iter().map(|of| (of.segment.clone(), of.in_segment)).collect()
         });
-        self.tables(&mut text, "Customers in each segment", &segments);
+        self.tables(&mut text, "Customers in each segment", &segments, |_| true);
         let granted = self.columns(|outlook| {
             outlook.purposes.iter().map(|of| (of.purpose.clone(), of.granted)).collect()
         });
-        self.tables(&mut text, "Customers of whom a grant holds, by purpose", &granted);
+        // A model changes who passes, and no grant.
+        let may_change = |outlook: &Outlook| outlook.change.get("model").is_none();
+        let title = "Customers of whom a grant holds, by purpose";
+        self.tables(&mut text, title, &granted, may_change);
         text.push('\n');
         let note = "Each row changes one thing of the file, for all purposes where none is named; `=` is \
                     as written. Nothing was published.";
@@ -218,7 +221,13 @@ impl Simulated {
     }
 
     /// As many columns beside each other as there is room for.
-    fn tables(&self, text: &mut String, title: &str, columns: &[(String, Vec<u64>)]) {
+    fn tables(
+        &self,
+        text: &mut String,
+        title: &str,
+        columns: &[(String, Vec<u64>)],
+        is_shown: impl Fn(&Outlook) -> bool,
+    ) {
         if columns.is_empty() {
             return;
         }
@@ -246,7 +255,8 @@ impl Simulated {
                 now.iter().map(|column| cut(&column.0, width(column).saturating_sub(2))).collect();
             let header: Vec<&str> =
                 std::iter::once("").chain(names.iter().map(String::as_str)).collect();
-            let rows = self.settings.iter().enumerate().map(|(at, outlook)| {
+            let shown = self.settings.iter().enumerate().filter(|(_, outlook)| is_shown(outlook));
+            let rows = shown.map(|(at, outlook)| {
                 let size = |(_, counts): &(String, Vec<u64>)| match counts[at] {
                     same if at > 0 && same == counts[0] => "=".to_owned(),
                     other => number(other),
@@ -277,7 +287,7 @@ mod tests {
     fn simulated(segments: &[&str]) -> Simulated {
         let outlook = |setting: &str, count| Outlook {
             setting: setting.to_owned(),
-            change: json!({}),
+            change: if count == 5 { json!({ "model": { "news": "opt_out" } }) } else { json!({}) },
             segments: segments
                 .iter()
                 .map(|name| SegmentSize { segment: (*name).to_owned(), in_segment: count })
@@ -307,7 +317,19 @@ mod tests {
     #[test]
     fn sizes_that_do_not_change_are_marked() {
         let text = simulated(&["one"]).text();
-        let row = text.lines().filter(|line| line.contains("news: opt_out")).collect::<Vec<_>>();
-        assert!(row[0].ends_with(" 5") && row[1].ends_with(" ="), "{text}");
+        let row = |name: &str| -> Vec<&str> {
+            text.lines().filter(|line| line.starts_with(&format!("  {name}"))).collect()
+        };
+        assert!(row("news: opt_out")[0].ends_with(" 5"), "{text}");
+        // A model changes no grant, and stands in the first table alone.
+        assert_eq!((row("news: opt_out").len(), row("as written").len()), (1, 2), "{text}");
+        let strict =
+            Outlook { setting: "denial: x".to_owned(), ..simulated(&["one"]).settings[0].clone() };
+        let with =
+            Simulated { settings: vec![strict.clone(), strict], ..simulated(&["one"]) }.text();
+        assert!(
+            with.lines().any(|line| line.contains("denial: x") && line.ends_with(" =")),
+            "{with}"
+        );
     }
 }

@@ -66,9 +66,6 @@ fn first_bytes(file: &Path, compression: crate::plan::Compression) -> Outcome<(V
     if !whole && let Some(end) = memchr::memrchr(b'\n', &bytes) {
         bytes.truncate(end + 1);
     }
-    while bytes.starts_with(b"\xEF\xBB\xBF") {
-        bytes.drain(..3);
-    }
     Ok((bytes, whole))
 }
 
