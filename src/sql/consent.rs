@@ -1,11 +1,11 @@
 //! Decisions, their fold, and the state of each customer for each purpose; suppression.
 
-use super::job::{Job, text_of};
+use super::job::Job;
 use super::keys;
 use super::places::at;
-use super::text::{list, literal, name};
+use super::text::{guard, list, literal, name};
 use crate::plan::{
-    Conflict, ConsentTable, Denial, Match, Period, PeriodUnit, Shape, SourceId, Type, Unmatchable,
+    Conflict, ConsentTable, Denial, Match, Period, PeriodUnit, Shape, SourceId, Unmatchable,
 };
 
 /// Words that grant, as `engine::consent::vocabulary` has them.
@@ -108,16 +108,10 @@ struct Ties {
     joins: String,
 }
 
-fn ties(job: &mut Job<'_>, source: SourceId, matches: &[Match]) -> Ties {
-    let plan = job.plan;
+fn ties(job: &Job<'_>, source: SourceId, matches: &[Match]) -> Ties {
     let mut ties =
         Ties { points: Vec::new(), is_record: Vec::new(), cells: Vec::new(), joins: String::new() };
-    let text = |job: &Job<'_>, column: &str| {
-        let known = plan.sources[source.0].columns.iter().find(|known| known.name == column);
-        let ty = known.and_then(|known| known.ty.usable()).unwrap_or(Type::Text);
-        let cell = format!("s.{}", job.tables[source.0].column(column));
-        text_of(&cell, ty).unwrap_or_else(|| "CAST(NULL AS VARCHAR)".to_owned())
-    };
+    let text = |job: &Job<'_>, column: &str| keys::cell(job, source, column);
     for (number, item) in matches.iter().enumerate() {
         match item {
             Match::Key { field, column, region } => {
@@ -131,8 +125,7 @@ fn ties(job: &mut Job<'_>, source: SourceId, matches: &[Match]) -> Ties {
             }
             Match::Record { table, column } => {
                 let id = format!("optin_id({})", text(job, column));
-                let forms = format!("CASE WHEN {id} IS NOT NULL THEN [optin_loose_id({id})] END");
-                ties.points.push((literal(&job.record_subject(*table)), id, forms));
+                ties.points.push((literal(&job.record_subject(*table)), id, String::new()));
                 ties.is_record.push(true);
             }
         }
@@ -141,37 +134,47 @@ fn ties(job: &mut Job<'_>, source: SourceId, matches: &[Match]) -> Ties {
 }
 
 impl Ties {
-    /// The columns of a query that holds the ties of each row.
-    fn columns(&self) -> Vec<String> {
-        let mut columns = Vec::new();
+    /// A query of the ties of each row of a source; `more` are columns of its own.
+    fn query(&self, table: &str, more: &[String]) -> String {
+        let mut inner = vec!["s.\"row\"".to_owned()];
+        let mut outer = vec!["t.*".to_owned()];
+        inner.extend_from_slice(more);
         for (number, (_, key, forms)) in self.points.iter().enumerate() {
-            columns.push(format!("{key} AS \"key {number}\""));
-            columns.push(format!("{forms} AS \"forms {number}\""));
+            inner.push(format!("{key} AS \"key {number}\""));
+            if self.is_record[number] {
+                outer.push(format!(
+                    "CASE WHEN t.\"key {number}\" IS NOT NULL THEN [optin_loose_id(t.\"key {number}\")] END AS \"forms {number}\""
+                ));
+            } else {
+                inner.push(format!("{forms} AS \"forms {number}\""));
+            }
         }
         let keys: Vec<usize> = (0..self.points.len()).filter(|at| !self.is_record[*at]).collect();
+        for (at, cell) in keys.iter().zip(&self.cells) {
+            inner.push(format!("{cell} IS NOT NULL AS \"filled {at}\""));
+        }
         let unusable: Vec<String> = keys
             .iter()
-            .zip(&self.cells)
-            .map(|(at, cell)| {
-                let key = &self.points[*at].1;
-                format!("CAST({cell} IS NOT NULL AND ({key}) IS NULL AS INTEGER)")
-            })
+            .map(|at| format!("CAST(t.\"filled {at}\" AND t.\"key {at}\" IS NULL AS INTEGER)"))
             .collect();
         let unusable = if unusable.is_empty() { "0".to_owned() } else { unusable.join(" + ") };
-        columns.push(format!("{unusable} AS unusable"));
+        outer.push(format!("{unusable} AS unusable"));
         let any = |records: bool| {
-            let there: Vec<String> = self
-                .points
-                .iter()
-                .zip(&self.is_record)
-                .filter(|(_, is_record)| **is_record == records)
-                .map(|((_, key, _), _)| format!("({key}) IS NOT NULL"))
+            let there: Vec<String> = (0..self.points.len())
+                .filter(|at| self.is_record[*at] == records)
+                .map(|at| format!("t.\"key {at}\" IS NOT NULL"))
                 .collect();
             if there.is_empty() { "false".to_owned() } else { there.join(" OR ") }
         };
-        columns.push(format!("({}) AS has_key", any(false)));
-        columns.push(format!("({}) AS has_record", any(true)));
-        columns
+        outer.push(format!("({}) AS has_key", any(false)));
+        outer.push(format!("({}) AS has_record", any(true)));
+        format!(
+            "SELECT {}\nFROM (SELECT {}\n  FROM {} s{}) t",
+            outer.join(",\n  "),
+            inner.join(",\n    "),
+            name(table),
+            self.joins
+        )
     }
 }
 
@@ -205,18 +208,12 @@ pub fn write_decisions(job: &mut Job<'_>) {
 fn decisions_of(job: &mut Job<'_>, number: usize, table: &ConsentTable) -> String {
     let plan = job.plan;
     let source = name(&job.tables[table.source.0].table);
-    let cell = |job: &Job<'_>, column: &str| {
-        let known = plan.sources[table.source.0].columns.iter().find(|known| known.name == column);
-        let ty = known.and_then(|known| known.ty.usable()).unwrap_or(Type::Text);
-        text_of(&format!("s.{}", job.tables[table.source.0].column(column)), ty)
-            .unwrap_or_else(|| "NULL".to_owned())
-    };
+    let cell = |job: &Job<'_>, column: &str| keys::cell(job, table.source, column);
     let mut ties = ties(job, table.source, &table.matches);
     // The row's own record, in a customer table.
     let own = table.customers.map(|customers| {
         let id = format!("optin_id({})", cell(job, &plan.tables[customers.0].id));
-        let forms = format!("CASE WHEN {id} IS NOT NULL THEN [optin_loose_id({id})] END");
-        (literal(&job.record_subject(customers)), id, forms)
+        (literal(&job.record_subject(customers)), id, String::new())
     });
     if let Some(own) = own {
         ties.points.push(own);
@@ -230,22 +227,21 @@ fn decisions_of(job: &mut Job<'_>, number: usize, table: &ConsentTable) -> Strin
         }
     };
     let mut rows = Vec::new();
-    let said = |value: &str| said(table, value);
     match &table.shape {
         Shape::Wide(values) => {
             for (purpose, column) in values {
                 let purpose = literal(&plan.consent.purposes[purpose.0].name);
                 rows.push(format!(
-                    "SELECT s.\"row\", {purpose} AS purpose, {} AS granted FROM {source} s",
-                    said(&cell(job, column))
+                    "SELECT s.\"row\", {purpose} AS purpose, optin_word({}) AS word FROM {source} s",
+                    cell(job, column)
                 ));
             }
         }
         Shape::Long { purpose, value } => {
-            let named = format!("optin_word({})", cell(job, purpose));
+            let named = "n.named";
             let purposes = &plan.consent.purposes;
             let all_ascii = purposes.iter().all(|purpose| purpose.name.is_ascii());
-            let fault = literal(
+            let fault = guard(
                 "the name of a purpose beyond ASCII, whose case DuckDB may change in another way",
             );
             let cases: Vec<String> = purposes
@@ -256,27 +252,28 @@ fn decisions_of(job: &mut Job<'_>, number: usize, table: &ConsentTable) -> Strin
                 })
                 .collect();
             rows.push(format!(
-                "SELECT s.\"row\", CASE WHEN {} THEN error({fault}) {} END AS purpose, {} AS granted FROM {source} s",
-                odd_word(&named, all_ascii),
+                "SELECT n.\"row\", CASE WHEN {} THEN error({fault}) {} END AS purpose, n.word\nFROM (SELECT s.\"row\", optin_word({}) AS named, optin_word({}) AS word FROM {source} s) n",
+                odd_word(named, all_ascii),
                 cases.join(" "),
-                said(&cell(job, value))
+                cell(job, purpose),
+                cell(job, value)
             ));
         }
     }
     let tied = format!("tied {number}");
     job.script.table(
         &tied,
-        &format!(
-            "SELECT s.\"row\", {from} AS starts, {to} AS ends,\n  {}\nFROM {source} s{}",
-            ties.columns().join(",\n  "),
-            ties.joins
+        &ties.query(
+            &job.tables[table.source.0].table.clone(),
+            &[format!("{from} AS starts"), format!("{to} AS ends")],
         ),
     );
     let said_table = format!("said {number}");
     job.script.table(
         &said_table,
         &format!(
-            "SELECT * FROM (\n{}\n) WHERE purpose IS NOT NULL AND granted IS NOT NULL",
+            "SELECT \"row\", purpose, granted\nFROM (SELECT *, {} AS granted FROM (\n{}))\nWHERE purpose IS NOT NULL AND granted IS NOT NULL",
+            said(table),
             rows.join("\nUNION ALL\n")
         ),
     );
@@ -319,15 +316,15 @@ fn odd_word(word: &str, all_ascii: bool) -> String {
     }
 }
 
-/// True, false, or null for what is no decision.
-fn said(table: &ConsentTable, value: &str) -> String {
-    let word = format!("optin_word({value})");
+/// What the column `word` says: true, false, or null for what is no decision.
+fn said(table: &ConsentTable) -> String {
+    let word = "word";
     let own = |words: &[String]| list(words.iter().map(String::as_str));
     let mut cases = Vec::new();
     if !table.words.granted.is_empty() || !table.words.denied.is_empty() {
         let all_ascii = table.words.granted.iter().chain(&table.words.denied).all(|w| w.is_ascii());
-        let odd = odd_word(&word, all_ascii);
-        let fault = literal(
+        let odd = odd_word(word, all_ascii);
+        let fault = guard(
             "a word of a consent table beyond ASCII, whose case DuckDB may change in another way",
         );
         cases.push(format!("WHEN {odd} THEN error({fault})"));
@@ -479,15 +476,7 @@ pub fn write_suppression(job: &mut Job<'_>) {
         let ties = ties(job, listed.source, &listed.matches);
         let table = format!("listed {number}");
         job.script.comment(&format!("list {source} ({place})"));
-        job.script.table(
-            &table,
-            &format!(
-                "SELECT s.\"row\", {}\nFROM {} s{}",
-                ties.columns().join(",\n  "),
-                name(&job.tables[listed.source.0].table),
-                ties.joins
-            ),
-        );
+        job.script.table(&table, &ties.query(&job.tables[listed.source.0].table.clone(), &[]));
         if listed.unmatchable == Unmatchable::Stop {
             job.expect(
                 &format!(

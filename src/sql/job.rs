@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::places::{Places, at};
 use super::sources::SourceTable;
-use super::text::{Names, Script, literal, name};
+use super::text::{Names, Script, guard, name};
 use crate::diagnostics::{Code, Diagnostic, Span};
 use crate::plan::{FieldId, Plan, TableId, Type};
 
@@ -63,7 +63,7 @@ impl<'a> Job<'a> {
     pub fn expect(&mut self, condition: &str, otherwise: &str) {
         self.script.statement(&format!(
             "SELECT CASE WHEN {condition} THEN true ELSE error({}) END AS guard",
-            literal(otherwise)
+            guard(otherwise)
         ));
     }
 

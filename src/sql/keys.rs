@@ -1,15 +1,16 @@
 //! Keys: normalizers as SQL, or tables of keys that this program made.
 //!
-//! A chain of normalizers is said in SQL where it can be for texts of ASCII; a value that it cannot
-//! be said for ends the job, unless key tables are given, in which it is looked up. What SQL cannot
-//! say for any text is looked up always.
+//! The keys of a field stand in one table, of the distinct values of all its columns. A chain of
+//! normalizers is said in SQL where it can be for texts of ASCII; a value that it cannot be said for
+//! ends the job, unless made keys are given, in which it is looked up. What SQL cannot say for any
+//! text is looked up always.
 
-use super::job::Job;
-use super::text::{list, literal, name, of};
+use super::job::{Job, text_of};
+use super::text::{guard, list, literal, name};
 use crate::normalize::{Chain, EmailOptions, Kind, Step};
-use crate::plan::{FieldId, RegionFrom};
+use crate::plan::{FieldId, Match, RegionFrom, SourceId, Type};
 
-/// The keys of a column in SQL.
+/// The columns of a field's keys that a query joins.
 pub struct KeySql {
     /// The key; null if there is none.
     pub key: String,
@@ -23,159 +24,187 @@ pub struct KeySql {
     pub join: String,
 }
 
-/// A chain that SQL can say.
-struct Said {
-    key: String,
-    /// True in SQL for a value that it is not said for.
-    odd: Option<String>,
-}
-
-/// The file of a field's key table.
+/// The file of a field's made keys.
 #[must_use]
 pub fn file_name(field: FieldId) -> String {
     format!("keys-{}.ndjson", field.0)
 }
 
-/// True where all values of a field can be keyed by SQL alone.
-fn is_whole(chain: &Chain) -> bool {
-    said(chain, "v").is_some_and(|said| said.odd.is_none())
-}
-
-/// True where a key table is of use for the field.
+/// True where made keys are of use for the field.
 #[must_use]
 pub fn wants_table(chain: &Chain) -> bool {
-    !is_whole(chain)
+    said(chain).is_none_or(|said| said.is_odd)
 }
 
-/// True where a value may have to be looked up in the field's key table.
+/// True where a value may have to be looked up in the field's made keys.
 #[must_use]
 pub fn is_looked_up(chain: &Chain, value: &str) -> bool {
-    said(chain, "v").is_none() || !value.is_ascii() || value.contains(['"', '\0']) || {
+    said(chain).is_none() || !value.is_ascii() || value.contains(['"', '\0']) || {
         chain.kind() == Kind::Mail && value.to_ascii_lowercase().contains("xn--")
     }
 }
 
-/// Writes the key tables that the job reads.
-pub fn write_tables(job: &mut Job<'_>) {
-    let Some(folder) = job.keys else { return };
-    job.script.heading("Keys that this program made, for values that SQL cannot normalize");
-    for (number, field) in job.plan.fields.iter().enumerate() {
-        if !wants_table(&field.key.chain) || !job.is_compared(FieldId(number)) {
-            continue;
-        }
-        let Some(path) = folder.join(file_name(FieldId(number))).to_str().map(literal) else {
-            job.refuse(job.field_span(FieldId(number)), "the folder of keys has no name", "");
-            continue;
-        };
-        let table = table_of(job, FieldId(number));
-        job.script.table(
-            &table,
-            &format!(
-                "SELECT * FROM read_json({path}, format = 'newline_delimited', columns = {{value: 'VARCHAR', region: 'VARCHAR', key: 'VARCHAR', links: 'BOOLEAN', denies: 'VARCHAR[]', found: 'VARCHAR[]'}})"
-            ),
-        );
-    }
+/// True where the key of a value is no more than its trimmed text, and is said beside it.
+fn is_beside(job: &Job<'_>, field: FieldId) -> bool {
+    job.plan.fields[field.0].key.chain.is_trim() && !job.is_contact_key(field)
 }
 
 fn table_of(job: &Job<'_>, field: FieldId) -> String {
     format!("keys of {}", job.plan.fields[field.0].name)
 }
 
-/// The keys of a column of texts. `alias` is a name that no other join of the query has.
-pub fn key(job: &mut Job<'_>, field: FieldId, text: &str, region: &str, alias: &str) -> KeySql {
-    let plan_key = &job.plan.fields[field.0].key;
-    let chain = &plan_key.chain;
-    let said = said(chain, text);
-    let fault = literal(&format!(
+/// Writes the keys of all fields whose keys are asked for.
+pub fn write_tables(job: &mut Job<'_>) {
+    job.script.heading("Keys: how values are compared");
+    for number in 0..job.plan.fields.len() {
+        let field = FieldId(number);
+        if job.is_compared(field) && !is_beside(job, field) {
+            let place = job.places.line(job.field_span(field));
+            job.script.comment(&format!("{} ({place})", job.plan.fields[number].name));
+            write_table(job, field);
+        }
+    }
+}
+
+fn write_table(job: &mut Job<'_>, field: FieldId) {
+    let plan = job.plan;
+    let key = &plan.fields[field.0].key;
+    let chain = &key.chain;
+    let said = said(chain);
+    if said.is_none() && job.keys.is_none() {
+        job.refuse(
+            job.field_span(field),
+            format!("the normalizers of `{}`", plan.fields[field.0].name),
+            "give `--keys DIR`: this program then makes the keys of the values that the sources hold now",
+        );
+        return;
+    }
+    let given = given(job, field);
+    let mut stages = vec![format!(
+        "given AS (SELECT DISTINCT value, region FROM (\n    {}) WHERE value IS NOT NULL)",
+        given.join("\n    UNION ALL ")
+    )];
+    let (key_expr, odd, last) = match &said {
+        Some(said) => stages_of(said, &mut stages),
+        None => ("NULL".to_owned(), "true".to_owned(), "given".to_owned()),
+    };
+    let fault = guard(&format!(
         "field {}: a value whose key SQL cannot make; compile with key tables, made of these sources",
-        job.plan.fields[field.0].name
+        plan.fields[field.0].name
     ));
-    let region_of_never = plan_key.fixed_region();
-    let never: Vec<String> = plan_key
+    let never: Vec<String> = key
         .never
         .values()
-        .filter_map(|never| chain.apply(never, region_of_never))
+        .filter_map(|never| chain.apply(never, key.fixed_region()))
         .map(std::borrow::Cow::into_owned)
         .collect();
-    let link_of = |key: &str| {
-        if never.is_empty() {
-            key.to_owned()
-        } else {
-            let never = list(never.iter().map(String::as_str));
-            format!("CASE WHEN {key} IN {never} THEN NULL ELSE {key} END")
+    let never = list(never.iter().map(String::as_str));
+    let made = job
+        .keys
+        .filter(|_| odd != "false")
+        .and_then(|folder| folder.join(file_name(field)).to_str().map(literal));
+    let from = match &made {
+        None => {
+            let odd_one = format!("CASE WHEN {odd} THEN error({fault}) ELSE {key_expr} END");
+            stages.push(format!("keyed AS (SELECT value, region, {odd_one} AS key FROM {last})"));
+            "SELECT *, true AS links, NULL::VARCHAR[] AS made_denies, NULL::VARCHAR[] AS made_found, false AS is_made FROM keyed".to_owned()
+        }
+        Some(path) => {
+            stages.push(format!(
+                "made AS (SELECT * FROM read_json({path}, format = 'newline_delimited', columns = {{value: 'VARCHAR', region: 'VARCHAR', key: 'VARCHAR', links: 'BOOLEAN', denies: 'VARCHAR[]', found: 'VARCHAR[]'}}))"
+            ));
+            stages.push(format!(
+                "keyed AS (SELECT value, region, {odd} AS is_made, CASE WHEN {odd} THEN NULL ELSE {key_expr} END AS key FROM {last})"
+            ));
+            format!(
+                "SELECT k.value, k.region, CASE WHEN NOT k.is_made THEN k.key WHEN m.value IS NULL THEN error({fault}) ELSE m.key END AS key, coalesce(m.links, true) AS links, m.denies AS made_denies, m.found AS made_found, k.is_made\n  FROM keyed k LEFT JOIN made m ON k.is_made AND m.value = k.value AND m.region IS NOT DISTINCT FROM k.region"
+            )
         }
     };
-    let forms_of = |key: &str| {
-        let form = match chain.kind() {
-            Kind::Mail => format!("optin_gmail(optin_untagged({key}))"),
-            Kind::Phone | Kind::Text => key.to_owned(),
+    let form = match chain.kind() {
+        Kind::Mail => "optin_gmail(optin_untagged(key))",
+        Kind::Phone | Kind::Text => "key",
+    };
+    stages.push(format!("looser AS (SELECT *, {form} AS loose FROM ({from}))"));
+    let query = format!(
+        "WITH {}\nSELECT value, region, key,\n  CASE WHEN links AND key NOT IN {never} THEN key END AS link,\n  CASE WHEN key IS NULL THEN NULL WHEN is_made THEN made_denies ELSE [loose] END AS denies,\n  CASE WHEN key IS NULL THEN NULL WHEN is_made THEN made_found ELSE [loose] END AS found\nFROM looser",
+        stages.join(",\n")
+    );
+    // Nothing is `NOT IN` a list with a null.
+    let query = query.replace(" AND key NOT IN (NULL)", "");
+    let table = table_of(job, field);
+    job.script.table(&table, &query);
+}
+
+/// The queries that give the values of a field's columns, with the texts of their regions.
+fn given(job: &Job<'_>, field: FieldId) -> Vec<String> {
+    let plan = job.plan;
+    let column = |of: FieldId| {
+        let value = format!("v.{}", job.column("field", of));
+        text_of(&value, plan.fields[of.0].ty).unwrap_or_else(|| "NULL".to_owned())
+    };
+    let mut given = vec![format!(
+        "SELECT {} AS value, {} AS region FROM \"values\" v",
+        column(field),
+        region(&plan.fields[field.0].key.region, |of| column(*of))
+    )];
+    let tables = plan.consent.tables.iter().map(|table| (table.source, &table.matches));
+    let lists = plan.consent.suppress.iter().map(|list| (list.source, &list.matches));
+    for (source, matches) in tables.chain(lists) {
+        for item in matches {
+            if let Match::Key { field: of, column, region: from } = item
+                && *of == field
+            {
+                given.push(format!(
+                    "SELECT {}, {} FROM {} s",
+                    cell(job, source, column),
+                    region(from, |beside| cell(job, source, beside)),
+                    name(&job.tables[source.0].table)
+                ));
+            }
+        }
+    }
+    given
+}
+
+/// The text of a source's cell, of a table called `s`.
+pub fn cell(job: &Job<'_>, source: SourceId, column: &str) -> String {
+    let columns = &job.plan.sources[source.0].columns;
+    let ty = columns.iter().find(|known| known.name == column).and_then(|known| known.ty.usable());
+    let cell = format!("s.{}", job.tables[source.0].column(column));
+    text_of(&cell, ty.unwrap_or(Type::Text)).unwrap_or_else(|| "CAST(NULL AS VARCHAR)".to_owned())
+}
+
+/// The keys of a column of texts. `alias` is a name that no other join of the query has.
+pub fn key(job: &Job<'_>, field: FieldId, text: &str, region: &str, alias: &str) -> KeySql {
+    if is_beside(job, field) {
+        let key = format!("nullif(optin_trim({text}), '')");
+        let never: Vec<String> = job.plan.fields[field.0]
+            .key
+            .never
+            .iter()
+            .filter_map(|never| job.plan.fields[field.0].key.chain.apply(never, None))
+            .map(std::borrow::Cow::into_owned)
+            .collect();
+        let link = match never.as_slice() {
+            [] => key.clone(),
+            some => format!(
+                "CASE WHEN {key} NOT IN {} THEN {key} END",
+                list(some.iter().map(String::as_str))
+            ),
         };
-        format!("CASE WHEN {key} IS NOT NULL THEN [{form}] END")
-    };
-    match (said, job.keys) {
-        (Some(Said { key, odd: None }), _) => KeySql {
-            link: link_of(&key),
-            denies: forms_of(&key),
-            found: forms_of(&key),
-            join: String::new(),
-            key,
-        },
-        (Some(Said { key, odd: Some(odd) }), None) => {
-            let key = format!("CASE WHEN {odd} THEN error({fault}) ELSE {key} END");
-            KeySql {
-                link: link_of(&key),
-                denies: forms_of(&key),
-                found: forms_of(&key),
-                join: String::new(),
-                key,
-            }
-        }
-        (None, None) => {
-            job.refuse(
-                job.field_span(field),
-                format!("the normalizers of `{}`", job.plan.fields[field.0].name),
-                "give `--keys DIR`: this program then makes the keys of the values that the sources hold now",
-            );
-            KeySql {
-                key: "NULL".to_owned(),
-                link: "NULL".to_owned(),
-                denies: "NULL".to_owned(),
-                found: "NULL".to_owned(),
-                join: String::new(),
-            }
-        }
-        (said, Some(_)) => {
-            let table = name(&table_of(job, field));
-            let join = format!(
-                "\nLEFT JOIN {table} {alias} ON {alias}.value = {text} AND {alias}.region IS NOT DISTINCT FROM {region}"
-            );
-            let looked_up = |column: &str| {
-                format!(
-                    "CASE WHEN {text} IS NOT NULL AND {alias}.value IS NULL THEN error({fault}) ELSE {} END",
-                    of(alias, column)
-                )
-            };
-            let keyed = looked_up("key");
-            let Some(Said { key, odd: Some(odd) }) = said else {
-                return KeySql {
-                    link: format!("CASE WHEN {alias}.links THEN {keyed} END"),
-                    denies: looked_up("denies"),
-                    found: looked_up("found"),
-                    key: keyed,
-                    join,
-                };
-            };
-            let either = |odd_one: &str, plain: &str| {
-                format!("CASE WHEN {odd} THEN {odd_one} ELSE {plain} END")
-            };
-            KeySql {
-                link: either(&format!("CASE WHEN {alias}.links THEN {keyed} END"), &link_of(&key)),
-                denies: either(&looked_up("denies"), &forms_of(&key)),
-                found: either(&looked_up("found"), &forms_of(&key)),
-                key: either(&keyed, &key),
-                join,
-            }
-        }
+        let none = || "NULL".to_owned();
+        return KeySql { link, key, denies: none(), found: none(), join: String::new() };
+    }
+    let table = name(&table_of(job, field));
+    KeySql {
+        key: format!("{alias}.key"),
+        link: format!("{alias}.link"),
+        denies: format!("{alias}.denies"),
+        found: format!("{alias}.found"),
+        join: format!(
+            "\nLEFT JOIN {table} {alias} ON {alias}.value = {text} AND {alias}.region IS NOT DISTINCT FROM {region}"
+        ),
     }
 }
 
@@ -188,34 +217,37 @@ pub fn region<C>(from: &RegionFrom<C>, beside: impl Fn(&C) -> String) -> String 
     }
 }
 
+/// A chain that SQL can say.
+struct Said {
+    /// What is done with the text, one after the other; `{}` stands for it.
+    steps: Vec<&'static str>,
+    /// The address that is made at the end.
+    mail: Option<EmailOptions>,
+    /// True where it is said for some values alone.
+    is_odd: bool,
+}
+
 /// A chain in SQL, if it can be said for texts of ASCII at least.
-fn said(chain: &Chain, text: &str) -> Option<Said> {
-    let mut key = text.to_owned();
-    let mut odd: Option<String> = None;
-    let ascii = format!("NOT optin_ascii({text})");
+fn said(chain: &Chain) -> Option<Said> {
+    let mut said = Said { steps: Vec::new(), mail: None, is_odd: false };
     let steps = chain.steps();
     for (at, step) in steps.iter().enumerate() {
         match step {
-            Step::Trim => key = format!("optin_trim({key})"),
-            Step::StripWhitespace => key = format!("optin_squeeze({key})"),
+            Step::Trim => said.steps.push("optin_trim({})"),
+            Step::StripWhitespace => said.steps.push("optin_squeeze({})"),
             // Of ASCII unaccent changes the case alone, and numerals nothing.
             Step::Lower | Step::Unaccent => {
-                key = format!("lower({key})");
-                odd.get_or_insert_with(|| ascii.clone());
+                said.steps.push("lower({})");
+                said.is_odd = true;
             }
-            Step::Numerals => {
-                odd.get_or_insert_with(|| ascii.clone());
-            }
+            Step::Numerals => said.is_odd = true,
             Step::StripSymbols => {
-                key = format!("optin_no_symbols({key})");
-                odd.get_or_insert_with(|| ascii.clone());
+                said.steps.push("optin_no_symbols({})");
+                said.is_odd = true;
             }
             Step::Email(options) if at + 1 == steps.len() => {
-                odd = Some(match odd {
-                    Some(odd) => format!("{odd} OR optin_mail_odd({key})"),
-                    None => format!("optin_mail_odd({key})"),
-                });
-                key = mail(&key, *options);
+                said.mail = Some(*options);
+                said.is_odd = true;
             }
             // What follows an address can make looser forms of several kinds.
             Step::Email(_)
@@ -226,16 +258,34 @@ fn said(chain: &Chain, text: &str) -> Option<Said> {
             | Step::Alias(_) => return None,
         }
     }
-    Some(Said { key: format!("nullif({key}, '')"), odd })
+    Some(said)
 }
 
-fn mail(text: &str, options: EmailOptions) -> String {
-    let mut key = format!("optin_mail({text})");
+/// Adds the stages of a chain; gives its key, what tells that a value is odd, and the last stage.
+fn stages_of(said: &Said, stages: &mut Vec<String>) -> (String, String, String) {
+    let mut text = "value".to_owned();
+    for step in &said.steps {
+        text = step.replace("{}", &text);
+    }
+    let Some(options) = said.mail else {
+        stages.push(format!("stripped AS (SELECT *, nullif({text}, '') AS t FROM given)"));
+        let odd = if said.is_odd { "NOT optin_ascii(value)" } else { "false" };
+        return ("t".to_owned(), odd.to_owned(), "stripped".to_owned());
+    };
+    stages.push(format!("stripped AS (SELECT *, optin_trim({text}) AS t FROM given)"));
+    stages.push(
+        "unnamed AS (SELECT value, region, optin_mail_inside(t) AS t FROM stripped)".to_owned(),
+    );
+    stages
+        .push("bare AS (SELECT value, region, optin_mail_scheme(t) AS t FROM unnamed)".to_owned());
+    stages.push("seen AS (SELECT value, region, optin_mail_odd(value, t) AS odd, lower(regexp_replace(t, '\\.$', '')) AS t FROM bare)".to_owned());
+    stages.push("checked AS (SELECT value, region, odd, optin_mail(t) AS t FROM seen)".to_owned());
+    let mut key = "t".to_owned();
     if options.drop_plus_tag {
         key = format!("optin_untagged({key})");
     }
     if options.drop_gmail_dots {
         key = format!("optin_gmail({key})");
     }
-    key
+    (key, "odd".to_owned(), "checked".to_owned())
 }

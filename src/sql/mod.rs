@@ -48,6 +48,7 @@ pub fn duckdb(plan: &Plan, places: &Places, keys: Option<&Path>) -> Outcome<Stri
     };
     job.script.statement(&format!("SET VARIABLE as_of = {as_of}"));
     sources::write(&mut job);
+    people::write_values(&mut job);
     keys::write_tables(&mut job);
     people::write_records(&mut job);
     people::write_clusters(&mut job);

@@ -3,7 +3,7 @@
 use super::job::{Job, sql_type, text_of};
 use super::keys;
 use super::places::at;
-use super::text::{literal, name};
+use super::text::{guard, literal, name};
 use crate::plan::{FieldId, LinkRule, Match, Pairs, Type};
 
 impl Job<'_> {
@@ -52,10 +52,10 @@ impl Job<'_> {
     }
 }
 
-/// Writes the table of records with their keys.
-pub fn write_records(job: &mut Job<'_>) {
+/// Writes the table of records as they stand in the customer tables.
+pub fn write_values(job: &mut Job<'_>) {
     let plan = job.plan;
-    job.script.heading("Records: the rows of the customer tables, and their keys");
+    job.script.heading("Values: the rows of the customer tables");
     let mut parts = Vec::new();
     for (number, table) in plan.tables.iter().enumerate() {
         let source = &job.tables[table.source.0];
@@ -91,7 +91,12 @@ pub fn write_records(job: &mut Job<'_>) {
             parts.join("\nUNION ALL\n")
         ),
     );
+}
 
+/// Writes the table of records with their keys.
+pub fn write_records(job: &mut Job<'_>) {
+    let plan = job.plan;
+    job.script.heading("Records: the values and their keys");
     let mut first = vec!["v.*".to_owned()];
     let mut joins = String::new();
     for (number, field) in plan.fields.iter().enumerate() {
@@ -233,7 +238,7 @@ fn write_agreements(job: &mut Job<'_>) {
         }
     }
     exact.push(
-        "SELECT -1, ['']::VARCHAR[], record, \"table\", id FROM records WHERE false".to_owned(),
+        "SELECT -1 AS rule, ['']::VARCHAR[] AS keys, record, \"table\", id FROM records WHERE false".to_owned(),
     );
     fuzzy.push("SELECT -1 AS rule, record AS a, id AS \"id of a\", record AS b, id AS \"id of b\" FROM records WHERE false".to_owned());
     let exact = exact.join("\nUNION ALL\n");
@@ -252,9 +257,8 @@ fn write_agreements(job: &mut Job<'_>) {
 
 /// Whether two keys are alike: (longer length - Levenshtein distance) / longer length.
 fn similar(x: &str, y: &str, threshold: f64) -> String {
-    let fault = literal(
-        "a similarity of texts beyond ASCII, whose letters DuckDB may count in another way",
-    );
+    let fault =
+        guard("a similarity of texts beyond ASCII, whose letters DuckDB may count in another way");
     let longer = format!("greatest(length({x}), length({y}))");
     format!(
         "CASE WHEN {x} IS NULL OR {y} IS NULL THEN false WHEN NOT optin_ascii({x}) OR NOT optin_ascii({y}) THEN error({fault}) ELSE CAST({longer} - levenshtein({x}, {y}) AS DOUBLE) / CAST({longer} AS DOUBLE) >= CAST('{threshold:?}' AS DOUBLE) END"

@@ -51,12 +51,6 @@ const MACROS: &[Macro] = &[
         body: r"regexp_replace(v, '[^A-Za-z0-9\t\n\x0b\f\r ]', '', 'g')",
     },
     Macro {
-        name: "optin_mail_bare",
-        says: "an address without display name, angle brackets and mailto:, for ASCII",
-        head: "(v)",
-        body: "optin_mail_scheme(optin_mail_inside(optin_trim(v)))",
-    },
-    Macro {
         name: "optin_mail_inside",
         says: "what stands between the last < and > at the end",
         head: "(v)",
@@ -70,21 +64,15 @@ const MACROS: &[Macro] = &[
     },
     Macro {
         name: "optin_mail_odd",
-        says: "true for an address that must be looked at in a way that SQL has not: beyond ASCII, quoted, or with an IDNA label",
-        head: "(v)",
-        body: r#"NOT optin_ascii(v) OR regexp_matches(optin_mail_bare(v), '(?s)".*@[^@]*$') OR regexp_matches(optin_mail_bare(v), '(?i)(@|\.)xn--[^@]*$')"#,
+        says: "true for a value, whose bare address is given, that must be read in a way that SQL has not: beyond ASCII, quoted, or with an IDNA label",
+        head: "(v, bare)",
+        body: r#"NOT optin_ascii(v) OR regexp_matches(bare, '(?s)".*@[^@]*$') OR regexp_matches(bare, '(?i)(@|\.)xn--[^@]*$')"#,
     },
     Macro {
         name: "optin_mail",
-        says: "normalizer email, for addresses that are not odd; null for what is no address",
+        says: "a bare address in lower case, if it is one: a local part, @, and a domain of two labels or more",
         head: "(v)",
-        body: "optin_mail_checked(lower(regexp_replace(optin_mail_bare(v), '\\.$', '')))",
-    },
-    Macro {
-        name: "optin_mail_checked",
-        says: "the address, if it is one: a local part, @, and a domain of two labels or more",
-        head: "(v)",
-        body: r"CASE WHEN regexp_full_match(v, '[a-z0-9!#$%&''*+/=?^_`{|}~.-]+@([a-z0-9_-]{1,63}\.)+[a-z0-9_-]{1,63}') AND length(regexp_extract(v, '@(.*)$', 1)) <= 253 THEN v END",
+        body: r"CASE WHEN regexp_full_match(v, '[a-z0-9!#$%&''*+/=?^_`{|}~.-]+@([a-z0-9_-]{1,63}\.)+[a-z0-9_-]{1,63}') AND length(v) - strpos(v, '@') <= 253 THEN v END",
     },
     Macro {
         name: "optin_untagged",
@@ -186,7 +174,7 @@ const MACROS: &[Macro] = &[
         name: "optin_plain",
         says: "a text of ASCII, which alone has one lower and one upper case here",
         head: "(v)",
-        body: "CASE WHEN v IS NULL OR optin_ascii(v) THEN v ELSE error('a rule changes or ignores the case of a text beyond ASCII') END",
+        body: "CASE WHEN v IS NULL OR optin_ascii(v) THEN v ELSE error('optin: a rule changes or ignores the case of a text beyond ASCII') END",
     },
     Macro {
         name: "optin_formula",
@@ -251,11 +239,10 @@ mod tests {
 
     #[test]
     fn a_job_holds_what_it_uses_and_what_that_uses() {
-        let text = macros("SELECT optin_mail(x)");
+        let text = macros("SELECT optin_mail_inside(x), optin_loose_id(x)");
         let at = |name: &str| text.find(&format!("MACRO {name}(")).expect(name);
         assert!(at("optin_trim") < at("optin_mail_inside"));
-        assert!(at("optin_mail_inside") < at("optin_mail_bare"));
-        assert!(at("optin_mail_bare") < at("optin_mail"));
+        assert!(at("optin_loose_number") < at("optin_loose_id"));
         assert!(!text.contains("optin_int"));
         assert_eq!(macros("SELECT 1"), "");
     }

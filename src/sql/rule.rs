@@ -5,7 +5,7 @@
 //! text ends the job.
 
 use super::job::{Job, sql_type};
-use super::text::{literal, name};
+use super::text::{guard, literal, name};
 use crate::plan::expr::{
     ArithmeticOp, CompareOp, Expr, ExprKind, Function, Interval, Literal, Type,
 };
@@ -72,7 +72,7 @@ impl Scope<'_> {
             (Type::Decimal(scale), _) => {
                 // Fifteen digits of a decimal and its power of ten are exact floats, so their
                 // quotient is the nearest one, however it is computed.
-                let fault = literal("a rule computes with a decimal of more than 15 digits");
+                let fault = guard("a rule computes with a decimal of more than 15 digits");
                 let most = "9".repeat(usize::from(15_u8.saturating_sub(scale).max(1)));
                 format!(
                     "CASE WHEN abs({value}) > {most} THEN error({fault}) ELSE CAST({value} AS DOUBLE) END"

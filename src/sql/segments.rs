@@ -209,6 +209,10 @@ fn columns(job: &Job<'_>, judged: &Judged, of: &[OutColumn], file: &File<'_>) ->
                         format!("optin_formula({value}, {phone}, {mail})")
                     }
                     Type::Datetime if text_file => format!("optin_datetime_text({value})"),
+                    // As the engine writes it: a number of JSON need not be read exactly.
+                    Type::Decimal(_) if file.target.format == TargetFormat::Ndjson => {
+                        format!("CAST({value} AS VARCHAR)")
+                    }
                     Type::Date if text_file => format!("CAST({value} AS VARCHAR)"),
                     _ => value,
                 }

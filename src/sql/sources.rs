@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::job::Job;
 use super::places::at;
-use super::text::{Names, list, literal, name};
+use super::text::{Names, guard, list, literal, name};
 use super::zones;
 use crate::plan::catalog::ColumnType;
 use crate::plan::{Compression, Format, Match, Shape, Source, SourceId, Type};
@@ -119,18 +119,35 @@ fn one(
         ..SourceTable::default()
     };
     let mut lines = vec!["row_number() OVER () AS \"row\"".to_owned()];
+    // Datetimes are taken apart first, each once.
+    let (mut parts, mut clocks) = (Vec::new(), Vec::new());
     for (column, own) in source.columns.iter().zip(&all) {
         let is_time = times.contains(&column.name);
         if !columns.contains(&column.name) && !is_time {
             continue;
         }
-        let fault = literal(&format!(
+        let fault = guard(&format!(
             "source {}, column {}: a value does not read as {}",
             source.name,
             column.name,
             column.ty.usable().map_or("a value", Type::name)
         ));
-        let cell = format!("r.{}", name(own));
+        let mut cell = format!("r.{}", name(own));
+        if matches!(&column.ty, ColumnType::Parsed { ty: Type::Datetime, format: None }) {
+            let wanted = ["parts", "clock", "offset"].map(|part| format!("{part} of {own}"));
+            let [whole, clock, offset] = wanted.clone().map(|part| names.unique(&part));
+            if wanted != [whole.clone(), clock.clone(), offset.clone()] {
+                job.refuse(
+                    span,
+                    format!("`{}` has a column that is called as a part of another", source.name),
+                    "rename the column",
+                );
+            }
+            parts.push(format!("optin_moment({cell}, {fault}) AS {}", name(&whole)));
+            clocks.push(format!("optin_clock(r.{}) AS {}", name(&whole), name(&clock)));
+            clocks.push(format!("optin_offset(r.{}) AS {}", name(&whole), name(&offset)));
+            cell = own.clone();
+        }
         if columns.contains(&column.name) {
             match value(&cell, &column.ty, &source.timezone, &fault) {
                 Ok(expr) => lines.push(format!("{expr} AS {}", name(own))),
@@ -150,7 +167,16 @@ fn one(
             table.times.insert(column.name.clone(), ends);
         }
     }
-    job.script.table(&table.table, &format!("SELECT {}\nFROM {read} r", lines.join(",\n  ")));
+    let read = if parts.is_empty() {
+        format!("{read} r")
+    } else {
+        format!(
+            "(SELECT r.*, {}\nFROM (SELECT r.*, {}\nFROM {read} r) r) r",
+            clocks.join(", "),
+            parts.join(", ")
+        )
+    };
+    job.script.table(&table.table, &format!("SELECT {}\nFROM {read}", lines.join(",\n  ")));
     table
 }
 
@@ -221,7 +247,7 @@ fn read(job: &mut Job<'_>, number: usize, source: &Source, all: &[String]) -> St
                     Some(Type::Float | Type::Decimal(_)) => ", 'DOUBLE'",
                     _ => "",
                 };
-                let fault = literal(&format!(
+                let fault = guard(&format!(
                     "source {}, member {}: a value that this job cannot read exactly",
                     source.name, column.name
                 ));
@@ -231,7 +257,7 @@ fn read(job: &mut Job<'_>, number: usize, source: &Source, all: &[String]) -> St
                     name(own)
                 ));
             }
-            let twice = literal(&format!(
+            let twice = guard(&format!(
                 "source {}: a line is no object, or names a member twice",
                 source.name
             ));
@@ -294,10 +320,10 @@ fn value(cell: &str, ty: &ColumnType, zone: &str, fault: &str) -> Said<String> {
                 if format.is_some() {
                     return Err("is read by a format, which DuckDB reads in another way".to_owned());
                 }
-                let parts = format!("optin_moment({cell}, {fault})");
+                let [day, clock, offset] = apart(cell);
                 format!(
-                    "CASE WHEN {parts}.clock IS NULL THEN CAST({parts}.day AS TIMESTAMP) ELSE {} END",
-                    zones::instant(&parts, zone)
+                    "CASE WHEN {clock} IS NULL THEN CAST({day} AS TIMESTAMP) ELSE {} END",
+                    zones::instant(&clock, &offset, zone)
                 )
             }
         },
@@ -355,6 +381,12 @@ fn formatted_date(cell: &str, format: &str, fault: &str) -> Said<String> {
     ))
 }
 
+/// The day, the clock's reading and the offset of a datetime column that was taken apart.
+fn apart(own: &str) -> [String; 3] {
+    let part = |part: &str| format!("r.{}", name(&format!("{part} of {own}")));
+    [format!("{}.day", part("parts")), part("clock"), part("offset")]
+}
+
 /// From when on a decision exists, and when it is over: of a datetime the same instant, of a date
 /// alone the first and the last microsecond of its day in the source's zone.
 fn moment(cell: &str, ty: &ColumnType, zone: &str, fault: &str) -> Said<(String, String)> {
@@ -364,11 +396,11 @@ fn moment(cell: &str, ty: &ColumnType, zone: &str, fault: &str) -> Said<(String,
     };
     match ty {
         ColumnType::Parsed { ty: Type::Datetime, format: None } => {
-            let parts = format!("optin_moment({cell}, {fault})");
-            let instant = zones::instant(&parts, zone);
-            let (first, last) = day(&format!("{parts}.day"));
+            let [of_day, clock, offset] = apart(cell);
+            let instant = zones::instant(&clock, &offset, zone);
+            let (first, last) = day(&of_day);
             let either = |of_day: &str| {
-                format!("CASE WHEN {parts}.clock IS NULL THEN {of_day} ELSE {instant} END")
+                format!("CASE WHEN {clock} IS NULL THEN {of_day} ELSE {instant} END")
             };
             Ok((either(&first), either(&last)))
         }

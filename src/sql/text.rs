@@ -7,14 +7,15 @@ pub fn name(text: &str) -> String {
     format!("\"{}\"", text.replace('"', "\"\""))
 }
 
-/// A column of a table that has an alias.
-pub fn of(alias: &str, column: &str) -> String {
-    format!("{alias}.{}", name(column))
-}
-
 /// A text in single quotes. In DuckDB a backslash in it is a character like any other.
 pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+/// The text of a guard that ends a job. They all begin alike, so that they can be told from faults
+/// of the database.
+pub fn guard(text: &str) -> String {
+    literal(&format!("optin: {text}"))
 }
 
 /// A list of texts, in parentheses; `(NULL)` where there are none, which nothing is in.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::date;
 use jiff::tz::TimeZone;
 
-use super::text::{literal, name};
+use super::text::{guard, name};
 
 /// True for the zone in which a clock reads the instant itself.
 pub fn is_utc(zone: &str) -> bool {
@@ -44,17 +44,13 @@ pub fn at(reading: &str, zone: &str) -> String {
         return reading.to_owned();
     }
     let table = name(&name_of(zone));
-    let fault = literal(&format!("a time of {zone} lies before 1970 or after 2099"));
+    let fault = guard(&format!("a time of {zone} lies before 1970 or after 2099"));
     format!(
         "({reading} - to_seconds(CASE WHEN {reading} < TIMESTAMP '1970-01-02' OR {reading} >= TIMESTAMP '2099-12-31' THEN error({fault}) ELSE (SELECT max_by(z.seconds, z.starts) FROM {table} z WHERE z.starts <= {reading}) END))"
     )
 }
 
-/// The instant of a datetime's parts, by its own offset or else by the zone.
-pub fn instant(parts: &str, zone: &str) -> String {
-    let clock = format!("optin_clock({parts})");
-    format!(
-        "CASE WHEN optin_offset({parts}) IS NOT NULL THEN {clock} - optin_offset({parts}) ELSE {} END",
-        at(&clock, zone)
-    )
+/// The instant of a clock's reading, by its own offset or else by the zone.
+pub fn instant(clock: &str, offset: &str, zone: &str) -> String {
+    format!("CASE WHEN {offset} IS NOT NULL THEN {clock} - {offset} ELSE {} END", at(clock, zone))
 }

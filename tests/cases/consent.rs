@@ -219,6 +219,7 @@ fn matches(rng: &mut Rng, ground: &Ground, source: &mut Source, mark: &str) -> S
         source.add(&column, None, |row| phone_cell(rng, &ground.people, &persons[row]));
         let needed = ground.phone_region == PhoneRegion::Country;
         let region = match rng.below(4) {
+            _ if ground.is_plain => None,
             0 => Some(("region", rng.word(&["DE", "US", "GB"]))),
             1 => {
                 let beside = format!("tel country{mark}");

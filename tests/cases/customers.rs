@@ -226,11 +226,13 @@ fn keys(rng: &mut Rng, ground: &Ground) -> String {
         entry("alt_email", "email", &[]);
     }
     let phone = match ground.phone_region {
+        _ if ground.is_plain => "email".to_owned(),
         PhoneRegion::None => "phone".to_owned(),
         PhoneRegion::Fixed(region) => format!("{{ phone: {{ region: {region} }} }}"),
         PhoneRegion::Country => "{ phone: { region_field: country } }".to_owned(),
     };
-    let never: &[&str] = if rng.chance(75) { &[NEVER_PHONE] } else { &[] };
+    let never_phone = if ground.is_plain { NEVER_MAIL } else { NEVER_PHONE };
+    let never: &[&str] = if rng.chance(75) { &[never_phone] } else { &[] };
     entry("phone", &phone, never);
     for (field, chain) in [
         ("last_name", "[lower, unaccent, strip_symbols]"),

@@ -154,6 +154,8 @@ pub struct Ground {
     pub columns: Vec<String>,
     /// All of the identity language may be used; else link rules of equal fields alone.
     pub is_rich: bool,
+    /// Only what SQL can say is drawn.
+    pub is_plain: bool,
     /// How many denials in a hundred decisions.
     pub denials: usize,
 }

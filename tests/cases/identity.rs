@@ -40,7 +40,7 @@ const FUZZY: [(&[&str], &[&str]); 8] = [
 pub fn yaml(rng: &mut Rng, ground: &mut Ground) -> String {
     let mut yaml = vec![identity(rng, ground)];
     yaml.push(profile(rng, ground));
-    if ground.is_rich && rng.chance(30) {
+    if ground.is_rich && !ground.is_plain && rng.chance(30) {
         yaml.push(groupings(rng, ground));
     }
     yaml.concat()
@@ -58,19 +58,25 @@ fn identity(rng: &mut Rng, ground: &mut Ground) -> String {
         let mut fields: Vec<&str> =
             fields.into_iter().filter(|field| ground.has_field(field)).collect();
         rng.shuffle(&mut fields);
-        if !fields.is_empty() && rng.chance(45) {
+        // What would split a customer ends a job of SQL.
+        let chance = if ground.is_plain { 4 } else { 45 };
+        if !fields.is_empty() && rng.chance(chance) {
             let mut taken = fields[..rng.between(1, fields.len().min(2))].to_vec();
             taken.dedup();
             yaml.push(format!("  unless_different: {}\n", list(&taken)));
         }
-        yaml.push(pairs::yaml(rng, ground));
+        if !ground.is_plain || rng.chance(8) {
+            yaml.push(pairs::yaml(rng, ground));
+        }
         if rng.chance(40) {
             yaml.push(format!("  max_cluster: {}\n", rng.between(2, 5)));
         }
         if rng.chance(25) {
             yaml.push(format!("  max_shared: {}\n", rng.between(2, 4)));
         }
-        yaml.push(previous::yaml(rng, ground));
+        if !ground.is_plain {
+            yaml.push(previous::yaml(rng, ground));
+        }
     }
     let yaml = yaml.concat();
     if yaml.is_empty() { yaml } else { format!("identity:\n{yaml}") }

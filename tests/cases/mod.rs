@@ -12,6 +12,7 @@ mod customers;
 mod draft;
 mod identity;
 mod pairs;
+mod plain;
 mod pools;
 mod previous;
 pub mod rng;
@@ -53,11 +54,22 @@ pub struct Case {
 
 /// The case of a seed.
 pub fn generate(seed: u64) -> Case {
+    draw(seed, false)
+}
+
+/// The plain case of a seed: one that SQL can say. All its texts are ASCII, phones are mails, and
+/// nothing in it splits a customer, groups profiles or speaks of an earlier run, or seldom. It has
+/// few people and few instants, so that contact points are shared, and decisions conflict and tie.
+pub fn generate_plain(seed: u64) -> Case {
+    draw(seed, true)
+}
+
+fn draw(seed: u64, is_plain: bool) -> Case {
     let mut rng = Rng::new(seed);
     let date = times::run_date(&mut rng);
     let expiries: Vec<_> = (0..rng.between(1, 3)).map(|_| times::expiry(&mut rng)).collect();
     let known: Vec<_> = expiries.iter().copied().flatten().collect();
-    let count = rng.between(3, 16);
+    let count = if is_plain { rng.between(2, 9) } else { rng.between(3, 16) };
     let is_rich = rng.chance(65);
     let mut ground = Ground {
         people: pools::people(&mut rng, count, is_rich),
@@ -76,19 +88,27 @@ pub fn generate(seed: u64) -> Case {
         purposes: Vec::new(),
         columns: Vec::new(),
         is_rich,
+        is_plain,
         denials: rng.pick(&[3, 8, 20, 45]),
     };
+    if is_plain {
+        plain::begin(&mut ground);
+    }
     customers::tables(&mut rng, &mut ground);
     let customers = customers::yaml(&mut rng, &ground);
     let identity = identity::yaml(&mut rng, &mut ground);
     let consent = consent::yaml(&mut rng, &mut ground, &expiries);
     let (segments, exports) = segments::yaml(&mut rng, &ground);
     let sources: String = ground.sources.iter().map(Source::yaml).collect();
-    let yaml = format!(
+    let mut yaml = format!(
         "version: 1\nname: case_{seed}\nas_of: {}\nsources:\n{sources}{customers}{identity}{consent}\
          {segments}",
         date.text
     );
+    if is_plain {
+        yaml = plain::ascii(&yaml);
+        plain::end(&mut ground.sources);
+    }
     Case::new(yaml, Instant(date.micros), exports, ground.sources, ground.tables)
 }
 

@@ -148,6 +148,11 @@ pub fn mail_cell(rng: &mut Rng, people: &[Person], person: &Person) -> Option<St
 
 /// As [`mail_cell`], for a phone.
 pub fn phone_cell(rng: &mut Rng, people: &[Person], person: &Person) -> Option<String> {
+    if person.phones.is_empty() {
+        // In plain cases a second mail stands in its place.
+        let mails = person.mails.iter().rev().cloned().collect();
+        return mail_cell(rng, people, &Person { mails, ..person.clone() });
+    }
     match rng.below(100) {
         0..60 => Some(written_phone(rng, &person.phones[0])),
         60..72 => Some(written_phone(rng, &person.phones[1])),

@@ -81,6 +81,13 @@ pub fn times(rng: &mut Rng, now: i64, expiries: &[Expiry]) -> Times {
     Times { instants }
 }
 
+impl Times {
+    /// Only so many instants, so that more of them are equal.
+    pub fn keep(&mut self, most: usize) {
+        self.instants.truncate(most);
+    }
+}
+
 /// A cell of a date column.
 pub fn date_cell(rng: &mut Rng, times: &Times) -> Option<String> {
     if rng.chance(12) {
