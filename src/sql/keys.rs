@@ -182,7 +182,7 @@ pub fn key(job: &Job<'_>, field: FieldId, text: &str, region: &str, alias: &str)
         let never: Vec<String> = job.plan.fields[field.0]
             .key
             .never
-            .iter()
+            .values()
             .filter_map(|never| job.plan.fields[field.0].key.chain.apply(never, None))
             .map(std::borrow::Cow::into_owned)
             .collect();
