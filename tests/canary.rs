@@ -276,7 +276,13 @@ fn answers(watch: &Watch) {
             cells.chain([bare.clone(), format!("{bare}1")]).chain(keys).collect()
         };
         let allowed: Vec<&str> = of_a.iter().map(String::as_str).collect();
-        for asked in ["mail=zq7a@marks.example", "people=Zq7-id-a", "name=Zq7namea"] {
+        for asked in [
+            "mail=zq7a@marks.example",
+            "people=Zq7-id-a",
+            "name=Zq7namea",
+            "points=48151621",
+            "token=token_zq7a",
+        ] {
             for voice in VOICES {
                 let args = [&["why", "pipeline.yaml", "--customer", asked], voice].concat();
                 let seen = watch.look(folder.path(), &args, &allowed);
@@ -289,15 +295,12 @@ fn answers(watch: &Watch) {
             "zq7a@marks.example",
             "mail=",
             "customer_id=zq7",
-            "points=48151621",
-            "token=token_zq7a",
             "customer_id=0123456789abcdef0123456789abcdef",
             "nobody=1",
         ] {
             for voice in VOICES {
-                // What was asked for is said again, where it was answered.
                 let args = [&["why", "pipeline.yaml", "--customer", wrong], voice].concat();
-                watch.look(folder.path(), &args, &["points=48151621", "token=token_zq7a"]);
+                watch.look(folder.path(), &args, &[]);
             }
         }
         for voice in VOICES {
