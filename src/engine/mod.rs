@@ -245,15 +245,21 @@ struct Judged<'a> {
     sources: Vec<SourceRecord>,
 }
 
-/// Looks at what stands when every profile is judged.
-type Look<'l> = &'l mut dyn FnMut(&Judged<'_>) -> Outcome<()>;
+/// Who looks at what stands when every profile is judged.
+trait Look {
+    /// Before rules are asked: the profiles that it is about. Others are not judged any further.
+    fn concerns(&mut self, court: &Court<'_>, late: &Late<'_>) -> Outcome<Vec<bool>>;
+
+    /// When all these are judged.
+    fn look(&mut self, judged: &Judged<'_>) -> Outcome<()>;
+}
 
 /// As [`execute`]; with a `look` as far as the verdicts, which it is given. Nothing is published then,
 /// and nothing returned.
 fn walk<T>(
     plan: &Plan,
     setting: &Setting,
-    look: Option<Look<'_>>,
+    mut look: Option<&mut dyn Look>,
     publish: impl FnOnce(Results<'_>) -> Outcome<T>,
 ) -> Outcome<Option<T>> {
     let mut stages = Stages::new();
@@ -297,9 +303,18 @@ fn walk<T>(
         keys: &keys,
         as_of,
     };
-    let gated = court.gate();
-    let late =
-        Late { plan, loaded: &loaded, records: &records, clusters: &clusters, fields: &late };
+    let mut gated = court.gate();
+    let late = Late {
+        plan,
+        loaded: &loaded,
+        records: &records,
+        clusters: &clusters,
+        fields: &late,
+        digests: look.is_none(),
+    };
+    if let Some(look) = &mut look {
+        leave_out(&mut gated, &look.concerns(&court, &late)?);
+    }
     late.read_for_rules(&gated, !setting.as_of.replay)?;
     let verdicts = court.judge(gated, &columns)?;
     setting.memory.check("judging segments")?;
@@ -307,7 +322,7 @@ fn walk<T>(
         let sources = source_records(plan, &loaded, earlier.as_ref());
         let (court, late, survivors, verdicts) = (&court, &late, &survivors, &verdicts);
         let groupings = &groupings;
-        look(&Judged { court, late, survivors, groupings, verdicts, sources })?;
+        look.look(&Judged { court, late, survivors, groupings, verdicts, sources })?;
         return Ok(None);
     }
     if !setting.as_of.replay {
@@ -348,6 +363,15 @@ fn walk<T>(
     stages.end("profiles");
     let results = Results { account, tables, exports, sources, stages: stages.done, warnings };
     publish(results).map(Some)
+}
+
+/// Keeps rules from being asked for profiles that nobody looks at.
+fn leave_out(gated: &mut [Vec<Verdict>], concerned: &[bool]) {
+    for of in gated {
+        for (verdict, _) in of.iter_mut().zip(concerned).filter(|(_, concerned)| !**concerned) {
+            *verdict = Verdict::Suppressed;
+        }
+    }
 }
 
 /// The internal tables that the plan asks for.
