@@ -142,6 +142,9 @@ pub struct Late<'a> {
     pub clusters: &'a Clusters,
     /// The fields that are read late; none where nothing is.
     pub fields: &'a BTreeSet<FieldId>,
+    /// Whether the files must be digested when they are read for the last time. If not, few rows are
+    /// read without the row groups that hold none of them.
+    pub digests: bool,
 }
 
 impl Late<'_> {
@@ -215,8 +218,12 @@ impl Late<'_> {
             let source = &plan.sources[table.source.0];
             // Who is read again is digested then.
             let (more, more_ids) = self.wanted(at, 1);
-            let digest = !again || (more.is_empty() && !more_ids);
-            let some = source::load_some(source, &wanted, |row| read.mask.has(row), digest)?;
+            let digest = self.digests && (!again || (more.is_empty() && !more_ids));
+            let few = (!self.digests).then(|| read.mask.few(of_table.rows)).flatten();
+            let some = match few {
+                Some(rows) => source::load_rows(source, &wanted, &rows)?,
+                None => source::load_some(source, &wanted, |row| read.mask.has(row), digest)?,
+            };
             before.expect_unchanged(source, &some)?;
             if let Some(id) = id {
                 read.ids = Some(Cells::of(&some.column(id)?.series)?);

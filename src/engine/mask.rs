@@ -1,5 +1,7 @@
 //! A mask: which rows are meant, a bit a row, and where each stands among them.
 
+use std::collections::BTreeSet;
+
 /// Some of many rows, and how many of them stand before each.
 #[derive(Debug)]
 pub struct Mask {
@@ -28,6 +30,22 @@ impl Mask {
     #[must_use]
     pub fn has(&self, row: usize) -> bool {
         self.words.get(row / 64).is_some_and(|word| word >> (row % 64) & 1 == 1)
+    }
+
+    /// The rows, if they are few of so many; where there is none of them the first of all, which then
+    /// nobody asks for.
+    #[must_use]
+    pub fn few(&self, rows: usize) -> Option<BTreeSet<usize>> {
+        const MOST: u32 = 1000;
+        if rows == 0 || self.words.iter().map(|word| word.count_ones()).sum::<u32>() > MOST {
+            return None;
+        }
+        let words = self.words.iter().enumerate().filter(|(_, word)| **word != 0);
+        let set = words.flat_map(|(at, word)| {
+            (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| at * 64 + bit)
+        });
+        let set: BTreeSet<usize> = set.collect();
+        Some(if set.is_empty() { BTreeSet::from([0]) } else { set })
     }
 
     /// Where the row stands among them.

@@ -59,7 +59,8 @@ use crate::plan::{AsOf, FieldId, Instant, OutColumn, Plan, TableId};
 use crate::planted;
 use account::{Account, ClusterSize, CustomerAccount, KeyAccount};
 use cells::Cells;
-use consent::{intake, state, suppress};
+use consent::intake::{self, Decisions};
+use consent::{state, suppress};
 use groupings::Groups;
 use identity::Clusters;
 use keys::Keys;
@@ -237,9 +238,19 @@ pub fn execute<T>(
     setting: &Setting,
     publish: impl FnOnce(Results<'_>) -> Outcome<T>,
 ) -> Outcome<T> {
-    let outcome = walk(plan, setting, None, publish);
+    let mut publish = Some(publish);
+    let mut published = None;
+    let outcome = walk(
+        plan,
+        setting,
+        Aim::Published(&mut |results| {
+            published = publish.take().map(|publish| publish(results)).transpose()?;
+            Ok(())
+        }),
+    );
     progress::begin("");
-    outcome?.ok_or_else(|| {
+    outcome?;
+    published.ok_or_else(|| {
         Diagnostic::error(Code::EngineFault, "a run ended before it published").into()
     })
 }
@@ -254,31 +265,27 @@ struct Judged<'a> {
     sources: Vec<SourceRecord>,
 }
 
-/// Looks at what stands when every profile is judged.
-type Look<'l> = &'l mut dyn FnMut(&Judged<'_>) -> Outcome<()>;
+/// Who looks at what stands when every profile is judged.
+trait Look {
+    /// Before rules are asked: the profiles that it is about. Others are not judged any further.
+    fn concerns(&mut self, court: &Court<'_>, late: &Late<'_>) -> Outcome<Vec<bool>>;
 
-/// As [`execute`]; with a `look` as far as the verdicts, which it is given. Nothing is published then,
-/// and nothing returned.
-fn walk<T>(
-    plan: &Plan,
-    setting: &Setting,
-    look: Option<Look<'_>>,
-    publish: impl FnOnce(Results<'_>) -> Outcome<T>,
-) -> Outcome<Option<T>> {
-    walk_or_stop(plan, setting, None, look, publish)
+    /// When all these are judged.
+    fn look(&mut self, judged: &Judged<'_>) -> Outcome<()>;
 }
 
-/// Looks at what stands when all is read and nobody is judged.
-type Stop<'l> = &'l mut dyn FnMut(simulate::Unjudged<'_>) -> Outcome<()>;
+/// How far the way is walked, and to whom what stands there is given.
+enum Aim<'l> {
+    /// Until all is read and nobody is judged.
+    Unjudged(&'l mut dyn FnMut(simulate::Unjudged<'_>) -> Outcome<()>),
+    /// Until every profile is judged.
+    Judged(&'l mut dyn Look),
+    /// Until there are results to publish.
+    Published(&'l mut dyn FnMut(Results<'_>) -> Outcome<()>),
+}
 
-/// As [`walk`]; with a `stop` only as far as that is given what it looks at.
-fn walk_or_stop<T>(
-    plan: &Plan,
-    setting: &Setting,
-    stop: Option<Stop<'_>>,
-    look: Option<Look<'_>>,
-    publish: impl FnOnce(Results<'_>) -> Outcome<T>,
-) -> Outcome<Option<T>> {
+/// The way from a plan to the aim.
+fn walk(plan: &Plan, setting: &Setting, mut aim: Aim<'_>) -> Outcome<()> {
     let mut stages = Stages::new();
     let mut warnings = Vec::new();
     let later = tables::read_later(plan);
@@ -304,9 +311,9 @@ fn walk_or_stop<T>(
     let mut decisions = intake::decisions(plan, &mut loaded, setting)?;
     guard::rows(plan, setting, &loaded, |source| later.contains(&source), &mut warnings)?;
     guard::ages(plan, setting, &loaded, &decisions.newest)?;
-    if let Some(stop) = stop {
+    if let Aim::Unjudged(look) = aim {
         let suppressed = suppress::suppressed(plan, &loaded, &clusters, &indexes)?;
-        stop(simulate::Unjudged {
+        return look(simulate::Unjudged {
             loaded: &loaded,
             records: &records,
             clusters: &clusters,
@@ -318,8 +325,7 @@ fn walk_or_stop<T>(
             indexes: &indexes,
             suppressed: &suppressed,
             late: &late,
-        })?;
-        return Ok(None);
+        });
     }
     let states = state::states(plan, &mut decisions, &clusters, (&keys, &indexes), &shown)?;
     let suppressed = suppress::suppressed(plan, &loaded, &clusters, &indexes)?;
@@ -337,21 +343,33 @@ fn walk_or_stop<T>(
         keys: &keys,
         as_of,
     };
-    let gated = court.gate();
+    let mut gated = court.gate();
     planted::place("the gate is asked");
-    let late =
-        Late { plan, loaded: &loaded, records: &records, clusters: &clusters, fields: &late };
+    let late = Late {
+        plan,
+        loaded: &loaded,
+        records: &records,
+        clusters: &clusters,
+        fields: &late,
+        digests: !matches!(aim, Aim::Judged(_)),
+    };
+    if let Aim::Judged(look) = &mut aim {
+        leave_out(&mut gated, &look.concerns(&court, &late)?);
+    }
     late.read_for_rules(&gated, !setting.as_of.replay)?;
     let verdicts = court.judge(gated, &columns)?;
     planted::place("profiles are judged");
     setting.memory.check("judging segments")?;
-    if let Some(look) = look {
-        let sources = source_records(plan, &loaded, earlier.as_ref());
-        let (court, late, survivors, verdicts) = (&court, &late, &survivors, &verdicts);
-        let groupings = &groupings;
-        look(&Judged { court, late, survivors, groupings, verdicts, sources })?;
-        return Ok(None);
-    }
+    let publish = match aim {
+        Aim::Published(publish) => publish,
+        Aim::Unjudged(_) => return Ok(()),
+        Aim::Judged(look) => {
+            let sources = source_records(plan, &loaded, earlier.as_ref());
+            let (court, late, survivors, verdicts) = (&court, &late, &survivors, &verdicts);
+            let groupings = &groupings;
+            return look.look(&Judged { court, late, survivors, groupings, verdicts, sources });
+        }
+    };
     if !setting.as_of.replay {
         late.read_for_exports(&verdicts.of)?;
     }
@@ -367,11 +385,32 @@ fn walk_or_stop<T>(
         }
     }
 
-    let account = Account {
+    let account = account(&court, &survivors, &groupings, &decisions, &verdicts, &exports);
+    account.close()?;
+    planted::place("the account is closed");
+    let sources = source_records(plan, &loaded, earlier.as_ref());
+    // Rows are made without these; writing and proving has their room.
+    drop((verdicts, suppressed, decisions, keys));
+    stages.end("profiles");
+    let results = Results { account, tables, exports, sources, stages: stages.done, warnings };
+    publish(results)
+}
+
+/// What became of all that was read.
+fn account(
+    court: &Court<'_>,
+    survivors: &Survivors<'_>,
+    groupings: &[Groups],
+    decisions: &Decisions,
+    verdicts: &Verdicts,
+    exports: &[ExportTable<'_>],
+) -> Account {
+    let Court { plan, records, clusters, keys, states, suppressed, .. } = *court;
+    Account {
         profiles: clusters.profiles as u64,
-        customers: customer_accounts(plan, &records, &clusters, &survivors),
-        keys: key_accounts(plan, &keys),
-        clusters: cluster_sizes(&clusters),
+        customers: customer_accounts(plan, records, clusters, survivors),
+        keys: key_accounts(plan, keys),
+        clusters: cluster_sizes(clusters),
         rules: clusters.rules.clone(),
         pairs: clusters.pairs.clone(),
         guards: clusters.guards.clone(),
@@ -383,15 +422,16 @@ fn walk_or_stop<T>(
         segments: verdicts.accounts.clone(),
         overlaps: overlaps::overlaps(plan, &verdicts.of),
         exports: exports.iter().map(|export| export.audience.account().clone()).collect(),
-    };
-    account.close()?;
-    planted::place("the account is closed");
-    let sources = source_records(plan, &loaded, earlier.as_ref());
-    // Rows are made without these; writing and proving has their room.
-    drop((verdicts, suppressed, decisions, keys));
-    stages.end("profiles");
-    let results = Results { account, tables, exports, sources, stages: stages.done, warnings };
-    publish(results).map(Some)
+    }
+}
+
+/// Keeps rules from being asked for profiles that nobody looks at.
+fn leave_out(gated: &mut [Vec<Verdict>], concerned: &[bool]) {
+    for of in gated {
+        for (verdict, _) in of.iter_mut().zip(concerned).filter(|(_, concerned)| !**concerned) {
+            *verdict = Verdict::Suppressed;
+        }
+    }
 }
 
 /// The internal tables that the plan asks for.

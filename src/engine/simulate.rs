@@ -18,7 +18,7 @@ use super::records::Records;
 use super::segments::{Court, Verdict};
 use super::source::Loaded;
 use super::survivorship::Survivors;
-use super::{Setting, walk_or_stop};
+use super::{Aim, Setting, walk};
 use crate::diagnostics::Outcome;
 use crate::plan::{FieldId, Plan};
 
@@ -70,7 +70,7 @@ pub fn simulate(plan: &Plan, setting: &Setting, settings: &[Plan]) -> Outcome<(u
         }
         Ok(())
     };
-    walk_or_stop(plan, setting, Some(&mut look), None, |_| Ok(()))?;
+    walk(plan, setting, Aim::Unjudged(&mut look))?;
     Ok(found)
 }
 
@@ -129,6 +129,7 @@ impl Unjudged<'_> {
             records: self.records,
             clusters: self.clusters,
             fields: self.late,
+            digests: false,
         };
         late.read_for_rules(&[open], false)
     }

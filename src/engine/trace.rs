@@ -11,17 +11,21 @@ mod links;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
+
 use super::consent::state::States;
+use super::digest::DigestSet;
 pub use super::identity::Fate;
 use super::identity::{Clusters, CustomerId, Guards, Names};
 use super::ids::Ids;
 use super::keys::{self, Keys};
+use super::late::Late;
 use super::profile::{ProfileColumns, Shown};
 use super::records::Record;
-use super::segments::{Verdict, evaluate};
+use super::segments::{Court, Verdict, evaluate};
 pub use super::survivorship::Won;
 use super::survivorship::{NOBODY, survive};
-use super::{Judged, Setting, SourceRecord, State, walk};
+use super::{Aim, Judged, Look, Setting, SourceRecord, State, walk};
 use crate::diagnostics::{Faults, Outcome};
 use crate::normalize::Region;
 use crate::plan::{FieldId, Instant, Plan, PurposeId, Segment, SegmentId, TableId};
@@ -208,23 +212,73 @@ pub struct TracedSegment {
 /// # Errors
 /// As a run; a field of a type that nobody is found by.
 pub fn trace(plan: &Plan, setting: &Setting, asked: &Asked) -> Outcome<Traces> {
-    let mut traces = Traces::default();
-    let mut look = |judged: &Judged<'_>| {
-        let met = find::find(plan, judged, asked)?;
-        traces.count = met.len();
-        match met.as_slice() {
+    let mut tracer = Tracer { plan, asked, met: Vec::new(), traces: Traces::default() };
+    walk(plan, setting, Aim::Judged(&mut tracer))?;
+    Ok(tracer.traces)
+}
+
+/// Finds who is asked for, and traces him.
+struct Tracer<'a> {
+    plan: &'a Plan,
+    asked: &'a Asked,
+    met: Vec<Met>,
+    traces: Traces,
+}
+
+impl Look for Tracer<'_> {
+    fn concerns(&mut self, court: &Court<'_>, late: &Late<'_>) -> Outcome<Vec<bool>> {
+        (self.traces.count, self.met) = find::find(self.plan, court, late, self.asked)?;
+        tracing::debug!(found = self.traces.count, "looked for");
+        let one = match self.met.as_slice() {
+            [one] => one.cluster,
+            _ => None,
+        };
+        Ok(concerned(court, one.filter(|one| *one < court.clusters.profiles)))
+    }
+
+    fn look(&mut self, judged: &Judged<'_>) -> Outcome<()> {
+        self.traces.sources.clone_from(&judged.sources);
+        match self.met.as_slice() {
             [] => {}
-            [one] => traces.one = Some(of_cluster(plan, judged, one)?),
-            several => {
-                let told = &several[..several.len().min(MOST)];
-                traces.several = find::told_apart(plan, judged, told)?;
+            [one] => self.traces.one = Some(of_cluster(self.plan, judged, one)?),
+            several => self.traces.several = find::told_apart(self.plan, judged, several)?,
+        }
+        tracing::debug!("traced");
+        Ok(())
+    }
+}
+
+/// A profile, and all who may leave in his place: those who share a contact point with him through
+/// which some export goes out, and with those in turn.
+fn concerned(court: &Court<'_>, one: Option<usize>) -> Vec<bool> {
+    let mut concerned = vec![false; court.clusters.profiles];
+    let Some(one) = one else { return concerned };
+    concerned[one] = true;
+    let exports = court.plan.exports.iter();
+    let mut fields: BTreeSet<FieldId> =
+        exports.flat_map(|export| export.contacts.iter().copied()).collect();
+    fields.retain(|field| !court.clusters.tell_apart(court.plan, *field));
+    let mut latest = vec![one];
+    while !latest.is_empty() {
+        let mut next = Vec::new();
+        for field in &fields {
+            let shown = court.shown.field(*field, court.keys);
+            let keys: DigestSet =
+                latest.iter().map(|of| shown.key(*of)).filter(|key| *key != 0).collect();
+            let shares = |other: &usize| !concerned[*other] && keys.contains(&shown.key(*other));
+            let found: Vec<usize> = if keys.is_empty() {
+                Vec::new()
+            } else {
+                (0..concerned.len()).into_par_iter().with_min_len(4096).filter(shares).collect()
+            };
+            for other in found {
+                concerned[other] = true;
+                next.push(other);
             }
         }
-        traces.sources.clone_from(&judged.sources);
-        Ok(())
-    };
-    walk(plan, setting, Some(&mut look), |_| Ok(()))?;
-    Ok(traces)
+        latest = next;
+    }
+    concerned
 }
 
 /// Traces a cluster, or a record that is in none.

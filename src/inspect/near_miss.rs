@@ -6,6 +6,7 @@
 use super::chain::{Chain, Counted};
 use super::plainly::plainly;
 use super::why::{ContactName, NearMiss};
+use crate::engine::Verdict;
 use crate::engine::trace::{Condition, TracedSegment};
 use crate::plan::{Gate, Model, PurposeId, Segment, SegmentId};
 use crate::proof::{Said, Stand};
@@ -35,7 +36,7 @@ pub fn near_miss(chain: &Chain<'_>, segment: &Segment, traced: &TracedSegment) -
         };
         all.push(miss("rule", text));
     }
-    all.extend(set_operations(chain, segment, &traced.member_of));
+    all.extend(set_operations(chain, segment, traced));
     all
 }
 
@@ -194,40 +195,68 @@ fn values(chain: &Chain<'_>, condition: &Condition) -> String {
     if named.is_empty() { String::new() } else { format!(" ({})", named.join(", ")) }
 }
 
-fn set_operations(chain: &Chain<'_>, segment: &Segment, member_of: &[SegmentId]) -> Vec<NearMiss> {
+fn set_operations(chain: &Chain<'_>, segment: &Segment, traced: &TracedSegment) -> Vec<NearMiss> {
     let name = |id: &SegmentId| format!("`{}`", chain.plan.segments[id.0].name);
-    let is_in = |id: &&SegmentId| member_of.contains(id);
+    let names = |ids: &[SegmentId]| ids.iter().map(name).collect::<Vec<_>>().join(" or ");
+    let is_in = |id: &SegmentId| traced.member_of.contains(id);
+    let moves = |id: &SegmentId| may_move(chain, segment, traced, *id);
     let mut all = Vec::new();
-    if !segment.union.is_empty() && !segment.union.iter().any(|id| member_of.contains(id)) {
-        let names: Vec<String> = segment.union.iter().map(name).collect();
-        all.push(miss("segment", format!("the customer were in {}", names.join(" or "))));
+    let mut say = |what: &str, which: String| {
+        all.push(miss("segment", format!("the customer {what} {which}")));
+    };
+    let of_union: Vec<SegmentId> = segment.union.iter().copied().filter(is_in).collect();
+    if of_union.is_empty() && !segment.union.is_empty() {
+        say("were in", names(&segment.union));
+    } else if !of_union.is_empty() && of_union.iter().all(moves) {
+        say("stayed in", names(&of_union));
     }
-    for id in segment.intersect.iter().filter(|id| !is_in(id)) {
-        all.push(miss("segment", format!("the customer were in {}", name(id))));
+    for id in &segment.intersect {
+        if !is_in(id) {
+            say("were in", name(id));
+        } else if moves(id) {
+            say("stayed in", name(id));
+        }
     }
-    for id in segment.except.iter().filter(is_in) {
-        all.push(miss("segment", format!("the customer were not in {}", name(id))));
-    }
-    let enters = |id: &&SegmentId| !is_in(id) && enters_too(chain, segment, **id);
-    for id in segment.except.iter().filter(enters) {
-        all.push(miss("segment", format!("the customer stayed out of {}", name(id))));
+    for id in &segment.except {
+        if is_in(id) {
+            say("were not in", name(id));
+        } else if moves(id) {
+            say("stayed out of", name(id));
+        }
     }
     all
 }
 
-/// True if what lets a customer through the gate of a segment may bring him into another one: nothing
-/// but that gate, or a list, keeps him out there.
-fn enters_too(chain: &Chain<'_>, segment: &Segment, other: SegmentId) -> bool {
-    let (of_other, traced) = (&chain.plan.segments[other.0], &chain.trace.segments[other.0]);
+/// True if what lets a customer through the gate of a segment may bring him into another one, or out of
+/// it. It does not, where something keeps him out that has nothing to do with that gate.
+fn may_move(
+    chain: &Chain<'_>,
+    segment: &Segment,
+    traced: &TracedSegment,
+    other: SegmentId,
+) -> bool {
     let passes = |purpose: &PurposeId| {
         let model = chain.plan.consent.purposes[purpose.0].model;
         chain.trace.states[purpose.0].state.passes(model)
     };
-    let (gate, of_other) = (segment.gate.purposes(), of_other.gate.purposes());
-    let holds = |condition: &Condition| condition.value == Some(true);
-    let is_stopped =
-        traced.suppressed || !of_other.iter().all(passes) || !traced.conditions.iter().all(holds);
-    is_stopped
-        && of_other.iter().all(|purpose| passes(purpose) || gate.contains(purpose))
-        && traced.conditions.iter().all(|of| holds(of) || of.holds_behind_gate)
+    let is_lifted =
+        |purpose: &PurposeId| !passes(purpose) && segment.gate.purposes().contains(purpose);
+    // Who is on no list any more may pass any gate.
+    let turns = |of: &Condition| {
+        if traced.suppressed { !of.purposes.is_empty() } else { of.purposes.iter().any(is_lifted) }
+    };
+    let (of_other, there) = (&chain.plan.segments[other.0], &chain.trace.segments[other.0]);
+    let parts = of_other.union.iter().chain(&of_other.intersect).chain(&of_other.except);
+    let mut parts = parts.map(|part| may_move(chain, segment, traced, *part));
+    if there.verdict == Verdict::InSegment {
+        return there.conditions.iter().any(turns) || parts.any(|moves| moves);
+    }
+    let by_rule = there.conditions.iter().any(|of| of.value != Some(true) && !turns(of));
+    let by_gate = of_other.gate.purposes().iter().any(|of| !passes(of) && !is_lifted(of));
+    let by_list = there.suppressed && !traced.suppressed;
+    let is_in = |id: &SegmentId| there.member_of.contains(id);
+    let by_parts = (!of_other.union.is_empty() && !of_other.union.iter().any(is_in))
+        || !of_other.intersect.iter().all(is_in)
+        || of_other.except.iter().any(is_in);
+    !by_rule && !by_gate && !by_list && (!by_parts || parts.any(|moves| moves))
 }

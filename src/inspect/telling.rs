@@ -50,6 +50,7 @@ impl<'a> Telling<'a> {
         let contacts = contacts(plan, trace);
         let all: Vec<Contact> = contacts.iter().map(|spoken| spoken.contact.clone()).collect();
         let hearing = hear(plan, self.setting, self.places.sources(), &all)?;
+        tracing::debug!("decisions heard");
         let (as_of, places) = (self.setting.as_of.at, &self.places);
         let chain = Chain { plan, as_of, trace, contacts: &contacts, hearing: &hearing, places };
         let purposes = (0..plan.consent.purposes.len()).map(PurposeId);

@@ -151,7 +151,7 @@ fn record(text: &mut String, person: &Person, record: &RecordLine) {
         let values = record.values.iter();
         let values: Vec<String> =
             values.map(|of| format!("{} {}", of.field, plainly(&of.value))).collect();
-        parts(text, "    has: ", &values);
+        parts(text, "    ", "has:", &values);
     }
     let keys = record.values.iter().filter(|of| of.compared && of.key.as_ref() != Some(&of.value));
     let keys: Vec<String> = keys
@@ -160,14 +160,21 @@ fn record(text: &mut String, person: &Person, record: &RecordLine) {
             None => format!("{} as none: not usable", of.field),
         })
         .collect();
-    parts(text, "    compared as: ", &keys);
+    parts(text, "    ", "compared as:", &keys);
 }
 
-fn parts(text: &mut String, lead: &str, parts: &[String]) {
-    if !parts.is_empty() {
-        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-        line(text, lead, &parts.join(", "));
+/// Parts behind some words, with commas between them; one that fits a line stays in one.
+fn parts(text: &mut String, indent: &str, lead: &str, parts: &[String]) {
+    const FITS: usize = 70;
+    if parts.is_empty() {
+        return;
     }
+    let all = parts.join(",\n");
+    let words = all.split('\n').flat_map(|part| match part.chars().count() {
+        0..FITS => part.split('\n'),
+        _ => part.split(' '),
+    });
+    wrap_words(text, indent, lead.split(' ').filter(|word| !word.is_empty()).chain(words));
 }
 
 /// What the profile shows, by the records that it is from, and what decided for them.
@@ -179,16 +186,16 @@ fn shows(text: &mut String, fields: &[FieldLine]) {
         let reasons = alike(of_record, |of| of.why.clone());
         if let [fields] = reasons.as_slice() {
             line(text, "  from ", &format!("{place}, {}:", fields[0].why));
-            values(text, "    ", fields);
+            values(text, "    ", "", fields);
             continue;
         }
         line(text, "  from ", &format!("{place}:"));
         for fields in reasons {
-            values(text, &format!("    {}: ", fields[0].why), &fields);
+            values(text, "    ", &format!("{}:", fields[0].why), &fields);
         }
     }
     for fields in alike(from_none, |of| of.why.clone()) {
-        values(text, &format!("  nothing, as {}: ", fields[0].why), &fields);
+        values(text, "  ", &format!("nothing, as {}:", fields[0].why), &fields);
     }
 }
 
@@ -206,14 +213,14 @@ fn alike<K: PartialEq>(
     all
 }
 
-/// Values of the profile, and what other records say instead.
-fn values(text: &mut String, lead: &str, fields: &[&FieldLine]) {
+/// Values of the profile behind some words, and what other records say instead.
+fn values(text: &mut String, indent: &str, why: &str, fields: &[&FieldLine]) {
     let value = |of: &&FieldLine| match &of.value {
         Some(value) => format!("{} {}", of.field, plainly(value)),
         None => of.field.clone(),
     };
     let values: Vec<String> = fields.iter().map(value).collect();
-    parts(text, lead, &values);
+    parts(text, indent, why, &values);
     for of in fields {
         for other in &of.others {
             let words = format!("{} {} ({})", of.field, plainly(&other.value), other.place);

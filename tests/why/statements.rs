@@ -44,20 +44,27 @@ fn what_is_told_is_what_a_run_writes() {
                     Some(person) if why.found == 1 => told.check(&id, row, person),
                     _ => told.note(&id, "found", &why.found, &1),
                 }
-                let records = why.customer.iter().flat_map(|person| &person.records);
-                for record in records.filter(|record| record.link.by != "shadow") {
-                    let Some(record_id) = &record.id else { continue };
-                    let by_id = ask(file, &format!("{}.id={record_id}", record.place.source));
-                    if by_id.found == 1 {
-                        let one = by_id.customer.and_then(|person| person.customer_id);
-                        found.equal(format!("{id} by a record"), &one, &Some(id.clone()));
-                    }
+            }
+            for _ in 0..CUSTOMERS {
+                if let Some((source, id)) = a_record(&case, &plan, &mut rng) {
+                    let why = ask(file, &format!("{source}.id={id}"));
+                    let told = Telling { case: &case, plan: &plan, run: &run, found: &mut found };
+                    told.check_record(&source, &id, &why);
                 }
             }
             found.0
         });
         if found.is_empty() { Ok(()) } else { Err((found, vec![folder])) }
     });
+}
+
+/// Table and id of a record.
+fn a_record(case: &Case, plan: &Plan, rng: &mut Rng) -> Option<(String, String)> {
+    let table = rng.one_of(&plan.tables);
+    let source = &plan.sources[table.source.0].name;
+    let ids = column(&case.tables[source], &table.id);
+    let id = if ids.is_empty() { None } else { rng.one_of(&ids).clone() };
+    Some((source.clone(), id.filter(|id| !id.trim().is_empty())?))
 }
 
 /// The cells of a column.
@@ -91,6 +98,35 @@ impl Telling<'_> {
         self.provenance(id, person);
         self.links(id, person);
         self.rows(id, person);
+    }
+
+    /// Who is found by a record is the customer that it belongs to, or what became of it.
+    fn check_record(self, source: &str, id: &str, why: &Why) {
+        let is_it = |(of_source, of_id): (&Option<String>, &Option<String>)| {
+            (of_source.as_deref(), of_id.as_deref()) == (Some(source), Some(id))
+        };
+        let row = |table: &RawTable| {
+            let (sources, ids) = (column(table, "source"), column(table, "id"));
+            sources.iter().zip(&ids).position(is_it)
+        };
+        let told = why.customer.as_ref().map(|person| (person.fate, person.customer_id.clone()));
+        let aside = column(&self.run.quarantine, "reason");
+        let is_shadow = |person: &Person| {
+            let mut shadows = person.records.iter().filter(|of| of.link.by == "shadow");
+            shadows.any(|of| (of.place.source.as_str(), of.id.as_deref()) == (source, Some(id)))
+        };
+        let written = match (row(&self.run.identity), row(&self.run.quarantine)) {
+            (Some(row), _) => {
+                Some(("profile", column(&self.run.identity, "customer_id")[row].clone()))
+            }
+            (None, Some(row)) if aside[row].as_deref() == Some("cluster too large") => {
+                Some(("cluster_too_large", None))
+            }
+            // Dropped: by itself, or with those who have it as a shadow.
+            _ if why.found > 1 || why.customer.as_ref().is_some_and(is_shadow) => told.clone(),
+            _ => Some(("dropped", None)),
+        };
+        self.found.equal(format!("who {source}.id={id} is"), &told, &written);
     }
 
     /// The fields, groups and earlier ids that the profiles table shows.

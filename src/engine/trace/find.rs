@@ -1,19 +1,21 @@
 //! Who meets the question.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use rayon::prelude::*;
 
 use super::few::Few;
-use super::{Asked, Found};
+use super::{Asked, Found, MOST};
 use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::engine::cells::Cells;
 use crate::engine::digest::digest;
 use crate::engine::identity::{CustomerId, Names, customer_id};
 use crate::engine::ids::{id_text, loose_id};
 use crate::engine::key_reader::{KeyReader, regions};
+use crate::engine::late::Late;
 use crate::engine::records::{Record, field_columns};
+use crate::engine::segments::Court;
 use crate::engine::source::{self, Loaded};
 use crate::engine::{Judged, tables};
 use crate::plan::{FieldId, Plan, RegionFrom, TableId, Type};
@@ -26,41 +28,45 @@ pub struct Met {
     pub records: Vec<Record>,
 }
 
-/// All who meet the question: clusters in their order, behind them records in no cluster, each by
-/// itself.
-pub fn find(plan: &Plan, judged: &Judged<'_>, asked: &Asked) -> Outcome<Vec<Met>> {
-    let clusters = judged.court.clusters;
-    let mut found: BTreeMap<usize, Vec<Record>> = BTreeMap::new();
-    let mut rest: BTreeMap<Record, Vec<usize>> = BTreeMap::new();
-    for record in matching(plan, judged, asked)? {
-        match clusters.of.get(record as usize).map(|cluster| *cluster as usize) {
-            Some(cluster) if cluster < clusters.len() => {
-                found.entry(cluster).or_default().push(record);
-            }
-            _ => {
-                rest.insert(record, Vec::new());
-            }
-        }
-    }
+/// All who meet the question: how many, and the first of them, clusters in their order, behind them
+/// records in no cluster, each by itself. No more of them are given than can be told.
+///
+/// # Errors
+/// Faults of sources that are read again; a field of a type that nobody is found by.
+pub fn find(
+    plan: &Plan,
+    court: &Court<'_>,
+    late: &Late<'_>,
+    asked: &Asked,
+) -> Outcome<(usize, Vec<Met>)> {
+    let clusters = court.clusters;
+    let records = matching(plan, court, late, asked)?;
+    let cluster = |record: &Record| {
+        let cluster = clusters.of.get(*record as usize).map(|cluster| *cluster as usize);
+        cluster.filter(|cluster| *cluster < clusters.len())
+    };
+    let in_clusters = records.iter().filter_map(|record| Some((cluster(record)?, *record)));
+    let mut found: Vec<(usize, Record)> = in_clusters.collect();
     // Shadows are found with those who have them.
+    let rest: BTreeSet<Record> =
+        records.iter().copied().filter(|record| cluster(record).is_none()).collect();
+    let mut alone = rest.clone();
     if !rest.is_empty() {
-        for (cluster, shadow) in &clusters.shadows {
-            if let Some(of) = rest.get_mut(shadow) {
-                of.push(*cluster as usize);
-            }
+        for (cluster, shadow) in clusters.shadows.iter().filter(|(_, of)| rest.contains(of)) {
+            found.push((*cluster as usize, *shadow));
+            alone.remove(shadow);
         }
     }
-    let mut alone = Vec::new();
-    for (record, of) in rest {
-        if of.is_empty() {
-            alone.push(Met { cluster: None, records: vec![record] });
-        }
-        for cluster in of {
-            found.entry(cluster).or_default().push(record);
-        }
-    }
-    let found = found.into_iter().map(|(at, records)| Met { cluster: Some(at), records });
-    Ok(found.chain(alone).collect())
+    found.sort_unstable();
+    found.dedup();
+    let count = found.chunk_by(|a, b| a.0 == b.0).count() + alone.len();
+    let of_cluster = |of: &[(usize, Record)]| Met {
+        cluster: Some(of[0].0),
+        records: of.iter().map(|(_, record)| *record).collect(),
+    };
+    let alone = alone.into_iter().map(|record| Met { cluster: None, records: vec![record] });
+    let met = found.chunk_by(|a, b| a.0 == b.0).map(of_cluster).chain(alone);
+    Ok((count, met.take(MOST).collect()))
 }
 
 /// Several who were found, as they can be told apart without a value of theirs.
@@ -92,14 +98,19 @@ pub fn told_apart(plan: &Plan, judged: &Judged<'_>, met: &[Met]) -> Outcome<Vec<
     Ok(met.iter().map(found).collect())
 }
 
-/// The records that meet the question.
-fn matching(plan: &Plan, judged: &Judged<'_>, asked: &Asked) -> Outcome<BTreeSet<Record>> {
-    let (records, clusters) = (judged.court.records, judged.court.clusters);
+/// The records that meet the question, ascending.
+fn matching(
+    plan: &Plan,
+    court: &Court<'_>,
+    late: &Late<'_>,
+    asked: &Asked,
+) -> Outcome<Vec<Record>> {
+    let (records, clusters) = (court.records, court.clusters);
     match asked {
         Asked::Value(field, value) => {
             let key = &plan.fields[field.0].key;
-            let Some(digests) = judged.court.keys.digests(*field) else {
-                return read_for_value(plan, judged, *field, value);
+            let Some(digests) = court.keys.digests(*field) else {
+                return read_for_value(plan, (court, late), *field, value);
             };
             let wanted: HashSet<_> = regions(key, records)
                 .into_iter()
@@ -112,18 +123,18 @@ fn matching(plan: &Plan, judged: &Judged<'_>, asked: &Asked) -> Outcome<BTreeSet
         }
         Asked::Record(table, id) => {
             let exact = |of: &str| of == id;
-            let found = with_id(plan, judged, *table, exact)?;
+            let found = with_id(plan, (court, late), *table, exact)?;
             if !found.is_empty() {
                 return Ok(found);
             }
-            with_id(plan, judged, *table, |of| loose_id(of) == loose_id(id))
+            with_id(plan, (court, late), *table, |of| loose_id(of) == loose_id(id))
         }
         Asked::Customer(id) => {
             let named =
                 |at: (usize, &CustomerId)| (at.1 == id).then(|| clusters.names.anchors[at.0]);
             if let Some(earlier) = &clusters.earlier {
                 let ids = clusters.names.ids(plan, records);
-                let found: BTreeSet<Record> = ids.iter().enumerate().filter_map(named).collect();
+                let found: Vec<Record> = ids.iter().enumerate().filter_map(named).collect();
                 if !found.is_empty() {
                     return Ok(found);
                 }
@@ -132,21 +143,21 @@ fn matching(plan: &Plan, judged: &Judged<'_>, asked: &Asked) -> Outcome<BTreeSet
                 let had = had.filter(|(_, ids)| ids.contains(id));
                 return Ok(had.map(|(cluster, _)| clusters.names.anchors[cluster]).collect());
             }
-            let mut found = BTreeSet::new();
+            let mut found = Vec::new();
             for (at, table) in plan.tables.iter().enumerate() {
                 let own = |of: &str| customer_id(&table.namespace, of, 1) == *id;
-                found.extend(with_id(plan, judged, TableId(at), own)?);
+                found.extend(with_id(plan, (court, late), TableId(at), own)?);
             }
             // An id is made of the first record's; what others would give is nobody's.
-            let anchors: BTreeSet<Record> =
-                found.iter().copied().filter(|record| is_anchor(judged, *record)).collect();
+            let anchors: Vec<Record> =
+                found.iter().copied().filter(|record| is_anchor(court, *record)).collect();
             Ok(if anchors.is_empty() { found } else { anchors })
         }
     }
 }
 
-fn is_anchor(judged: &Judged<'_>, record: Record) -> bool {
-    let clusters = judged.court.clusters;
+fn is_anchor(court: &Court<'_>, record: Record) -> bool {
+    let clusters = court.clusters;
     let cluster = clusters.of.get(record as usize).map(|cluster| *cluster as usize);
     cluster.is_some_and(|cluster| clusters.names.anchors.get(cluster) == Some(&record))
 }
@@ -158,27 +169,32 @@ fn number(start: usize, row: usize) -> Record {
 /// The records of a table whose id is one that is looked for.
 fn with_id(
     plan: &Plan,
-    judged: &Judged<'_>,
+    (court, late): (&Court<'_>, &Late<'_>),
     table: TableId,
     is_it: impl Fn(&str) -> bool + Sync,
-) -> Outcome<BTreeSet<Record>> {
-    let of = &judged.court.records.tables[table.0];
-    let ids = ids(plan, judged, table)?;
+) -> Outcome<Vec<Record>> {
+    let of = &court.records.tables[table.0];
+    let ids = ids(plan, court, late, table)?;
     let is_it = |row: &usize| id_text(&ids, *row).is_some_and(|id| is_it(&id));
     let rows = (0..of.rows).into_par_iter().with_min_len(4096).filter(is_it);
     Ok(rows.map(|row| number(of.start, row)).collect())
 }
 
 /// The ids of a table, read again if they were forgotten.
-fn ids<'a>(plan: &Plan, judged: &'a Judged<'_>, table: TableId) -> Outcome<Cow<'a, Cells>> {
-    let known = &judged.court.records.tables[table.0].ids;
+fn ids<'a>(
+    plan: &Plan,
+    court: &'a Court<'_>,
+    late: &Late<'_>,
+    table: TableId,
+) -> Outcome<Cow<'a, Cells>> {
+    let known = &court.records.tables[table.0].ids;
     if !matches!(known, Cells::Absent) {
         return Ok(Cow::Borrowed(known));
     }
     let of = &plan.tables[table.0];
     let source = &plan.sources[of.source.0];
     let again = source::load(source, &[of.id.as_str()])?;
-    if let Some(before) = &judged.late.loaded[of.source.0] {
+    if let Some(before) = &late.loaded[of.source.0] {
         before.expect_unchanged(source, &again)?;
     }
     Cells::of(&again.column(&of.id)?.series).map(Cow::Owned)
@@ -187,10 +203,10 @@ fn ids<'a>(plan: &Plan, judged: &'a Judged<'_>, table: TableId) -> Outcome<Cow<'
 /// The records with a value in a field whose keys nobody else asks for: its columns are read.
 fn read_for_value(
     plan: &Plan,
-    judged: &Judged<'_>,
+    (court, late): (&Court<'_>, &Late<'_>),
     field: FieldId,
     value: &str,
-) -> Outcome<BTreeSet<Record>> {
+) -> Outcome<Vec<Record>> {
     let declared = &plan.fields[field.0];
     if matches!(declared.ty, Type::Float | Type::Decimal(_)) {
         return Err(Diagnostic::error(
@@ -205,7 +221,7 @@ fn read_for_value(
         fields.insert(region);
     }
     let needs = tables::needs(plan, &fields);
-    let mut found = BTreeSet::new();
+    let mut found = Vec::new();
     for (at, table) in plan.tables.iter().enumerate() {
         if !table.mapping.iter().any(|(of, _)| *of == field) {
             continue;
@@ -224,9 +240,9 @@ fn read_for_value(
             };
             Ok((part.rows, (0..part.rows).filter(is_it).collect::<Vec<usize>>()))
         };
-        let before = &judged.late.loaded[table.source.0];
+        let before = &late.loaded[table.source.0];
         let files = before.as_ref().map_or(&[][..], |before| &before.files);
-        let mut start = judged.court.records.tables[at].start;
+        let mut start = court.records.tables[at].start;
         source::visit_again(source, &wanted, files, part, |(rows, of_part)| {
             found.extend(of_part.into_iter().map(|row| number(start, row)));
             start += rows;
