@@ -2,6 +2,7 @@
 //! person, nothing is fetched, and a browser has nothing to complain about.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -270,7 +271,8 @@ fn nothing_of_a_person_is_on_it() {
         page.split(|c: char| !c.is_alphanumeric() && !"@._+-".contains(c)).collect();
     let mut looked_at = 0;
     for name in files(&root().join("data/contoso")) {
-        if !name.ends_with(".csv") && !name.ends_with(".ndjson") {
+        let end = Path::new(&name).extension().and_then(|end| end.to_str());
+        if !matches!(end, Some("csv" | "ndjson")) {
             continue;
         }
         let text = fs::read_to_string(root().join("data/contoso").join(&name)).expect("a source");
@@ -331,7 +333,7 @@ fn pages_of_other_runs_are_whole() {
         outputs: { identity: out/i.csv }\n";
     let mut many = start.to_owned() + "segments:\n";
     for number in 0..20 {
-        many += &format!("  - {{ name: s{number}, consent: none, because: test }}\n");
+        let _ = writeln!(many, "  - {{ name: s{number}, consent: none, because: test }}");
     }
     for pipeline in [start.to_owned(), many] {
         let folder = Folder::with(&[("pipeline.yaml", &pipeline), ("people.csv", people)]);
@@ -408,4 +410,76 @@ fn a_browser_has_nothing_to_complain_about() {
     folder.write("bad.html", "<script>console.error('no')</script>");
     let (_, log) = opened(&browser, &folder, &folder.at("bad.html"));
     assert!(log.contains("CONSOLE"), "{log}");
+}
+
+/// Worked out by hand: grants end twelve months after they were given, seen from 1 June 2026.
+#[test]
+fn when_grants_end_and_who_is_in_two_segments() {
+    let pipeline = "
+version: 1
+name: ends
+out: out
+as_of: 2026-06-01T00:00:00Z
+sources:
+  - { name: people, path: people.csv, types: { Points: int } }
+  - { name: consent, path: consent.csv, types: { at: datetime } }
+keys: [{ field: email, normalize: email }]
+customers: [{ source: people, id: Id, fields: { email: Mail, points: Points } }]
+consent:
+  purposes:
+    - { name: news, via: email, model: opt_in, expires_after: 12 months }
+    - { name: ever, via: email, model: opt_in }
+  tables:
+    - { source: consent, match: { email: mail }, values: { news: news, ever: ever }, at: at }
+segments:
+  - { name: all, consent: news }
+  - { name: rich, consent: news, where: points >= 100 }
+  - { name: poor, consent: ever, where: points < 100 }
+outputs: { identity: out/i.csv }
+";
+    let decisions = [
+        // Ended at this very moment, and one that did not yet.
+        ("2025-06-01T00:00:00Z", 100),
+        ("2025-06-01T00:00:01Z", 100),
+        // The last moment of the first 30 days, and the one after it.
+        ("2025-07-01T00:00:00Z", 10),
+        ("2025-07-01T00:00:00.000001Z", 10),
+        // 60 and 90 days are 31 July and 30 August.
+        ("2025-07-31T00:00:00Z", 10),
+        ("2025-07-31T00:00:01Z", 100),
+        ("2025-08-30T00:00:00Z", 10),
+        ("2025-08-30T00:00:01Z", 100),
+        ("2026-05-31T00:00:00Z", 100),
+    ];
+    let mut people = String::from("Id,Mail,Points\n");
+    let mut consent = String::from("mail,news,ever,at\n");
+    for (number, (at, points)) in decisions.into_iter().enumerate() {
+        let _ = writeln!(people, "{number},p{number}@fabrikam.com,{points}");
+        let _ = writeln!(consent, "p{number}@fabrikam.com,yes,yes,{at}");
+    }
+    // Who denied later has nothing that could end.
+    people += "d,denied@fabrikam.com,100\n";
+    consent += "denied@fabrikam.com,yes,yes,2025-06-05\ndenied@fabrikam.com,no,no,2026-01-01\n";
+    let folder = Folder::with(&[
+        ("pipeline.yaml", pipeline),
+        ("people.csv", &people),
+        ("consent.csv", &consent),
+    ]);
+    folder.optin(&["run", "pipeline.yaml"]).done();
+    let account = folder.json("out/run.json")["account"].clone();
+    let ends = |purpose: usize| {
+        let of = &account["purposes"][purpose]["expiring"];
+        ["days_1_to_30", "days_31_to_60", "days_61_to_90", "later_or_never"]
+            .map(|name| of[name].as_u64().expect("a count"))
+    };
+    assert_eq!(account["purposes"][0]["granted"], 8);
+    assert_eq!((ends(0), ends(1)), ([2, 2, 2, 2], [0, 0, 0, 9]));
+    assert_eq!(
+        account["overlaps"],
+        serde_json::json!([
+            { "segments": ["all", "rich"], "profiles": 4 },
+            { "segments": ["all", "poor"], "profiles": 4 },
+            { "segments": ["rich", "poor"], "profiles": 0 },
+        ])
+    );
 }

@@ -91,7 +91,7 @@ pub enum Command {
         from: PathBuf,
         /// That of the later run.
         to: PathBuf,
-        /// Write each customer who joined or left, with the reason, as CSV; by customer_id alone.
+        /// Write each customer who joined or left, with the reason, as CSV; no contact points.
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
         /// Print JSON for machines.

@@ -177,7 +177,8 @@ fn diff(from: &Path, to: &Path, output: Option<&Path>, json: bool) -> u8 {
             let mut text = diff.text();
             if let Some(file) = output {
                 let rows = report::number(diff.changes.len() as u64);
-                text += &format!("\nWritten: {rows} rows  {}\n", file.display());
+                let file = file.display().to_string();
+                text += &["\nWritten: ", &rows, " rows  ", &file, "\n"].concat();
             }
             print(&text, DONE)
         }

@@ -322,6 +322,7 @@ pub fn id_text(id: Id) -> String {
 }
 
 /// The fault of a table in which something stands that no run writes.
+#[must_use]
 pub fn no_table(table: &Source) -> Diagnostic {
     let file = table.files.first().cloned().unwrap_or_default();
     Diagnostic::error(Code::RunRecord, "this is not a table as a run writes it")

@@ -28,6 +28,9 @@ const STEP: usize = 214;
 const HIGH: usize = 46;
 const DOWN: usize = 58;
 const TOP: usize = 34;
+/// Width of a digit of a count, and of a letter beside it, in a wide font.
+const FIGURE: usize = 9;
+const LETTER: usize = 7;
 /// Letters that fit into a box.
 const LETTERS: usize = 20;
 
@@ -81,7 +84,7 @@ fn columns(record: &Facts<'_>) -> Vec<Column> {
             nodes: vec![node("customers", account.count("profiles"), "", "b-people")],
         },
     ];
-    let segments = named("segments", "segment", "in_segment", "get through", "b-people");
+    let segments = named("segments", "segment", "in_segment", "in", "b-people");
     if !segments.is_empty() {
         columns.push(Column { title: "gate and rule", nodes: segments });
     }
@@ -112,7 +115,11 @@ fn draw(html: &mut Html, node: &Node, (x, y): (usize, usize), width: usize) {
         html.leaf("text", &[("x", &left), ("y", &name)], &shortened(&node.title));
         html.tag("text", &[("x", &left), ("y", &figure)], |html| {
             html.figure("tspan", &[("class", "n")], &node.count);
-            html.leaf("tspan", &[("class", "soft"), ("dx", "6")], &node.words);
+            // What has no room stands in the title.
+            let figure = node.count.text().chars().count() * FIGURE;
+            if figure + node.words.chars().count() * LETTER + 28 <= width {
+                html.leaf("tspan", &[("class", "soft"), ("dx", "6")], &node.words);
+            }
         });
     });
 }

@@ -164,13 +164,13 @@ pub fn overlaps(html: &mut Html, account: &Facts<'_>) {
         table(html, "Customers in both segments", &head, |html| {
             for (one, of) in segments.iter().enumerate() {
                 row(html, &format!("{}  {}", one + 1, of.word("segment")), |html| {
-                    for two in 0..segments.len() {
+                    for (two, other) in segments.iter().enumerate() {
                         let mine = of.count("in_segment");
                         if one == two {
                             html.figure("td", &[("class", "n own")], &mine);
                         } else if let Some(pair) = pair(one, two) {
                             let both = pair.count("profiles");
-                            let theirs = segments[two].count("in_segment");
+                            let theirs = other.count("in_segment");
                             let smaller = if mine.value < theirs.value { mine } else { theirs };
                             html.figure("td", &[("class", shade(&both, &smaller))], &both);
                         }
