@@ -19,9 +19,10 @@ use optin::diagnostics::Code;
 use serde_json::Value;
 
 /// Codes without a fixture, and why.
-const EXEMPT: [(Code, &str); 6] = [
+const EXEMPT: [(Code, &str); 7] = [
     (Code::EngineFault, "stands for a mistake of this program or of the engine"),
     (Code::OverLinking, "warns when a run has gone well; tests/overlinking.rs shows it"),
+    (Code::UnheardConsent, "warns when a run has gone well; tests/silence.rs shows it"),
     (Code::AccountFault, "stands for a mistake of this program; `engine::account` tests the sums"),
     (Code::MemoryLimit, "needs an option; tests/cli.rs shows it"),
     (Code::ProofFailed, "stands for a mistake of this program; tests/planted.rs plants some"),

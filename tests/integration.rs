@@ -22,4 +22,5 @@ mod overlinking;
 mod planted;
 mod properties;
 mod regressions;
+mod silence;
 mod support;

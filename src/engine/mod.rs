@@ -28,6 +28,7 @@ mod partition;
 mod profile;
 mod records;
 mod segments;
+mod silence;
 mod similar;
 pub mod source;
 mod survivorship;
@@ -339,6 +340,7 @@ fn walk<T>(
         exports: exports.iter().map(|export| export.audience.account().clone()).collect(),
     };
     account.close()?;
+    silence::warn(&account, &mut warnings);
     let sources = source_records(plan, &loaded, earlier.as_ref());
     // Rows are made without these; writing and proving has their room.
     drop((verdicts, suppressed, decisions, keys));

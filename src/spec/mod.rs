@@ -26,7 +26,14 @@ const VERSION: u64 = 1;
 /// # Errors
 /// Every structural fault: what is no YAML, unknown and missing keys, values of the wrong kind.
 pub fn load(source: &str) -> Outcome<Pipeline> {
-    let root = node::parse(source).map_err(Faults::from)?;
+    let root = match node::parse(source) {
+        Ok(root) => root,
+        Err(_) if !names_a_section(source) => return Err(no_pipeline().into()),
+        Err(fault) => return Err(fault.into()),
+    };
+    if !matches!(root.value, node::Node::Null) && !names_a_section(source) {
+        return Err(no_pipeline().into());
+    }
     if matches!(root.value, node::Node::Null) {
         return Err(Diagnostic::error(Code::WrongKind, "the pipeline file is empty")
             .at(Span::default(), "nothing stands here")
@@ -54,6 +61,29 @@ pub fn load(source: &str) -> Outcome<Pipeline> {
         }
         None => Err(Faults(sink.into_faults())),
     }
+}
+
+/// A file of data given for a pipeline. Its lines are not shown, as a fault of syntax would.
+fn no_pipeline() -> Diagnostic {
+    Diagnostic::error(
+        Code::PipelineUnreadable,
+        "this is no pipeline file: no line of it begins a section such as `sources:`",
+    )
+    .help("name the YAML file that reads the data, such as pipelines/quickstart.yaml")
+}
+
+/// Whether a line begins with a key that a pipeline has; in a flow mapping `sources` stands anywhere.
+fn names_a_section(source: &str) -> bool {
+    let is_key = |rest: &str| rest.trim_start_matches(['"', '\'', ' ']).starts_with(':');
+    source.lines().any(|line| {
+        let line = line.trim_start().trim_start_matches(['"', '\'']);
+        if line.starts_with('{') {
+            return line.split("sources").skip(1).any(is_key);
+        }
+        ["version", "sources", "customers", "segments", "exports"]
+            .iter()
+            .any(|key| line.strip_prefix(key).is_some_and(is_key))
+    })
 }
 
 /// The JSON Schema of the pipeline file, for editors.
