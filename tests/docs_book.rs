@@ -222,8 +222,8 @@ impl<'a> Play<'a> {
 
     fn options_exist(&mut self, at: &str, block: &Block) {
         for line in block.text.lines() {
-            let mut words = line.split_whitespace().skip_while(|word| *word != "optin").skip(1);
-            let Some(command) = words.next() else { continue };
+            let mut words = line.split_whitespace();
+            let (Some("optin"), Some(command)) = (words.next(), words.next()) else { continue };
             let help = self.folder.optin(&[command, "--help"]);
             if help.code != 0 {
                 self.problem(at, &format!("there is no command `optin {command}`"));
