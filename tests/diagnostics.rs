@@ -19,12 +19,13 @@ use optin::diagnostics::Code;
 use serde_json::Value;
 
 /// Codes without a fixture, and why.
-const EXEMPT: [(Code, &str); 11] = [
+const EXEMPT: [(Code, &str); 12] = [
     (Code::RunRecord, "needs another command; tests/diff.rs and tests/cli.rs show it"),
     (Code::MissingMembers, "needs another command; tests/diff.rs shows it"),
     (Code::ChangedOutput, "needs another command; tests/diff.rs shows it"),
     (Code::EngineFault, "stands for a mistake of this program or of the engine"),
     (Code::OverLinking, "warns when a run has gone well; tests/overlinking.rs shows it"),
+    (Code::UnheardConsent, "warns when a run has gone well; tests/silence.rs shows it"),
     (Code::AccountFault, "stands for a mistake of this program; `engine::account` tests the sums"),
     (Code::MemoryLimit, "needs an option; tests/cli.rs shows it"),
     (Code::OutsideRoot, "needs an option; tests/root.rs shows it"),

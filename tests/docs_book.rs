@@ -13,6 +13,7 @@
 //! | `yaml` | a whole pipeline beside `data` is checked; a part has keys that exist and values of the right kind |
 //! | any other language and `file=NAME` | the reader writes this file |
 //! | `console` | lines that begin with `$ ` are run, and print the lines below them |
+//! | `sh` | is not run; the commands and options of `optin` in it exist |
 //!
 //! In what is printed a line `...` stands for any lines, and `...` in a line for any text. A command
 //! ends with 0, unless the block is marked `fails` or `$ echo $?` comes next. A pipeline is tried
@@ -115,6 +116,7 @@ impl<'a> Play<'a> {
                 self.console(&at, block);
             }
             (_, Some(name)) => self.folder.write(name, &block.text),
+            ("sh", None) => self.options_exist(&at, block),
             _ if block.text.lines().any(|line| line.starts_with("$ optin")) => {
                 self.problem(&at, "commands stand in a block `console`, so that they are tried");
             }
@@ -203,9 +205,10 @@ impl<'a> Play<'a> {
                 let printed = printed.join("\n");
                 self.problem(at, &format!("`{command}` prints other words:\n{printed}"));
             }
-            let lines: Vec<String> = match agree {
-                true => shown.iter().map(|line| (*line).to_owned()).collect(),
-                false => printed.iter().map(|line| without_time(line)).collect(),
+            let lines: Vec<String> = if agree {
+                shown.iter().map(|line| (*line).to_owned()).collect()
+            } else {
+                printed.iter().map(|line| without_time(line)).collect()
             };
             for line in [format!("$ {command}")].iter().chain(&lines) {
                 text.push_str(line);
@@ -214,6 +217,22 @@ impl<'a> Play<'a> {
         }
         if differs {
             self.blessed.push((block.line, text));
+        }
+    }
+
+    fn options_exist(&mut self, at: &str, block: &Block) {
+        for line in block.text.lines() {
+            let mut words = line.split_whitespace();
+            let (Some("optin"), Some(command)) = (words.next(), words.next()) else { continue };
+            let help = self.folder.optin(&[command, "--help"]);
+            if help.code != 0 {
+                self.problem(at, &format!("there is no command `optin {command}`"));
+            }
+            for option in words.filter(|word| word.starts_with("--")) {
+                if !help.stdout.split([' ', '\n', ',', '=']).any(|word| word == option) {
+                    self.problem(at, &format!("`optin {command}` has no option `{option}`"));
+                }
+            }
         }
     }
 

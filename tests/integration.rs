@@ -31,6 +31,7 @@ mod properties_of_consent;
 mod regressions;
 mod report;
 mod root;
+mod silence;
 mod simulate;
 mod sql;
 mod support;

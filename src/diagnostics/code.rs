@@ -37,7 +37,7 @@ codes! {
     WrongKind = "wrong-kind",
     /// A value is of the right kind, but not one of those allowed here.
     BadValue = "bad-value",
-    /// The pipeline file itself cannot be read.
+    /// The pipeline file itself cannot be read, or is no pipeline.
     PipelineUnreadable = "pipeline-unreadable",
     /// The pipeline's `version` is not one this program knows.
     UnknownVersion = "unknown-version",
@@ -126,6 +126,8 @@ codes! {
 
     /// A value links so many records, or a customer has so many, that it is hardly one person.
     OverLinking = "over-linking",
+    /// Consent was read, and says nothing of any customer.
+    UnheardConsent = "unheard-consent",
 
     // Runs that were.
     /// A file that should be the record of a run is none.

@@ -30,7 +30,7 @@ pub fn rows(
                 faults.push(
                     here(source, Code::EmptySource, format!("`{}` holds no records", source.name))
                         .help(
-                            "consent depends on it; if it may be empty write `allow_empty: true`",
+                            "consent depends on it: deliver it whole, or write `allow_empty: true` if it may be empty",
                         ),
                 );
             } else if !decides {
@@ -40,11 +40,12 @@ pub fn rows(
         if let Some(least) = source.min_rows
             && rows < least
         {
-            faults.push(here(
-                source,
-                Code::ExpectedRows,
-                format!("`{}` holds {rows} records, fewer than min_rows {least}", source.name),
-            ));
+            let message =
+                format!("`{}` holds {rows} records, fewer than min_rows {least}", source.name);
+            faults.push(
+                here(source, Code::ExpectedRows, message)
+                    .help("deliver it whole, or lower `min_rows`"),
+            );
         }
         if let (Some(drop), Some(before)) =
             (source.max_drop, setting.previous_rows.get(&source.name))

@@ -30,6 +30,7 @@ mod profile;
 pub mod progress;
 mod records;
 mod segments;
+mod silence;
 mod similar;
 pub mod simulate;
 pub mod source;
@@ -387,6 +388,7 @@ fn walk(plan: &Plan, setting: &Setting, mut aim: Aim<'_>) -> Outcome<()> {
 
     let account = account(&court, &survivors, &groupings, &decisions, &verdicts, &exports);
     account.close()?;
+    silence::warn(&account, &mut warnings);
     planted::place("the account is closed");
     let sources = source_records(plan, &loaded, earlier.as_ref());
     // Rows are made without these; writing and proving has their room.
