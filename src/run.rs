@@ -201,8 +201,12 @@ pub fn run_file(path: &Path, options: &RunOptions) -> Result<RunRecord, Failure>
 ///
 /// # Errors
 /// As [`check_file`]; whatever SQL cannot say exactly, each with its place.
-pub fn compile_file(path: &Path, keys: Option<&Path>) -> Result<String, Failure> {
-    let loaded = check_file(path, &RunOptions::default())?;
+pub fn compile_file(
+    path: &Path,
+    options: &RunOptions,
+    keys: Option<&Path>,
+) -> Result<String, Failure> {
+    let loaded = check_file(path, options)?;
     let stop = |Faults(faults): Faults, pipeline_at_fault| Failure {
         faults,
         path: path.to_path_buf(),

@@ -99,7 +99,11 @@ pub fn check(
     keys: bool,
 ) -> Outcome {
     let folder = dir.join("keys");
-    let sql = match optin::compile_file(file, keys.then_some(folder.as_path())) {
+    let sql = match optin::compile_file(
+        file,
+        &optin::RunOptions::default(),
+        keys.then_some(folder.as_path()),
+    ) {
         Ok(sql) => sql,
         Err(failure) => {
             let fault = failure.faults.first().expect("a failure has a fault");

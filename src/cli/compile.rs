@@ -5,18 +5,19 @@ use std::path::Path;
 
 use super::args::Dialect;
 use super::{DONE, FAILED, WRONG, fail, print};
-use crate::compile_file;
+use crate::{RunOptions, compile_file};
 
 /// Writes the job of a pipeline file to a file or to standard output.
 pub fn compile(
     file: &Path,
     dialect: Dialect,
+    options: &RunOptions,
     output: Option<&Path>,
     keys: Option<&Path>,
     json: bool,
 ) -> u8 {
     let Dialect::Duckdb = dialect;
-    let job = match compile_file(file, keys) {
+    let job = match compile_file(file, options, keys) {
         Ok(job) => job,
         Err(failure) => {
             let code = if failure.pipeline_at_fault { WRONG } else { FAILED };
