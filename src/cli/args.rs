@@ -125,6 +125,12 @@ pub enum Command {
         /// Write the job to this file; without it to standard output.
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
+        /// Judge consent as of this date, over the file's.
+        #[arg(long, value_name = "DATE", value_parser = date)]
+        as_of: Option<Instant>,
+        /// As things stood at this date: a job that exports nothing.
+        #[arg(long, value_name = "DATE", value_parser = date, conflicts_with = "as_of")]
+        replay: Option<Instant>,
         /// Make the keys that SQL cannot make in this folder, of the rows that the sources hold now.
         #[arg(long, value_name = "DIR")]
         keys: Option<PathBuf>,

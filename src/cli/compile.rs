@@ -10,8 +10,8 @@ use crate::{RunOptions, compile_file};
 /// Writes the job of a pipeline file to a file or to standard output.
 pub fn compile(
     file: &Path,
-    options: &RunOptions,
     dialect: Dialect,
+    options: &RunOptions,
     output: Option<&Path>,
     keys: Option<&Path>,
     json: bool,

@@ -15,7 +15,7 @@ use clap::Parser as _;
 use serde::Serialize;
 
 use crate::diagnostics::{Faults, Style, render_all};
-use crate::plan::{AsOf, explain};
+use crate::plan::{AsOf, Instant, explain};
 use crate::{
     Failure, RunOptions, check_file, generate, inspect, report, run_file, simulate_file, spec,
     why_file,
@@ -70,8 +70,10 @@ pub fn main() -> ExitCode {
         Command::Verify { record, json } => verify(record, *json),
         Command::Diff { from, to, output, json } => diff(from, to, output.as_deref(), *json),
         Command::Init { data, output, force } => init::init(data, output.as_deref(), *force),
-        Command::Compile { file, dialect, output, keys, json } => {
-            compile::compile(file, &options, *dialect, output.as_deref(), keys.as_deref(), *json)
+        Command::Compile { file, dialect, output, as_of, replay, keys, json } => {
+            let options = RunOptions { as_of: date_of(*as_of, *replay), ..options };
+            let output = output.as_deref();
+            compile::compile(file, *dialect, &options, output, keys.as_deref(), *json)
         }
         Command::Schema => print(&(pretty(&spec::schema()) + "\n"), DONE),
         Command::Completions { shell } => shell::completions(*shell),
@@ -118,15 +120,17 @@ fn logging(verbose: u8) {
         .try_init();
 }
 
+/// The date of a run, over the file's.
+fn date_of(as_of: Option<Instant>, replay: Option<Instant>) -> Option<AsOf> {
+    let kept = as_of.map(|at| AsOf { at, replay: false });
+    kept.or(replay.map(|at| AsOf { at, replay: true }))
+}
+
 fn run(args: &RunArgs, options: RunOptions, is_logging: bool) -> u8 {
     if args.limit_memory.is_some() {
         give_memory_back();
     }
-    let as_of = match (args.as_of, args.replay) {
-        (Some(at), _) => Some(AsOf { at, replay: false }),
-        (None, Some(at)) => Some(AsOf { at, replay: true }),
-        (None, None) => None,
-    };
+    let as_of = date_of(args.as_of, args.replay);
     let (out, limit_memory, no_report) = (args.out.clone(), args.limit_memory, args.no_report);
     let options = RunOptions { as_of, out, limit_memory, no_report, ..options };
     // Logs and a line that is written anew would be in each other's way.
