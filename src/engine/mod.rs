@@ -56,7 +56,7 @@ use serde::Serialize;
 use tracing::info;
 
 use crate::diagnostics::{Code, Diagnostic, Outcome};
-use crate::plan::{AsOf, FieldId, Instant, OutColumn, Plan, TableId};
+use crate::plan::{AsOf, Export, FieldId, Instant, OutColumn, Plan, TableId};
 use crate::planted;
 use account::{Account, ClusterSize, CustomerAccount, KeyAccount};
 use cells::Cells;
@@ -377,14 +377,11 @@ fn walk(plan: &Plan, setting: &Setting, mut aim: Aim<'_>) -> Outcome<()> {
     stages.end("segments");
 
     let tables = internal_tables(&court, &clusters, &columns, &survivors, &verdicts)?;
-    let mut exports = Vec::new();
-    if !setting.as_of.replay {
-        for (at, export) in plan.exports.iter().enumerate() {
-            let audience = court.audience(export, &verdicts);
-            let (wanted, columns) = (&export.columns, &columns);
-            exports.push(ExportTable { export: at, audience, wanted, columns });
-        }
-    }
+    let exports = if setting.as_of.replay {
+        Vec::new()
+    } else {
+        export_tables(plan, &court, &verdicts, &columns)
+    };
 
     let account = account(&court, &survivors, &groupings, &decisions, &verdicts, &exports);
     account.close()?;
@@ -434,6 +431,20 @@ fn leave_out(gated: &mut [Vec<Verdict>], concerned: &[bool]) {
             *verdict = Verdict::Suppressed;
         }
     }
+}
+
+/// The exports, each behind the gate of its segment.
+fn export_tables<'a>(
+    plan: &'a Plan,
+    court: &Court<'_>,
+    verdicts: &Verdicts,
+    columns: &'a ProfileColumns<'a>,
+) -> Vec<ExportTable<'a>> {
+    let table = |(at, export): (usize, &'a Export)| {
+        let audience = court.audience(export, verdicts);
+        ExportTable { export: at, audience, wanted: &export.columns, columns }
+    };
+    plan.exports.iter().enumerate().map(table).collect()
 }
 
 /// The internal tables that the plan asks for.
