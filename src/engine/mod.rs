@@ -371,18 +371,14 @@ fn walk(plan: &Plan, setting: &Setting, mut aim: Aim<'_>) -> Outcome<()> {
             return look.look(&Judged { court, late, survivors, groupings, verdicts, sources });
         }
     };
-    if !setting.as_of.replay {
-        late.read_for_exports(&verdicts.of)?;
-    }
-    stages.end("segments");
-
-    let tables = internal_tables(&court, &clusters, &columns, &survivors, &verdicts)?;
     let exports = if setting.as_of.replay {
         Vec::new()
     } else {
+        late.read_for_exports(&verdicts.of)?;
         export_tables(plan, &court, &verdicts, &columns)
     };
-
+    stages.end("segments");
+    let tables = internal_tables(&court, &clusters, &columns, &survivors, &verdicts)?;
     let account = account(&court, &survivors, &groupings, &decisions, &verdicts, &exports);
     account.close()?;
     silence::warn(&account, &mut warnings);
