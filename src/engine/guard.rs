@@ -40,11 +40,12 @@ pub fn rows(
         if let Some(least) = source.min_rows
             && rows < least
         {
-            faults.push(here(
-                source,
-                Code::ExpectedRows,
-                format!("`{}` holds {rows} records, fewer than min_rows {least}", source.name),
-            ));
+            let told =
+                format!("`{}` holds {rows} records, fewer than min_rows {least}", source.name);
+            faults.push(
+                here(source, Code::ExpectedRows, told)
+                    .help("deliver it whole, or lower `min_rows` if this is right"),
+            );
         }
         if let (Some(drop), Some(before)) =
             (source.max_drop, setting.previous_rows.get(&source.name))
