@@ -160,13 +160,17 @@ fn line_of(source: &str, at: usize) -> Range<usize> {
 fn flow_end(source: &str, start: usize) -> usize {
     let mut depth = 0_usize;
     let mut quote = None;
+    // Quotes count where a value may begin; in the middle of one they are its own.
+    let mut begins = true;
     for (at, sign) in source[start..].char_indices() {
-        match (quote, sign) {
-            (Some(open), _) if sign == open => quote = None,
-            (Some(_), _) => {}
-            (None, '"' | '\'') => quote = Some(sign),
-            (None, '[' | '{') => depth += 1,
-            (None, ']' | '}') => {
+        if let Some(open) = quote {
+            quote = Some(open).filter(|open| *open != sign);
+            continue;
+        }
+        match sign {
+            '"' | '\'' if begins => quote = Some(sign),
+            '[' | '{' => depth += 1,
+            ']' | '}' => {
                 depth = depth.saturating_sub(1);
                 if depth == 0 {
                     return start + at;
@@ -174,6 +178,7 @@ fn flow_end(source: &str, start: usize) -> usize {
             }
             _ => {}
         }
+        begins = "[{,:".contains(sign) || (begins && sign.is_whitespace());
     }
     source.len()
 }
@@ -223,6 +228,7 @@ mod tests {
             "bad:\n  - &a ann@x.org\n  - &b Bob@x.org\nkeys: [{ field: mail, never: [*a, *b, d@x.org] }]\n",
             "keys:\n  - { field: mail, nevr: [ann@x.org, Bob@x.org, d@x.org], normalize: email }\n",
             "keys:\n  - field: mail\n    Never:\n\t- ann@x.org\n\t- Bob@x.org\n\t- d@x.org\n",
+            "keys: [{ field: mail, never: [ann@x.org, o'Bob@x.org, d@x.org], normalize: email }]\n",
             "never: |\n  ann@x.org\n  Bob@x.org\n\n  d@x.org\n",
         ] {
             let shown = veil(written);

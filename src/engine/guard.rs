@@ -40,11 +40,11 @@ pub fn rows(
         if let Some(least) = source.min_rows
             && rows < least
         {
-            let message =
+            let told =
                 format!("`{}` holds {rows} records, fewer than min_rows {least}", source.name);
             faults.push(
-                here(source, Code::ExpectedRows, message)
-                    .help("deliver it whole, or lower `min_rows`"),
+                here(source, Code::ExpectedRows, told)
+                    .help("deliver it whole, or lower `min_rows` if this is right"),
             );
         }
         if let (Some(drop), Some(before)) =

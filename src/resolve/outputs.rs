@@ -332,7 +332,8 @@ pub fn check_collisions(cx: &mut Context<'_>, places: &Places<'_>) {
             cx.sink.push(
                 Diagnostic::error(Code::OutputPath, "two outputs would be one file")
                     .at(written.span, "again here")
-                    .at(*first, "first here"),
+                    .at(*first, "first here")
+                    .help("write each to a file of its own"),
             );
         } else {
             seen.push((path, written.span));

@@ -42,7 +42,7 @@ impl Formats {
 
     /// The path of a target.
     pub fn target(self, name: &str) -> String {
-        if name.ends_with(".json") { name.to_owned() } else { format!("{name}.{}", self.outputs) }
+        if name.contains('.') { name.to_owned() } else { format!("{name}.{}", self.outputs) }
     }
 
     /// The path of a source.
@@ -104,8 +104,9 @@ pub fn tables(people: usize) -> [(&'static str, Texts); 3] {
         let city = ["Bonn", "Ulm", "Jena"][number % 3];
         vec![format!("p{number}"), mail(number), format!("Name \"{number}\", x"), city.to_owned()]
     };
-    let consent =
-        |number: usize| vec![mail(number), ["no", "yes"][usize::from(number % 5 > 0)].into()];
+    let consent = |number: usize| {
+        vec![mail(number), ["no", "yes"][usize::from(!number.is_multiple_of(5))].into()]
+    };
     let bounced = |number: usize| vec![mail(number * 7), "hard".to_owned()];
     [
         ("people", (vec!["id", "mail", "name", "city"], (0..people).map(person).collect())),
