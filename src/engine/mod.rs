@@ -262,6 +262,7 @@ fn walk<T>(
 type Stop<'l> = &'l mut dyn FnMut(simulate::Unjudged<'_>) -> Outcome<()>;
 
 /// As [`walk`]; with a `stop` only as far as that is given what it looks at.
+#[allow(clippy::too_many_lines, reason = "the stages in their order, a few lines each")]
 fn walk_or_stop<T>(
     plan: &Plan,
     setting: &Setting,
