@@ -383,12 +383,11 @@ fn walk(plan: &Plan, setting: &Setting, mut aim: Aim<'_>) -> Outcome<()> {
     account.close()?;
     silence::warn(&account, &mut warnings);
     planted::place("the account is closed");
-    let sources = source_records(plan, &loaded, earlier.as_ref());
     // Rows are made without these; writing and proving has their room.
     drop((verdicts, suppressed, decisions, keys));
     stages.end("profiles");
-    let results = Results { account, tables, exports, sources, stages: stages.done, warnings };
-    publish(results)
+    let sources = source_records(plan, &loaded, earlier.as_ref());
+    publish(Results { account, tables, exports, sources, stages: stages.done, warnings })
 }
 
 /// What became of all that was read.

@@ -248,12 +248,11 @@ impl Seen {
     }
 
     fn is_what(&self) -> What {
-        let says = match (words::says(&self.words), self.stored) {
-            (says, None | Some(Type::Text | Type::Int)) => says,
-            // Values of other types are no texts that could be compared as such.
-            (says @ (Says::BirthDate | Says::Updated | Says::Created), _) => says,
-            _ => Says::Nothing,
-        };
+        let says = words::says(&self.words);
+        // Values of other types are no texts that could be compared as such.
+        let is_textual = self.stored.is_none_or(|ty| matches!(ty, Type::Text | Type::Int));
+        let is_dated = matches!(says, Says::BirthDate | Says::Updated | Says::Created);
+        let says = if is_textual || is_dated { says } else { Says::Nothing };
         let of_consent = words::of_consent(&self.words);
         if self.filled > 0 && self.mails * 10 >= self.filled * 6 {
             return What::Mail;
@@ -316,7 +315,7 @@ impl Seen {
 
     /// The share of the values that are so, in whole percent, rounded down.
     pub fn percent(&self, count: usize) -> usize {
-        if self.filled == 0 { 0 } else { count * 100 / self.filled }
+        (count * 100).checked_div(self.filled).unwrap_or(0)
     }
 }
 

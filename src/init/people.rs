@@ -428,21 +428,11 @@ fn keys(
         seen_fields.push(&field.name);
         let columns: Vec<(usize, &Seen)> = people.columns(&field.name, tables).collect();
         let filled: usize = columns.iter().map(|(_, seen)| seen.filled).sum();
-        let share = |count: usize| {
-            if filled == 0 {
-                "no value yet".to_owned()
-            } else {
-                format!("{} % of {} values looked at read as", count * 100 / filled, number(filled))
-            }
-        };
         let in_rule = people.rules.iter().any(|rule| rule.fields.contains(&field.name));
         match columns.first().map(|(_, seen)| seen.what) {
             Some(What::Mail) => {
                 let mails = columns.iter().map(|(_, seen)| seen.mails).sum();
-                let because = match filled {
-                    0 => "mail, by the name of the column; no value yet".to_owned(),
-                    _ => format!("mail: {} addresses", share(mails)),
-                };
+                let because = looked_at("mail", mails, filled, "read as addresses");
                 let normalize = "email".to_owned();
                 keys.push(Key { field: field.name.clone(), normalize, because, unsure: None });
             }
@@ -479,14 +469,7 @@ fn phone_key(
     filled: usize,
 ) -> (Key, Region) {
     let phones: usize = columns.iter().map(|(_, seen)| seen.phones).sum();
-    let because = match filled {
-        0 => "phone, by the name of the column; no value yet".to_owned(),
-        _ => format!(
-            "phone: {} % of {} values looked at look like numbers",
-            phones * 100 / filled,
-            number(filled)
-        ),
-    };
+    let because = looked_at("phone", phones, filled, "look like numbers");
     let key = |normalize: String, because: String, unsure| Key {
         field: field.to_owned(),
         normalize,
@@ -538,6 +521,14 @@ fn phone_key(
             (key(normalize, because, Some(unsure)), Region::Fixed(guess.region))
         }
         None => (key("phone".to_owned(), because, None), Region::None),
+    }
+}
+
+/// How many values of a field are so, in words.
+fn looked_at(what: &str, count: usize, filled: usize, so: &str) -> String {
+    match (count * 100).checked_div(filled) {
+        Some(percent) => format!("{what}: {percent} % of {} values looked at {so}", number(filled)),
+        None => format!("{what}, by the name of the column; no value yet"),
     }
 }
 

@@ -280,11 +280,11 @@ fn customers(page: &mut Page, tables: &[Table], people: &People) {
             number(rows),
             number(id.distinct)
         );
-        if !mapped.id_is_sure {
+        if mapped.id_is_sure {
+            page.line(4, &format!("id: {} # {counts}", scalar(&id.name)));
+        } else {
             page.unsure(4, &format!("`{}` may be the id of {}: {counts}", id.name, table.name));
             page.line(4, &format!("id: {}", scalar(&id.name)));
-        } else {
-            page.line(4, &format!("id: {} # {counts}", scalar(&id.name)));
         }
         if mapped.fields.is_empty() {
             page.line(4, "fields: {}");

@@ -161,8 +161,7 @@ fn binary(format: Format, file: &Path, columns: &[Column], rows: usize) -> Outco
         let args = UnifiedScanArgs { glob: false, ..UnifiedScanArgs::default() };
         let scan = LazyFrame::scan_ipc(path, IpcScanOptions::default(), args).map_err(fault)?;
         let limit = u32::try_from(rows).unwrap_or(u32::MAX).saturating_add(1);
-        let frame =
-            super::super::collect(scan.select(select).limit(limit.into())).map_err(fault)?;
+        let frame = super::super::collect(scan.select(select).limit(limit)).map_err(fault)?;
         let all = frame.height();
         (frame, all)
     };
