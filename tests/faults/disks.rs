@@ -44,12 +44,12 @@ cp -a out/. again/
 "#;
 
 /// A shell in which mounts are its own; none where the system does not allow that.
-fn unshared(folder: &Path) -> Option<Command> {
+fn unshared(folder: &Path, tuning: &str) -> Option<Command> {
     ["-m", "-rm"].into_iter().find_map(|kind| {
         let with = |script: &str| {
             let mut command = Command::new("unshare");
             command.current_dir(folder).args([kind, "sh", "-c", script, "sh"]);
-            command.env("PROGRAM", env!("CARGO_BIN_EXE_optin"));
+            command.env("PROGRAM", env!("CARGO_BIN_EXE_optin")).env("OPTIN_TUNING", tuning);
             command
         };
         let tried = with("mount -t tmpfs -o size=64k tmpfs /mnt").output().ok()?;
@@ -64,12 +64,12 @@ fn shown(folder: &Folder, name: &str) -> Tree {
 }
 
 /// What became of a run on such a disk: true if it was refused.
-fn differences(prepared: &Prepared, disk: &str) -> Result<bool, String> {
+fn differences(prepared: &Prepared, disk: &str, tuning: &str) -> Result<bool, String> {
     let folder = prepared.folder();
     if folder.at("out").exists() {
         fs::rename(folder.at("out"), folder.at("out.older")).expect("renamed");
     }
-    let mut command = unshared(folder.path()).expect("tried before");
+    let mut command = unshared(folder.path(), tuning).expect("tried before");
     let script = play(command.arg(disk))?;
     if script.code != Some(0) {
         return Err(format!("the disk cannot be made: {}", script.stderr));
@@ -133,9 +133,9 @@ fn try_disks(
     disks: impl Fn((usize, usize)) -> Vec<String>,
     people: usize,
     formats: Formats,
-    some_take: bool,
+    (some_take, tuning): (bool, &str),
 ) {
-    if unshared(Path::new("/")).is_none() {
+    if unshared(Path::new("/"), "").is_none() {
         eprintln!("skipped: no file system can be mounted here");
         return;
     }
@@ -144,7 +144,7 @@ fn try_disks(
     for older in [true, false] {
         let prepared = Prepared::new(formats, older, true, people);
         for disk in disks(taken(&prepared)) {
-            match differences(&prepared, &disk) {
+            match differences(&prepared, &disk, tuning) {
                 Ok(true) => refused += 1,
                 Ok(false) => done += 1,
                 Err(told) => problems.push(format!("{disk}, {formats:?}, older {older}: {told}")),
@@ -159,15 +159,17 @@ fn try_disks(
 /// From room for no new page to more than enough, page by page where runs break off.
 #[test]
 fn disks_that_are_full() {
-    for formats in [
-        Formats { sources: "csv", outputs: "csv" },
-        Formats { sources: "parquet", outputs: "parquet" },
+    for (formats, tuning) in [
+        (Formats { sources: "csv", outputs: "csv" }, ""),
+        (Formats { sources: "parquet", outputs: "parquet" }, ""),
+        // What memory is too small for goes to the same disk.
+        (Formats { sources: "ndjson", outputs: "tsv" }, "small-parts,spill"),
     ] {
         let disks = |(pages, _): (usize, usize)| -> Vec<String> {
             let room = (1..24).chain((24..80).step_by(14));
             room.map(|room| format!("size={},nr_inodes=1000", (pages + room) * 4096)).collect()
         };
-        try_disks(disks, 440, formats, true);
+        try_disks(disks, 440, formats, (true, tuning));
     }
 }
 
@@ -177,7 +179,7 @@ fn disks_that_take_no_more_names() {
     let disks = |(_, names): (usize, usize)| -> Vec<String> {
         (0..20).map(|room| format!("size=16m,nr_inodes={}", names + room)).collect()
     };
-    try_disks(disks, 55, Formats { sources: "csv", outputs: "ndjson" }, true);
+    try_disks(disks, 55, Formats { sources: "csv", outputs: "ndjson" }, (true, ""));
 }
 
 #[test]
@@ -186,8 +188,8 @@ fn folders_that_may_not_be_written_to() {
         folders.map(|folder| format!("ro:{folder}")).to_vec()
     }
     let formats = Formats { sources: "ndjson", outputs: "ipc" };
-    try_disks(|_| all(["out", "out/deep"]), 55, formats, false);
+    try_disks(|_| all(["out", "out/deep"]), 55, formats, (false, ""));
     // Sources are only read.
     let formats = Formats { sources: "ipc", outputs: "tsv" };
-    try_disks(|_| all(["in", "out/deep"]), 55, formats, true);
+    try_disks(|_| all(["in", "out/deep"]), 55, formats, (true, ""));
 }
