@@ -47,7 +47,7 @@ impl Outputs {
 pub fn load(source: &str) -> Outcome<Pipeline> {
     let of_shape = shape::is_pipeline(source);
     let root = node::parse(source)
-        .map_err(|fault| Faults::from(if of_shape { fault } else { other_file(fault.code) }))?;
+        .map_err(|fault| Faults::from(if of_shape { fault } else { other_file() }))?;
     if matches!(root.value, node::Node::Null) {
         return Err(Diagnostic::error(Code::WrongKind, "the pipeline file is empty")
             .at(Span::default(), "nothing stands here")
@@ -55,8 +55,7 @@ pub fn load(source: &str) -> Outcome<Pipeline> {
             .into());
     }
     if !of_shape {
-        let is_map = matches!(root.value, node::Node::Map(_));
-        return Err(other_file(if is_map { Code::MissingKey } else { Code::WrongKind }).into());
+        return Err(other_file().into());
     }
     let mut sink = Sink::default();
     let pipeline = Pipeline::decode(&root, &mut sink);
@@ -83,9 +82,9 @@ pub fn load(source: &str) -> Outcome<Pipeline> {
 }
 
 /// The fault for what is no pipeline file. It may be a data file: none of its lines is shown.
-fn other_file(code: Code) -> Diagnostic {
+fn other_file() -> Diagnostic {
     Diagnostic::error(
-        code,
+        Code::PipelineUnreadable,
         "this is no pipeline file: sections such as `version` and `sources` are not there",
     )
     .help("a pipeline file begins with `version: 1`; was a data file given in its place?")
