@@ -91,7 +91,7 @@ OUTPUTSexports:
 "#;
 
 /// What is put into [`BASE`], by the word it stands for.
-const REFUSED: [&[(&str, &str)]; 7] = [
+const REFUSED: [&[(&str, &str)]; 8] = [
     &[("NORMALIZE", "name")],
     &[("SOURCE", ", stale_after: 7 days")],
     &[("SOURCE", ", expect: { max_drop: 10% }")],
@@ -99,6 +99,7 @@ const REFUSED: [&[(&str, &str)]; 7] = [
     &[("IDENTITY", "identity: { previous: before.csv }\n")],
     &[("IDENTITY", "groupings:\n  - { name: firm, link_on: [[name]] }\n"), ("COLUMNS", ", firm")],
     &[("news.csv", "news.ipc")],
+    &[("seen: seen }", "seen: seen, EMAIL: name }"), ("COLUMNS", ", EMAIL")],
 ];
 
 #[test]
@@ -192,9 +193,10 @@ consent:
   tables:
     - { source: "b\"; DROP TABLE records; --", match: { "e\"mail'": "m'" }, values: { "ne'ws\"": "v\";" }, words: { granted: ["j'a;--"], denied: ["n\"ein"] } }
 segments:
+  - { name: "S'1\"; --", consent: ["ne'ws\""] }
   - { name: "s'1\"; --", consent: ["ne'ws\""], where: "\"Case\" = 'it''s; --' OR \"case\" LIKE '%''%'" }
 exports:
-  - { segment: "s'1\"; --", path: "out'put.csv", columns: [customer_id, "e\"mail'", "Case", "case"] }
+  - { segment: "s'1\"; --", path: "out'put.csv", columns: [customer_id, "e\"mail'", "Case"] }
 "#;
 
 #[test]
@@ -309,6 +311,10 @@ fn golden_cases_give_the_same_in_duckdb() {
         let args: Vec<&str> = args.split_whitespace().collect();
         let name = case.file_name().expect("a name").to_string_lossy().into_owned();
         match both(&mut duck, &folder, &folder.at("pipeline.yaml"), &args) {
+            // Some write none of the tables that jobs write.
+            Ok(0) => {
+                skipped.insert(name, "nothing to compare".to_owned());
+            }
             Ok(files) => same.push((name, files)),
             Err(why) => {
                 skipped.insert(name, why);
@@ -320,7 +326,7 @@ fn golden_cases_give_the_same_in_duckdb() {
 }
 
 /// Golden cases that are at least compared.
-const LEAST_GOLDEN: usize = 25;
+const LEAST_GOLDEN: usize = 28;
 
 #[test]
 fn example_pipelines_give_the_same_in_duckdb() {

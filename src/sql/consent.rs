@@ -47,7 +47,9 @@ const DENIED: [&str; 17] = [
 /// Writes the points on which decisions can stand, those of each cluster, and what is shown.
 pub fn write_points(job: &mut Job<'_>) {
     job.script.heading("Contact points and records, on which decisions can stand");
-    let mut parts = Vec::new();
+    let mut parts = vec![
+        "SELECT 0::BIGINT AS record, '' AS subject, '' AS key, ['']::VARCHAR[] AS found WHERE false".to_owned(),
+    ];
     for field in job.contact_keys() {
         parts.push(format!(
             "SELECT record, {} AS subject, {} AS key, {} AS found FROM records WHERE {} IS NOT NULL",
@@ -336,8 +338,8 @@ fn said(table: &ConsentTable) -> String {
     format!("CASE {} END", cases.join(" "))
 }
 
-/// Writes the folds and the states.
-pub fn write_states(job: &mut Job<'_>) {
+/// Writes what the decisions on one point come to.
+pub fn write_folds(job: &mut Job<'_>) {
     let plan = job.plan;
     job.script.heading("The fold: what the decisions on one point come to");
     job.script.comment(
@@ -392,6 +394,11 @@ FROM (SELECT *, undated_denial OR coalesce(newest_denial >= newest_grant, newest
             "SELECT point, purpose, CASE WHEN bool_or(denies) THEN 'denied' WHEN bool_or(grants AND NOT ended) THEN 'granted' WHEN bool_or(grants) THEN 'expired' ELSE 'unknown' END AS state\nFROM (SELECT *, {expired} AS ended FROM sets) GROUP BY point, purpose"
         ),
     );
+}
+
+/// Writes the purposes and what holds for each customer and purpose.
+pub fn write_states(job: &mut Job<'_>) {
+    let plan = job.plan;
     job.script.heading("States: what holds for each customer and purpose");
     let mut via = Vec::new();
     for (number, purpose) in plan.consent.purposes.iter().enumerate() {

@@ -6,7 +6,7 @@ use super::places::{Places, at};
 use super::sources::SourceTable;
 use super::text::{Names, Script, guard, name};
 use crate::diagnostics::{Code, Diagnostic, Span};
-use crate::plan::{FieldId, Plan, TableId, Type};
+use crate::plan::{FieldId, Plan, SegmentId, TableId, Type};
 
 /// A job while it is written.
 pub struct Job<'a> {
@@ -26,6 +26,8 @@ pub struct Job<'a> {
     pub tables: Vec<SourceTable>,
     /// By field: its name in columns, which no other field's equals without case.
     fields: Vec<String>,
+    /// By segment: its name in tables, in the same way.
+    segments: Vec<String>,
 }
 
 impl<'a> Job<'a> {
@@ -33,6 +35,8 @@ impl<'a> Job<'a> {
     pub fn new(plan: &'a Plan, places: &'a Places, keys: Option<&'a Path>) -> Self {
         let mut names = Names::default();
         let fields = plan.fields.iter().map(|field| names.unique(&field.name)).collect();
+        let mut names = Names::default();
+        let segments = plan.segments.iter().map(|segment| names.unique(&segment.name)).collect();
         Self {
             plan,
             places,
@@ -42,6 +46,7 @@ impl<'a> Job<'a> {
             table_names: Names::default(),
             tables: Vec::new(),
             fields,
+            segments,
         }
     }
 
@@ -70,6 +75,11 @@ impl<'a> Job<'a> {
     /// A column of a field: `field`, `key`, `link` and so on before its name.
     pub fn column(&self, kind: &str, field: FieldId) -> String {
         name(&format!("{kind} {}", self.fields[field.0]))
+    }
+
+    /// The table of a segment's verdicts.
+    pub fn verdicts(&self, segment: SegmentId) -> String {
+        name(&format!("segment {}", self.segments[segment.0]))
     }
 
     /// The subject of decisions on keys of a field.

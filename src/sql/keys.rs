@@ -49,10 +49,6 @@ fn is_beside(job: &Job<'_>, field: FieldId) -> bool {
     job.plan.fields[field.0].key.chain.is_trim() && !job.is_contact_key(field)
 }
 
-fn table_of(job: &Job<'_>, field: FieldId) -> String {
-    format!("keys of {}", job.plan.fields[field.0].name)
-}
-
 /// Writes the keys of all fields whose keys are asked for.
 pub fn write_tables(job: &mut Job<'_>) {
     job.script.heading("Keys: how values are compared");
@@ -132,8 +128,8 @@ fn write_table(job: &mut Job<'_>, field: FieldId) {
     );
     // Nothing is `NOT IN` a list with a null.
     let query = query.replace(" AND key NOT IN (NULL)", "");
-    let table = table_of(job, field);
-    job.script.table(&table, &query);
+    let table = job.column("keys of", field);
+    job.script.statement(&format!("CREATE TEMP TABLE {table} AS\n{query}"));
 }
 
 /// The queries that give the values of a field's columns, with the texts of their regions.
@@ -196,7 +192,7 @@ pub fn key(job: &Job<'_>, field: FieldId, text: &str, region: &str, alias: &str)
         let none = || "NULL".to_owned();
         return KeySql { link, key, denies: none(), found: none(), join: String::new() };
     }
-    let table = name(&table_of(job, field));
+    let table = job.column("keys of", field);
     KeySql {
         key: format!("{alias}.key"),
         link: format!("{alias}.link"),

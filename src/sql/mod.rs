@@ -55,6 +55,7 @@ pub fn duckdb(plan: &Plan, places: &Places, keys: Option<&Path>) -> Outcome<Stri
     profiles::write(&mut job);
     consent::write_points(&mut job);
     consent::write_decisions(&mut job);
+    consent::write_folds(&mut job);
     consent::write_states(&mut job);
     consent::write_suppression(&mut job);
     segments::write(&mut job);

@@ -1,7 +1,7 @@
 //! Survivorship: which value of several a customer shows; ids and the order of profiles.
 
 use super::job::Job;
-use super::text::{literal, name};
+use super::text::literal;
 use crate::plan::{FieldId, Keep};
 
 /// Writes what each cluster shows, and the profiles.
@@ -101,9 +101,4 @@ fn order(job: &Job<'_>, keep: Keep, fields: &[FieldId]) -> String {
     order.push("r.id DESC".to_owned());
     order.extend(fields.iter().map(|field| format!("{} ASC NULLS LAST", usable_value(*field))));
     order.join(", ")
-}
-
-/// The name of a table of verdicts.
-pub fn verdicts(segment: &str) -> String {
-    name(&format!("segment {segment}"))
 }

@@ -1,11 +1,11 @@
 //! Verdicts and exports.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use super::job::Job;
 use super::places::at;
-use super::profiles::verdicts;
 use super::rule::Scope;
 use super::text::{Names, list, literal, name};
 use crate::normalize::Kind;
@@ -36,7 +36,8 @@ pub fn write(job: &mut Job<'_>) {
             job.script.comment(&format!("where: {}", rule.text));
         }
         let query = verdict(job, &judged, segment);
-        job.script.statement(&format!("CREATE TEMP TABLE {} AS\n{query}", verdicts(&segment.name)));
+        let table = job.verdicts(SegmentId(*number));
+        job.script.statement(&format!("CREATE TEMP TABLE {table} AS\n{query}"));
     }
     write_outputs(job, &judged);
     if plan.as_of.is_some_and(|as_of| as_of.replay) {
@@ -108,10 +109,11 @@ fn write_judged(job: &mut Job<'_>) -> Judged {
     for (number, purpose) in plan.consent.purposes.iter().enumerate() {
         let state = names.unique(&format!("state {}", purpose.name));
         let pass = names.unique(&format!("passes {}", purpose.name));
-        joins.push_str(&format!(
+        let _ = write!(
+            joins,
             "\n  JOIN states s{number} ON s{number}.cluster = p.cluster AND s{number}.purpose = {}",
             literal(&purpose.name)
-        ));
+        );
         columns.push(format!("s{number}.state AS {}", name(&state)));
         let good = match purpose.model {
             Model::OptIn => "('granted')",
@@ -167,12 +169,13 @@ fn verdict(job: &Job<'_>, judged: &Judged, segment: &Segment) -> String {
     for member in segment.union.iter().chain(&segment.intersect).chain(&segment.except) {
         if !members.contains(member) {
             members.push(*member);
-            joins.push_str(&format!(
+            let _ = write!(
+                joins,
                 "\n  JOIN {} m{} ON m{}.cluster = j.cluster",
-                verdicts(&plan.segments[member.0].name),
+                job.verdicts(*member),
                 member.0,
                 member.0
-            ));
+            );
         }
     }
     let inside = |member: &SegmentId| format!("m{}.verdict = 'in_segment'", member.0);
@@ -229,6 +232,22 @@ struct File<'a> {
     guards: bool,
 }
 
+/// Refuses a file of which two columns have names that are one to DuckDB.
+fn refuse_equal_names<'n>(
+    job: &mut Job<'_>,
+    span: crate::diagnostics::Span,
+    mut columns: impl Iterator<Item = &'n str>,
+) {
+    let mut names = Names::default();
+    if let Some(column) = columns.find(|column| names.unique(column) != **column) {
+        job.refuse(
+            span,
+            format!("a column `{column}` beside one whose name differs from it in case alone"),
+            "DuckDB would rename one of them; leave one out",
+        );
+    }
+}
+
 /// `COPY` of a query to a file.
 fn copy(job: &mut Job<'_>, span: crate::diagnostics::Span, query: &str, target: &Target) {
     let options = match target.format {
@@ -266,12 +285,14 @@ fn write_export(job: &mut Job<'_>, judged: &Judged, number: usize, export: &Expo
             "leave the column out of the export",
         );
     }
+    let names: Vec<String> = export.columns.iter().map(|of| plan.column_name(*of)).collect();
+    refuse_equal_names(job, span, names.iter().map(String::as_str));
     let place = job.places.line(span);
     job.script.comment(&format!("export of {} ({place})", segment.name));
     let leaving = format!("leaving {number}");
     let members = format!(
         "SELECT j.* FROM judged j JOIN {} v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment'",
-        verdicts(&segment.name)
+        job.verdicts(export.segment)
     );
     let keys: Vec<String> = export.contacts.iter().map(|field| job.column("key", *field)).collect();
     match keys.as_slice() {
@@ -332,11 +353,14 @@ fn write_outputs(job: &mut Job<'_>, judged: &Judged) {
                 let mut joins = String::new();
                 for (number, segment) in plan.segments.iter().enumerate() {
                     columns.push(format!("v{number}.verdict AS {}", name(&segment.name)));
-                    joins.push_str(&format!(
+                    let _ = write!(
+                        joins,
                         "\nJOIN {} v{number} ON v{number}.cluster = j.cluster",
-                        verdicts(&segment.name)
-                    ));
+                        job.verdicts(SegmentId(number))
+                    );
                 }
+                let names = plan.segments.iter().map(|segment| segment.name.as_str());
+                refuse_equal_names(job, span, std::iter::once("customer_id").chain(names));
                 job.script.heading("Internal table: segments");
                 let query = format!(
                     "SELECT {}\nFROM judged j{joins} ORDER BY j.position",
@@ -350,6 +374,8 @@ fn write_outputs(job: &mut Job<'_>, judged: &Judged) {
                 of.extend((0..plan.fields.len()).map(|at| OutColumn::Field(FieldId(at))));
                 let purposes = 0..plan.consent.purposes.len();
                 of.extend(purposes.map(|at| OutColumn::Consent(PurposeId(at))));
+                let names: Vec<String> = of.iter().map(|of| plan.column_name(*of)).collect();
+                refuse_equal_names(job, span, names.iter().map(String::as_str));
                 let columns = columns(job, judged, &of, &File { target, guards: false });
                 job.script.heading("Internal table: profiles");
                 copy(

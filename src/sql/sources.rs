@@ -1,6 +1,7 @@
 //! Sources: each a temporary table of the columns in use, every cell of its declared type.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use super::job::Job;
 use super::places::at;
@@ -196,27 +197,27 @@ fn read(job: &mut Job<'_>, number: usize, source: &Source, all: &[String]) -> St
         }
     }
     let files = format!("[{}]", files.join(", "));
-    let null_of = |cell: &str| match source.nulls.as_slice() {
-        [] => cell.to_owned(),
-        [one] => format!("nullif({cell}, {})", literal(one)),
-        some => format!(
-            "CASE WHEN {cell} IN {} THEN NULL ELSE {cell} END",
-            list(some.iter().map(String::as_str))
-        ),
-    };
     match source.format {
         Format::Delimited { delimiter, quoted, compression } => {
-            if all.len() == 1 {
+            if all.len() == 1 && compression == Compression::None {
+                // Blank lines are records there, and DuckDB leaves them out.
+                job.expect(
+                    &format!("(SELECT count(*) FROM read_text({files}) WHERE regexp_matches(content, '\\n\\r?\\n')) = 0"),
+                    &format!("source {} has one column, and a blank line", source.name),
+                );
+            } else if all.len() == 1 {
                 job.refuse(
                     span,
-                    format!("`{}` has one column alone", source.name),
+                    format!("`{}` has one column alone, and is compressed", source.name),
                     "DuckDB leaves out blank lines, which are records there; add a column",
                 );
             }
             let columns: Vec<String> =
                 all.iter().map(|own| format!("{}: 'VARCHAR'", literal(own))).collect();
-            let cells: Vec<String> =
-                all.iter().map(|own| format!("{} AS {}", null_of(&name(own)), name(own))).collect();
+            let cells: Vec<String> = all
+                .iter()
+                .map(|own| format!("{} AS {}", null_of(source, &name(own)), name(own)))
+                .collect();
             let quote =
                 if quoted { "quote = '\"', escape = '\"'" } else { "quote = '', escape = ''" };
             let compression = match compression {
@@ -231,41 +232,7 @@ fn read(job: &mut Job<'_>, number: usize, source: &Source, all: &[String]) -> St
                 columns.join(", ")
             )
         }
-        Format::Ndjson { compression } => {
-            let compression = match compression {
-                Compression::None => "uncompressed",
-                Compression::Gzip => "gzip",
-                Compression::Zstd => "zstd",
-            };
-            let mut cells = Vec::new();
-            for (column, own) in source.columns.iter().zip(all) {
-                let pointer =
-                    literal(&format!("/{}", column.name.replace('~', "~0").replace('/', "~1")));
-                let kind = format!("json_type(json, {pointer})");
-                let text = format!("json_extract_string(json, {pointer})");
-                let number = match column.ty.usable() {
-                    Some(Type::Float | Type::Decimal(_)) => ", 'DOUBLE'",
-                    _ => "",
-                };
-                let fault = guard(&format!(
-                    "source {}, member {}: a value that this job cannot read exactly",
-                    source.name, column.name
-                ));
-                cells.push(format!(
-                    "CASE WHEN {kind} IS NULL OR {kind} = 'NULL' THEN NULL WHEN {kind} = 'VARCHAR' THEN {} WHEN {kind} IN ('BOOLEAN', 'BIGINT', 'UBIGINT'{number}) THEN {text} ELSE error({fault}) END AS {}",
-                    null_of(&text),
-                    name(own)
-                ));
-            }
-            let twice = guard(&format!(
-                "source {}: a line is no object, or names a member twice",
-                source.name
-            ));
-            format!(
-                "(SELECT {}\n  FROM (SELECT CASE WHEN json_type(json) <> 'OBJECT' OR len(json_keys(json)) <> len(list_distinct(json_keys(json))) THEN error({twice}) ELSE json END AS json\n    FROM read_json_objects({files}, format = 'newline_delimited', compression = '{compression}', maximum_object_size = 100000000)))",
-                cells.join(",\n    ")
-            )
-        }
+        Format::Ndjson { compression } => ndjson(source, all, &files, compression),
         Format::Parquet => {
             let renamed = source.columns.iter().zip(all).any(|(column, own)| column.name != *own);
             if renamed {
@@ -286,6 +253,53 @@ fn read(job: &mut Job<'_>, number: usize, source: &Source, all: &[String]) -> St
             "(SELECT 1)".to_owned()
         }
     }
+}
+
+/// A cell, or null where the source's texts for null say so.
+fn null_of(source: &Source, cell: &str) -> String {
+    match source.nulls.as_slice() {
+        [] => cell.to_owned(),
+        [one] => format!("nullif({cell}, {})", literal(one)),
+        some => format!(
+            "CASE WHEN {cell} IN {} THEN NULL ELSE {cell} END",
+            list(some.iter().map(String::as_str))
+        ),
+    }
+}
+
+/// The lines of an NDJSON source, the members in use as texts. What is neither text, bool nor whole
+/// number may be written in another way there.
+fn ndjson(source: &Source, all: &[String], files: &str, compression: Compression) -> String {
+    let compression = match compression {
+        Compression::None => "uncompressed",
+        Compression::Gzip => "gzip",
+        Compression::Zstd => "zstd",
+    };
+    let mut cells = Vec::new();
+    for (column, own) in source.columns.iter().zip(all) {
+        let pointer = literal(&format!("/{}", column.name.replace('~', "~0").replace('/', "~1")));
+        let kind = format!("json_type(json, {pointer})");
+        let text = format!("json_extract_string(json, {pointer})");
+        let number = match column.ty.usable() {
+            Some(Type::Float | Type::Decimal(_)) => ", 'DOUBLE'",
+            _ => "",
+        };
+        let fault = guard(&format!(
+            "source {}, member {}: a value that this job cannot read exactly",
+            source.name, column.name
+        ));
+        cells.push(format!(
+                    "CASE WHEN {kind} IS NULL OR {kind} = 'NULL' THEN NULL WHEN {kind} = 'VARCHAR' THEN {} WHEN {kind} IN ('BOOLEAN', 'BIGINT', 'UBIGINT'{number}) THEN {text} ELSE error({fault}) END AS {}",
+                    null_of(source, &text),
+                    name(own)
+                ));
+    }
+    let twice =
+        guard(&format!("source {}: a line is no object, or names a member twice", source.name));
+    format!(
+        "(SELECT {}\n  FROM (SELECT CASE WHEN json_type(json) <> 'OBJECT' OR len(json_keys(json)) <> len(list_distinct(json_keys(json))) THEN error({twice}) ELSE json END AS json\n    FROM read_json_objects({files}, format = 'newline_delimited', compression = '{compression}', maximum_object_size = 100000000)))",
+        cells.join(",\n    ")
+    )
 }
 
 type Said<T> = Result<T, String>;
@@ -364,7 +378,7 @@ fn formatted_date(cell: &str, format: &str, fault: &str) -> Said<String> {
                     _ => return Err(other()),
                 };
                 order.push(part);
-                pattern.push_str(&format!("([0-9]{{{digits}}})"));
+                let _ = write!(pattern, "([0-9]{{{digits}}})");
             }
             '.' => pattern.push_str("\\."),
             '-' | '/' => pattern.push(c),

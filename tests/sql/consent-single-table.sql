@@ -205,6 +205,8 @@ FROM (SELECT struct_extract_at(s.anchor, 1) AS anchor_table, left(sha256(CASE st
 CREATE TEMP TABLE "record_points" AS
 SELECT dense_rank() OVER (ORDER BY subject, key, found) AS point, *
 FROM (
+SELECT 0::BIGINT AS record, '' AS subject, '' AS key, ['']::VARCHAR[] AS found WHERE false
+UNION ALL
 SELECT record, 'key email' AS subject, "key email" AS key, "found email" AS found FROM records WHERE "key email" IS NOT NULL
 UNION ALL
 SELECT record, 'record customers', id, [optin_loose_id(id)] FROM records WHERE id IS NOT NULL AND "table" = 0

@@ -505,6 +505,8 @@ FROM (SELECT struct_extract_at(s.anchor, 1) AS anchor_table, left(sha256(CASE st
 CREATE TEMP TABLE "record_points" AS
 SELECT dense_rank() OVER (ORDER BY subject, key, found) AS point, *
 FROM (
+SELECT 0::BIGINT AS record, '' AS subject, '' AS key, ['']::VARCHAR[] AS found WHERE false
+UNION ALL
 SELECT record, 'key email' AS subject, "key email" AS key, "found email" AS found FROM records WHERE "key email" IS NOT NULL
 UNION ALL
 SELECT record, 'key phone' AS subject, "key phone" AS key, "found phone" AS found FROM records WHERE "key phone" IS NOT NULL
