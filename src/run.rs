@@ -272,7 +272,9 @@ pub fn run_file(path: &Path, options: &RunOptions) -> Result<RunRecord, Failure>
         loaded = check_file(path, options)?;
     }
     let as_of = loaded.plan.as_of.unwrap_or(AsOf { at: now, replay: false });
-    let previous_rows = previous_rows(&loaded.plan.out);
+    let needed = loaded.plan.sources.iter().any(|source| source.max_drop.is_some());
+    let previous_rows =
+        previous_rows(&loaded.plan.out, needed).map_err(|faults| stop(faults, &loaded.text))?;
     let memory = Memory::new(options.limit_memory, loaded.plan.out.clone());
     let setting = Setting { as_of, now, previous_rows, memory };
     let origin = Origin {

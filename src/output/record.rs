@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::diagnostics::Diagnostic;
+use super::stage::site;
+use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::engine::account::Account;
 use crate::engine::{SourceRecord, Stage};
 use crate::proof::Proof;
@@ -134,14 +135,17 @@ pub fn peak_bytes() -> Option<u64> {
     Some(kilobytes * 1024)
 }
 
-/// Records of each source in the run before, from its run record; empty where there is none.
-#[must_use]
-pub fn previous_rows(folder: &Path) -> BTreeMap<String, u64> {
+/// Records of each source in the run before, from its run record; empty where there is none. `needed` is
+/// true if something is decided by them.
+///
+/// # Errors
+/// They are needed, and the record is there and cannot be read.
+pub fn previous_rows(folder: &Path, needed: bool) -> Outcome<BTreeMap<String, u64>> {
+    let path = folder.join(FILE);
     let read = || -> Option<BTreeMap<String, u64>> {
-        let path = folder.join(FILE);
         // A pipe would be waited for.
         std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file)?;
-        let text = std::fs::read_to_string(path).ok()?;
+        let text = std::fs::read_to_string(&path).ok()?;
         let record: serde_json::Value = serde_json::from_str(&text).ok()?;
         let sources = record.get("sources")?.as_array()?;
         Some(
@@ -153,5 +157,15 @@ pub fn previous_rows(folder: &Path) -> BTreeMap<String, u64> {
                 .collect(),
         )
     };
-    read().unwrap_or_default()
+    match read() {
+        Some(rows) => Ok(rows),
+        None if needed && std::fs::symlink_metadata(&path).is_ok() => {
+            let why = "the run record of the run before cannot be read, and `max_drop` goes by it";
+            Err(Diagnostic::error(Code::UnreadableFile, why)
+                .in_file(site(&path))
+                .help("see what became of it; if this may be a first run again, remove it")
+                .into())
+        }
+        None => Ok(BTreeMap::new()),
+    }
 }

@@ -172,6 +172,28 @@ fn the_run_record_and_the_journal() {
                 due: Due::Done,
             });
         }
+        // Where something is decided by it, one that cannot be read stops the run.
+        if older {
+            let spoil = |folder: &Folder| {
+                let text = folder.read("pipeline.yaml");
+                let path = "path: in/people";
+                assert!(text.contains(path), "a place for the guard");
+                let text = text.replacen(path, &format!("expect: {{ max_drop: 10% }}, {path}"), 1);
+                folder.write("pipeline.yaml", text);
+                folder.write("out/run.json", "{");
+            };
+            let mend = |folder: &Folder| {
+                let text = folder.read("pipeline.yaml");
+                folder.write("pipeline.yaml", text.replace("expect: { max_drop: 10% }, ", ""));
+            };
+            made.push(Made {
+                what: "half a record, by which a guard goes".to_owned(),
+                prepared,
+                spoil: Box::new(spoil),
+                mend: Box::new(mend),
+                due: Due::Refused(&["unreadable-file"]),
+            });
+        }
         // What a run of an earlier version, or a hand, left beside it.
         for (kind, spoil, due) in [
             ("an old record", (|f, at| f.write(at, "{}")) as Spoil, Due::Done),
@@ -195,5 +217,5 @@ fn the_run_record_and_the_journal() {
             });
         }
     }
-    try_made(&made, 36);
+    try_made(&made, 37);
 }

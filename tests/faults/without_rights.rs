@@ -7,11 +7,15 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::shop::{Due, Formats, Prepared, expect_refusal, is_whole, play, published, tell, tree};
+use super::shop::{
+    Due, Formats, Prepared, clear, expect_refusal, is_whole, play, published, tell, tree,
+};
 use crate::support::Folder;
 
 /// `nobody` of most systems; it need not be known by name.
 const NOBODY: u32 = 65534;
+
+const JOURNAL: &str = "out/.optin-journal.json";
 
 struct Runner {
     /// Holds a copy of the program that everybody may start.
@@ -72,7 +76,7 @@ fn what_may_not_be_read_or_written() {
     const UNREADABLE: Due = Due::Refused(&["unreadable-file", "missing-file"]);
     const NOT_WRITTEN: Due = Due::Refused(&["write-failed"]);
     // What, its mode, what it was, whether it is there without older outputs, what must come of it.
-    let spoils: [(&str, u32, u32, bool, Due); 15] = [
+    let spoils: [(&str, u32, u32, bool, Due); 16] = [
         ("in/people", 0o000, 0o600, true, UNREADABLE),
         ("in/consent", 0o000, 0o600, true, UNREADABLE),
         ("in/bounces", 0o200, 0o600, true, UNREADABLE),
@@ -88,6 +92,7 @@ fn what_may_not_be_read_or_written() {
         ("out/deep", 0o000, 0o700, false, NOT_WRITTEN),
         ("out/run.json", 0o000, 0o600, false, Due::Done),
         ("out/all", 0o000, 0o600, false, Due::Done),
+        (JOURNAL, 0o000, 0o600, false, NOT_WRITTEN),
     ];
     let runner = Runner::new();
     let mut problems = Vec::new();
@@ -102,10 +107,13 @@ fn what_may_not_be_read_or_written() {
             let prepared = Prepared::new(formats, older, true, 55);
             let name = match name {
                 "in/people" | "in/consent" | "in/bounces" => formats.source(&name[3..]),
-                name if name.starts_with("out/") && !name.ends_with("deep") => formats.target(name),
+                name if ["out/identity", "out/all"].contains(&name) => formats.target(name),
                 name => name.to_owned(),
             };
             let folder = prepared.folder();
+            if name == JOURNAL {
+                folder.write(JOURNAL, "[]");
+            }
             runner.give(folder.path());
             let before = tree(folder.path());
             set(&folder, &name, mode);
@@ -132,6 +140,7 @@ fn what_may_not_be_read_or_written() {
                     }
                 }
                 is_whole(folder.path())?;
+                clear(&folder, JOURNAL);
                 let again = play(&mut runner.run(folder.path()))?;
                 if again.code != Some(0) {
                     return Err(format!("the next run: {}", again.stdout));
