@@ -165,7 +165,7 @@ pub fn heard(
             let reader = Reader::new(plan, (number, table), source, &part)?;
             let looks = reader.looks(points, part.rows);
             let mut found = Vec::new();
-            for row in 0..part.rows {
+            for row in (0..part.rows).filter(|row| reader.may_speak(points, &looks, *row)) {
                 reader.row(plan, row, &looks, setting.as_of, points, &mut |said: Found, counts| {
                     let day = reader.day(row);
                     found.push(Heard { day, ..said.heard(row, counts) });
@@ -209,18 +209,12 @@ pub fn decisions(
             let reader = Reader::new(plan, (number, table), source, &part)?;
             let mut found = Vec::new();
             let looks = reader.looks(points, part.rows);
-            let all = points.get(About::Record).is_some() && !reader.records.is_empty();
-            for row in 0..part.rows {
-                // Most rows speak of nobody who stands in an export.
-                let speaks =
-                    |of: &Vec<Look>| of.get(row).is_some_and(|look| !matches!(look, Look::Nobody));
-                if all || looks.iter().any(speaks) {
-                    reader.row(plan, row, &looks, as_of, points, &mut |said: Found, counts| {
-                        if counts == Counts::Yes {
-                            found.push(said);
-                        }
-                    });
-                }
+            for row in (0..part.rows).filter(|row| reader.may_speak(points, &looks, *row)) {
+                reader.row(plan, row, &looks, as_of, points, &mut |said: Found, counts| {
+                    if counts == Counts::Yes {
+                        found.push(said);
+                    }
+                });
             }
             Ok(found)
         };
@@ -408,6 +402,13 @@ impl<'a> Reader<'a> {
             points.get(*about).map_or_else(Vec::new, |of| keyed.looks(of, rows))
         };
         self.keys.iter().map(look).collect()
+    }
+
+    /// False of most rows that speak of nobody who is asked for.
+    fn may_speak(&self, points: &Subjects, looks: &[Vec<Look>], row: usize) -> bool {
+        let speaks = |of: &Vec<Look>| of.get(row).is_some_and(|of| !matches!(of, Look::Nobody));
+        let of_records = || points.get(About::Record).is_some() && !self.records.is_empty();
+        looks.iter().any(speaks) || of_records()
     }
 
     fn row(
