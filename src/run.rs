@@ -252,6 +252,11 @@ pub fn load_plan(path: &Path) -> Result<Plan, Failure> {
     check_file(path, &RunOptions::default()).map(|loaded| loaded.plan)
 }
 
+/// True if some source may not lose more than a share of its records.
+fn compares_with_before(plan: &Plan) -> bool {
+    plan.sources.iter().any(|source| source.max_drop.is_some())
+}
+
 /// Runs a pipeline file: publishes all outputs and exports, or nothing.
 ///
 /// # Errors
@@ -272,7 +277,7 @@ pub fn run_file(path: &Path, options: &RunOptions) -> Result<RunRecord, Failure>
         loaded = check_file(path, options)?;
     }
     let as_of = loaded.plan.as_of.unwrap_or(AsOf { at: now, replay: false });
-    let needed = loaded.plan.sources.iter().any(|source| source.max_drop.is_some());
+    let needed = compares_with_before(&loaded.plan);
     let previous_rows =
         previous_rows(&loaded.plan.out, needed).map_err(|faults| stop(faults, &loaded.text))?;
     let memory = Memory::new(options.limit_memory, loaded.plan.out.clone());
@@ -353,10 +358,12 @@ pub fn simulate_file(path: &Path, options: &RunOptions) -> Result<Simulated, Fai
     let now = Instant::now();
     let loaded = check_file(path, options)?;
     let as_of = loaded.plan.as_of.unwrap_or(AsOf { at: now, replay: false });
-    let previous_rows = previous_rows(&loaded.plan.out);
     let memory = Memory::new(options.limit_memory, std::env::temp_dir());
-    let setting = Setting { as_of, now, previous_rows, memory };
-    unbroken(|| simulate(&loaded.plan, &setting)).map_err(|Faults(faults)| Failure {
+    let simulated = unbroken(|| {
+        let previous_rows = previous_rows(&loaded.plan.out, compares_with_before(&loaded.plan))?;
+        simulate(&loaded.plan, &Setting { as_of, now, previous_rows, memory })
+    });
+    simulated.map_err(|Faults(faults)| Failure {
         faults,
         path: path.to_path_buf(),
         text: loaded.text.clone(),
