@@ -10,7 +10,8 @@
 //! in which it is kept. It ends with 1 if there is one.
 
 #![allow(dead_code, reason = "the tests use more of these modules")]
-#![allow(clippy::print_stdout, clippy::exit, reason = "a command")]
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit, reason = "a command")]
+#![allow(clippy::struct_excessive_bools, reason = "options of a command")]
 
 #[path = "../tests/differential/account.rs"]
 mod account;

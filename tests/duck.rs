@@ -159,7 +159,8 @@ fn differences(dir: &Path, plan: &Plan, engine: &EngineResult) -> Vec<String> {
             return;
         }
         for (at, (given, wanted)) in given.rows.iter().zip(&wanted.rows).enumerate() {
-            let same = given.iter().zip(wanted).zip(types).all(|((a, b), ty)| same(a, b, *ty));
+            let mut cells = given.iter().zip(wanted).zip(types);
+            let same = cells.all(|((a, b), ty)| same(a.as_deref(), b.as_deref(), *ty));
             if !same {
                 found.push(format!("{name}, row {at}: DuckDB {given:?}, engine {wanted:?}"));
             }
@@ -189,8 +190,8 @@ fn differences(dir: &Path, plan: &Plan, engine: &EngineResult) -> Vec<String> {
 }
 
 /// Equal cells; floats by their value, for they are written in more than one way.
-fn same(a: &Option<String>, b: &Option<String>, ty: Type) -> bool {
-    let float = |cell: &Option<String>| cell.as_ref().and_then(|cell| cell.parse::<f64>().ok());
+fn same(a: Option<&str>, b: Option<&str>, ty: Type) -> bool {
+    let float = |cell: Option<&str>| cell.and_then(|cell| cell.parse::<f64>().ok());
     match ty {
         Type::Float => {
             float(a).map(f64::to_bits) == float(b).map(f64::to_bits) && a.is_some() == b.is_some()

@@ -206,7 +206,7 @@ fn formats_and_compressions_give_the_same_choices() {
         text.lines()
             .filter(|line| !line.contains("path:") && !line.contains("name:"))
             .filter(|line| !line.contains("out/") && !line.contains("out:"))
-            .map(|line| format!("{line}\n"))
+            .flat_map(|line| [line, "\n"])
             .collect::<String>()
     };
     let due = choices("d/loyalty.csv");
@@ -282,7 +282,7 @@ fn a_long_file_is_looked_at_only_at_its_head() {
     let folder = Folder::new();
     let mut text = String::from("Id,Email,Points\n");
     for row in 0..30_000 {
-        text += &format!("c{row},p{row}@x.com,{row}\n");
+        text.extend([format!("c{row},p{row}@x.com,{row}\n")]);
     }
     // Nobody looks so far.
     text += "c30000,last@x.com,many\n";

@@ -70,7 +70,7 @@ fn the_jobs_of_examples_are_as_they_were() {
 }
 
 /// The pipeline that is refused in parts, and what stands in it otherwise.
-const BASE: &str = r#"version: 1
+const BASE: &str = "version: 1
 name: refused
 as_of: 2026-11-24T00:00:00Z
 sources:
@@ -88,7 +88,7 @@ segments:
   - { name: news, consent: news }
 OUTPUTSexports:
   - { segment: news, path: news.csv, columns: [customer_id, emailCOLUMNS] }
-"#;
+";
 
 /// What is put into [`BASE`], by the word it stands for.
 const REFUSED: [&[(&str, &str)]; 8] = [

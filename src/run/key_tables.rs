@@ -19,7 +19,7 @@ use crate::plan::{FieldId, Match, Plan, RegionFrom, SourceId};
 use crate::sql;
 
 /// A column that holds values of a field, and where their region stands.
-struct Column {
+struct Filled {
     source: SourceId,
     column: String,
     region: RegionFrom<String>,
@@ -48,7 +48,7 @@ fn failed(path: &Path, error: &std::io::Error) -> Diagnostic {
     )
 }
 
-fn columns(plan: &Plan, field: FieldId) -> Vec<Column> {
+fn columns(plan: &Plan, field: FieldId) -> Vec<Filled> {
     let mut columns = Vec::new();
     for table in &plan.tables {
         let mapped = |of: FieldId| {
@@ -61,7 +61,7 @@ fn columns(plan: &Plan, field: FieldId) -> Vec<Column> {
             // A table without the region's field has records without a region.
             RegionFrom::Of(of) => mapped(*of).map_or(RegionFrom::None, RegionFrom::Of),
         };
-        columns.push(Column { source: table.source, column, region });
+        columns.push(Filled { source: table.source, column, region });
     }
     let tables = plan.consent.tables.iter().map(|table| (table.source, &table.matches));
     let lists = plan.consent.suppress.iter().map(|list| (list.source, &list.matches));
@@ -71,7 +71,7 @@ fn columns(plan: &Plan, field: FieldId) -> Vec<Column> {
                 && *of == field
             {
                 let (column, region) = (column.clone(), region.clone());
-                columns.push(Column { source, column, region });
+                columns.push(Filled { source, column, region });
             }
         }
     }
@@ -82,7 +82,7 @@ fn columns(plan: &Plan, field: FieldId) -> Vec<Column> {
 fn values(plan: &Plan, field: FieldId) -> Outcome<BTreeSet<(String, Option<String>)>> {
     let chain = &plan.fields[field.0].key.chain;
     let mut all = BTreeSet::new();
-    for Column { source, column, region } in columns(plan, field) {
+    for Filled { source, column, region } in columns(plan, field) {
         let mut wanted = vec![column.as_str()];
         if let RegionFrom::Of(beside) = &region {
             wanted.push(beside);

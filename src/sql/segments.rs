@@ -57,7 +57,9 @@ fn channels(job: &Job<'_>) -> Vec<Vec<FieldId>> {
     let of_segments = job.plan.segments.iter().map(|segment| segment.channels.clone());
     let of_purposes = job.plan.consent.purposes.iter().map(|purpose| vec![purpose.via]);
     let mut all: Vec<Vec<FieldId>> = of_segments.chain(of_purposes).collect();
-    all.iter_mut().for_each(|channels| channels.sort_unstable());
+    for channels in &mut all {
+        channels.sort_unstable();
+    }
     all.sort();
     all.dedup();
     all

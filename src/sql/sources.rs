@@ -147,7 +147,7 @@ fn one(
             parts.push(format!("optin_moment({cell}, {fault}) AS {}", name(&whole)));
             clocks.push(format!("optin_clock(r.{}) AS {}", name(&whole), name(&clock)));
             clocks.push(format!("optin_offset(r.{}) AS {}", name(&whole), name(&offset)));
-            cell = own.clone();
+            cell.clone_from(own);
         }
         if columns.contains(&column.name) {
             match value(&cell, &column.ty, &source.timezone, &fault) {
