@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::diagnostics::{Code, Diagnostic, Faults, Severity, Sink, Style, advice, render_all};
+use crate::diagnostics::{
+    Code, Diagnostic, Faults, Severity, Sink, Style, advice, render_all, veil,
+};
 use crate::engine::source::{catalog, read_pairs};
 use crate::engine::{Memory, Setting, execute, unbroken};
 use crate::init::{Proposal, propose};
@@ -289,7 +291,8 @@ pub fn run_file(path: &Path, options: &RunOptions) -> Result<RunRecord, Failure>
         warnings: loaded.warnings,
     };
     let private = spec::private_places(&loaded.text);
-    let page = |record: &RunRecord| page(record, &loaded.text, &private);
+    let shown = veil(&loaded.text);
+    let page = |record: &RunRecord| page(record, &shown, &private);
     let page: Option<MakePage<'_>> = if options.no_report { None } else { Some(&page) };
     unbroken(|| {
         planted::place("the pipeline is read");

@@ -215,7 +215,7 @@ fn hostile_names_stay_names() {
     let run = folder.optin(&["compile", "p.yaml", "--dialect", "duckdb"]).done();
     // Outside of quotes nothing of the names is left.
     let mut bare = String::new();
-    for line in run.stdout.lines().filter(|line| !line.starts_with("--")) {
+    for line in run.stdout.lines().filter(|line| !line.trim_start().starts_with("--")) {
         let mut within = None;
         for c in line.chars() {
             match within {

@@ -96,7 +96,7 @@ fn progress_is_for_terminals() {
 
 #[test]
 fn faults_have_colours_on_a_terminal_that_has_some() {
-    let folder = Folder::with(&[("p.yaml", "version: 1\nname: [\n")]);
+    let folder = Folder::with(&[("p.yaml", "version: 1\nsources: []\nname: [\n")]);
     let shown = |variables: &[(&str, &str)]| {
         // `script` gives the exit code on; the shell makes a success of it.
         let args = ["check", "p.yaml", ";", "true"];

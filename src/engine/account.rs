@@ -242,7 +242,7 @@ pub struct Account {
     pub suppression: Vec<SuppressionAccount>,
     /// A segment each.
     pub segments: Vec<SegmentAccount>,
-    /// Two segments each: every pair of them once.
+    /// Two segments each: every pair of them once; none if there are more than 100 segments.
     pub overlaps: Vec<OverlapAccount>,
     /// An export each.
     pub exports: Vec<ExportAccount>,

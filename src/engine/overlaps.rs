@@ -6,19 +6,22 @@ use super::account::OverlapAccount;
 use super::segments::Verdict;
 use crate::plan::Plan;
 
+/// Of more segments there would be more pairs than anybody looks at, and time goes by their number.
+pub const MOST: usize = 100;
+
 /// Profiles that are looked at together: a bit each for every segment, which stays in the cache.
 const BLOCK: usize = 64 * 64;
 
-/// Every pair of segments, in the order in which they are declared. `verdicts` are by segment, then
-/// profile.
+/// Every pair of segments, in the order in which they are declared; none of more than [`MOST`] segments.
+/// `verdicts` are by segment, then profile.
 #[must_use]
 pub fn overlaps(plan: &Plan, verdicts: &[Vec<Verdict>]) -> Vec<OverlapAccount> {
+    if !(2..=MOST).contains(&verdicts.len()) {
+        return Vec::new();
+    }
     let pairs: Vec<(usize, usize)> = (0..verdicts.len())
         .flat_map(|one| (one + 1..verdicts.len()).map(move |two| (one, two)))
         .collect();
-    if pairs.is_empty() {
-        return Vec::new();
-    }
     let profiles = verdicts.iter().map(Vec::len).max().unwrap_or(0);
     let none = || vec![0_u64; pairs.len()];
     let counts = (0..profiles.div_ceil(BLOCK))

@@ -97,6 +97,11 @@ impl Verified {
     }
 }
 
+/// A path without the `.` between its parts.
+fn tidy_path(path: &Path) -> PathBuf {
+    path.components().collect()
+}
+
 /// Reads again all files that a run record names.
 ///
 /// # Errors
@@ -121,7 +126,7 @@ pub fn verify(record: &Path) -> Outcome<Verified> {
     if let (Some(path), Some(sha256)) =
         (words(&run, "pipeline_file"), words(&run, "pipeline_sha256"))
     {
-        let path = start.join(path);
+        let path = tidy_path(&start.join(path));
         let found =
             look(&path, || fs::read(&path).map(|text| hex(&Sha256::digest(text)) == sha256));
         files.push(Checked { kind: "pipeline", name: pipeline.clone(), path, bytes: None, found });
@@ -132,7 +137,7 @@ pub fn verify(record: &Path) -> Outcome<Verified> {
             let (Some(path), Some(print)) = (words(&file, "path"), words(&file, "xxh3")) else {
                 return Err(no_record("a source's file has no path or no digest").into());
             };
-            let path = start.join(path);
+            let path = tidy_path(&start.join(path));
             let found = look(&path, || digest_file(&path).map(|(_, now)| now == print));
             let name = words(&source, "name").unwrap_or_default();
             files.push(Checked {
@@ -152,7 +157,7 @@ pub fn verify(record: &Path) -> Outcome<Verified> {
             let (Some(path), Some(print)) = (words(&file, "path"), words(&file, "sha256")) else {
                 return Err(no_record("a written file has no path or no digest").into());
             };
-            let path = start.join(path);
+            let path = tidy_path(&start.join(path));
             let found = look(&path, || digest(&path).map(|(_, now)| now == print));
             let name = words(&file, "name").unwrap_or_default();
             files.push(Checked { kind, name, path, bytes: file["bytes"].as_u64(), found });

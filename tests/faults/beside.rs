@@ -87,7 +87,7 @@ fn the_pipeline_aliases_and_the_run_before() {
                 |f, at| f.write(at, "version: 1\nname: x\nsources: [{ name: a, pa"),
                 "yaml-syntax",
             ),
-            ("a data file", |f, at| f.write(at, f.bytes("in/alias.csv")), "wrong-kind"),
+            ("a data file", |f, at| f.write(at, f.bytes("in/alias.csv")), "pipeline-unreadable"),
             ("no text", |f, at| f.write(at, b"\xff\xfe\0\0"), "pipeline-unreadable"),
         ] {
             let due = Due::Refused(match due {

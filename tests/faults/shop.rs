@@ -203,9 +203,12 @@ pub fn tree(folder: &Path) -> Tree {
     found
 }
 
-/// Without the run record, which holds times.
+/// What holds times, and so is another file after each run.
+const TIMED: [&str; 2] = ["out/run.json", "out/report.html"];
+
+/// Without the run record and the page about it, which hold times.
 pub fn published(tree: &Tree) -> Tree {
-    let is_output = |name: &&String| name.starts_with("out/") && *name != "out/run.json";
+    let is_output = |name: &&String| name.starts_with("out/") && !TIMED.contains(&name.as_str());
     let outputs = tree.keys().filter(is_output);
     outputs.map(|name| (name.clone(), tree[name].clone())).collect()
 }
@@ -216,7 +219,7 @@ pub fn is_whole(folder: &Path) -> Result<bool, String> {
     let Ok(text) = fs::read(folder.join("out/run.json")) else { return Ok(false) };
     let record: Json = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
     let lists = ["outputs", "exports"].map(|list| record[list].as_array().expect("files").clone());
-    for file in lists.into_iter().flatten() {
+    for file in lists.into_iter().flatten().chain([record["report"].clone()]) {
         let path = file["path"].as_str().expect("a path");
         let bytes = fs::read(folder.join(path)).map_err(|error| format!("{path}: {error}"))?;
         let digest = optin::plan::hex(&<sha2::Sha256 as sha2::Digest>::digest(&bytes));
@@ -271,9 +274,8 @@ impl Prepared {
         if names(now) != names(&self.after) {
             return Err(format!("files {:?} instead of {:?}", names(now), names(&self.after)));
         }
-        let record = "out/run.json";
-        let other =
-            self.after.iter().find(|(name, entry)| *name != record && now[*name] != **entry);
+        let mut timeless = self.after.iter().filter(|(name, _)| !TIMED.contains(&name.as_str()));
+        let other = timeless.find(|(name, entry)| now[*name] != **entry);
         other.map_or(Ok(()), |(name, _)| Err(format!("{name} is another file")))
     }
 }

@@ -42,7 +42,7 @@ SET VARIABLE as_of = CAST(now() AT TIME ZONE 'UTC' AS TIMESTAMP);
 
 -- Sources: every column in use, of its declared type
 -- --------------------------------------------------
--- source customers (consent-separate-tables.yaml:11)
+-- source customers (consent-separate-tables.yaml:12)
 CREATE TEMP TABLE "source customers" AS
 SELECT row_number() OVER () AS "row",
   r."CustomerId" AS "CustomerId",
@@ -54,7 +54,7 @@ FROM (SELECT nullif("CustomerId", '') AS "CustomerId", nullif("FirstName", '') A
   FROM read_csv(['pipelines/../data/consent-examples/customers.csv'], auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',
     nullstr = chr(1), compression = 'none', strict_mode = true, parallel = false, max_line_size = 100000000,
     columns = {'CustomerId': 'VARCHAR', 'FirstName': 'VARCHAR', 'LastName': 'VARCHAR', 'Email': 'VARCHAR', 'City': 'VARCHAR'})) r;
--- source newsletter_consent (consent-separate-tables.yaml:13)
+-- source newsletter_consent (consent-separate-tables.yaml:14)
 CREATE TEMP TABLE "source newsletter_consent" AS
 SELECT row_number() OVER () AS "row",
   r."Email" AS "Email",
@@ -64,7 +64,7 @@ FROM (SELECT nullif("Consent Id", '') AS "Consent Id", nullif("Email", '') AS "E
     nullstr = chr(1), compression = 'none', strict_mode = true, parallel = false, max_line_size = 100000000,
     columns = {'Consent Id': 'VARCHAR', 'Email': 'VARCHAR', 'Newsletter consent': 'VARCHAR'})) r;
 SELECT CASE WHEN (SELECT count(*) FROM "source newsletter_consent") > 0 THEN true ELSE error('optin: source newsletter_consent holds no records, and consent depends on it') END AS guard;
--- source product_update_consent (consent-separate-tables.yaml:15)
+-- source product_update_consent (consent-separate-tables.yaml:16)
 CREATE TEMP TABLE "source product_update_consent" AS
 SELECT row_number() OVER () AS "row",
   r."Email" AS "Email",
@@ -79,14 +79,14 @@ SELECT CASE WHEN (SELECT count(*) FROM "source product_update_consent") > 0 THEN
 -- ---------------------------------------
 CREATE TEMP TABLE "values" AS
 SELECT row_number() OVER () AS record, * FROM (
--- customers (consent-separate-tables.yaml:22)
+-- customers (consent-separate-tables.yaml:23)
 SELECT 0 AS "table", optin_id(s."CustomerId") AS id, s."Email" AS "field email", s."FirstName" AS "field first_name", s."LastName" AS "field last_name", s."City" AS "field city"
 FROM "source customers" s
 );
 
 -- Keys: how values are compared
 -- -----------------------------
--- email (consent-separate-tables.yaml:19)
+-- email (consent-separate-tables.yaml:20)
 CREATE TEMP TABLE "keys of email" AS
 WITH given AS (SELECT DISTINCT value, region FROM (
     SELECT v."field email" AS value, CAST(NULL AS VARCHAR) AS region FROM "values" v
@@ -109,15 +109,15 @@ FROM looser;
 -- ----------------------------------
 CREATE TEMP TABLE "records" AS
 SELECT v.*,
-  -- email (consent-separate-tables.yaml:19)
+  -- email (consent-separate-tables.yaml:20)
   k0.key AS "key email",
   k0.link AS "link email",
   k0.found AS "found email",
-  -- first_name (consent-separate-tables.yaml:26)
+  -- first_name (consent-separate-tables.yaml:27)
   nullif(optin_trim(v."field first_name"), '') AS "key first_name",
-  -- last_name (consent-separate-tables.yaml:27)
+  -- last_name (consent-separate-tables.yaml:28)
   nullif(optin_trim(v."field last_name"), '') AS "key last_name",
-  -- city (consent-separate-tables.yaml:28)
+  -- city (consent-separate-tables.yaml:29)
   nullif(optin_trim(v."field city"), '') AS "key city"
 FROM "values" v
 LEFT JOIN "keys of email" k0 ON k0.value = v."field email" AND k0.region IS NOT DISTINCT FROM CAST(NULL AS VARCHAR);
@@ -240,7 +240,7 @@ WHERE c.role = 'shown' OR (f.aside AND c.role = 'other');
 
 -- Decisions
 -- ---------
--- consent table newsletter_consent (consent-separate-tables.yaml:37)
+-- consent table newsletter_consent (consent-separate-tables.yaml:38)
 CREATE TEMP TABLE "tied 0" AS
 SELECT t.*,
   CAST(t."filled 0" AND t."key 0" IS NULL AS INTEGER) AS unusable,
@@ -260,7 +260,7 @@ FROM (SELECT *, CASE WHEN word IN ('false', 'f', 'no', 'n', '0', 'denied', 'deny
 SELECT s."row", 'newsletter' AS purpose, optin_word(s."Newsletter consent") AS word FROM "source newsletter_consent" s))
 WHERE purpose IS NOT NULL AND granted IS NOT NULL;
 SELECT CASE WHEN (SELECT count(*) FROM "said 0" d JOIN "tied 0" t ON t."row" = d."row" WHERE NOT d.granted AND NOT t.has_record AND (t.unusable > 0 OR NOT t.has_key)) = 0 THEN true ELSE error('optin: source newsletter_consent: a denial can be matched to nobody') END AS guard;
--- consent table product_update_consent (consent-separate-tables.yaml:40)
+-- consent table product_update_consent (consent-separate-tables.yaml:41)
 CREATE TEMP TABLE "tied 1" AS
 SELECT t.*,
   CAST(t."filled 0" AND t."key 0" IS NULL AS INTEGER) AS unusable,
@@ -320,8 +320,8 @@ FROM (SELECT *, false AS ended FROM sets) GROUP BY point, purpose;
 
 -- States: what holds for each customer and purpose
 -- ------------------------------------------------
--- purpose newsletter (consent-separate-tables.yaml:34)
--- purpose product_update (consent-separate-tables.yaml:35)
+-- purpose newsletter (consent-separate-tables.yaml:35)
+-- purpose product_update (consent-separate-tables.yaml:36)
 CREATE TEMP TABLE "purposes" AS
 SELECT * FROM (VALUES ('newsletter', 'key email', 0), ('product_update', 'key email', 1)) p(purpose, via, number);
 -- own: what is shown, and the cluster's records; others can only deny
@@ -382,13 +382,13 @@ FROM (SELECT p.*,
 
 -- Segments: the first verdict that applies
 -- ----------------------------------------
--- segment newsletter (consent-separate-tables.yaml:46)
+-- segment newsletter (consent-separate-tables.yaml:47)
 CREATE TEMP TABLE "segment newsletter" AS
 SELECT cluster, CASE WHEN gate IS NOT NULL THEN gate WHEN NOT rule THEN 'rule_false' WHEN rule IS NULL THEN 'rule_unknown' WHEN NOT belongs THEN 'set_operation' ELSE 'in_segment' END AS verdict
 FROM (SELECT g.cluster, g.gate, g.belongs, CASE WHEN g.gate IS NULL THEN true END AS rule
   FROM (SELECT j.cluster, CASE WHEN j."suppressed email" THEN 'suppressed' WHEN j."state newsletter" = 'denied' THEN 'denied' WHEN j."state newsletter" = 'expired' THEN 'expired' WHEN j."state newsletter" = 'unknown' THEN 'unknown' WHEN j."state newsletter" = 'no_contact_point' THEN 'no_contact_point' END AS gate, true AS belongs FROM judged j) g
   JOIN judged j ON j.cluster = g.cluster);
--- segment product_update (consent-separate-tables.yaml:48)
+-- segment product_update (consent-separate-tables.yaml:49)
 CREATE TEMP TABLE "segment product_update" AS
 SELECT cluster, CASE WHEN gate IS NOT NULL THEN gate WHEN NOT rule THEN 'rule_false' WHEN rule IS NULL THEN 'rule_unknown' WHEN NOT belongs THEN 'set_operation' ELSE 'in_segment' END AS verdict
 FROM (SELECT g.cluster, g.gate, g.belongs, CASE WHEN g.gate IS NULL THEN true END AS rule
@@ -397,7 +397,7 @@ FROM (SELECT g.cluster, g.gate, g.belongs, CASE WHEN g.gate IS NULL THEN true EN
 
 -- Exports
 -- -------
--- export of newsletter (consent-separate-tables.yaml:52)
+-- export of newsletter (consent-separate-tables.yaml:53)
 -- of those who show one contact point the first
 CREATE TEMP TABLE "leaving 0" AS
 SELECT j.* FROM judged j JOIN "segment newsletter" v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment'
@@ -405,7 +405,7 @@ QUALIFY j."key email" IS NULL OR row_number() OVER (PARTITION BY j."key email" O
 COPY (
 SELECT j.customer_id AS "customer_id", optin_formula(j."field email", false, true) AS "email", optin_formula(j."field first_name", false, false) AS "first_name" FROM "leaving 0" j ORDER BY j.position
 ) TO 'pipelines/../out/consent-separate-tables/newsletter.csv' (FORMAT csv, HEADER true, DELIMITER ',');
--- export of product_update (consent-separate-tables.yaml:55)
+-- export of product_update (consent-separate-tables.yaml:56)
 -- of those who show one contact point the first
 CREATE TEMP TABLE "leaving 1" AS
 SELECT j.* FROM judged j JOIN "segment product_update" v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment'

@@ -42,7 +42,7 @@ SET VARIABLE as_of = CAST(now() AT TIME ZONE 'UTC' AS TIMESTAMP);
 
 -- Sources: every column in use, of its declared type
 -- --------------------------------------------------
--- source customers (consent-single-table.yaml:13)
+-- source customers (consent-single-table.yaml:14)
 CREATE TEMP TABLE "source customers" AS
 SELECT row_number() OVER () AS "row",
   r."CustomerId" AS "CustomerId",
@@ -54,7 +54,7 @@ FROM (SELECT nullif("CustomerId", '') AS "CustomerId", nullif("FirstName", '') A
   FROM read_csv(['pipelines/../data/consent-examples/customers.csv'], auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',
     nullstr = chr(1), compression = 'none', strict_mode = true, parallel = false, max_line_size = 100000000,
     columns = {'CustomerId': 'VARCHAR', 'FirstName': 'VARCHAR', 'LastName': 'VARCHAR', 'Email': 'VARCHAR', 'City': 'VARCHAR'})) r;
--- source consent (consent-single-table.yaml:15)
+-- source consent (consent-single-table.yaml:16)
 CREATE TEMP TABLE "source consent" AS
 SELECT row_number() OVER () AS "row",
   r."Email" AS "Email",
@@ -70,14 +70,14 @@ SELECT CASE WHEN (SELECT count(*) FROM "source consent") > 0 THEN true ELSE erro
 -- ---------------------------------------
 CREATE TEMP TABLE "values" AS
 SELECT row_number() OVER () AS record, * FROM (
--- customers (consent-single-table.yaml:23)
+-- customers (consent-single-table.yaml:24)
 SELECT 0 AS "table", optin_id(s."CustomerId") AS id, s."Email" AS "field email", s."FirstName" AS "field first_name", s."LastName" AS "field last_name", s."City" AS "field city"
 FROM "source customers" s
 );
 
 -- Keys: how values are compared
 -- -----------------------------
--- email (consent-single-table.yaml:20)
+-- email (consent-single-table.yaml:21)
 CREATE TEMP TABLE "keys of email" AS
 WITH given AS (SELECT DISTINCT value, region FROM (
     SELECT v."field email" AS value, CAST(NULL AS VARCHAR) AS region FROM "values" v
@@ -99,15 +99,15 @@ FROM looser;
 -- ----------------------------------
 CREATE TEMP TABLE "records" AS
 SELECT v.*,
-  -- email (consent-single-table.yaml:20)
+  -- email (consent-single-table.yaml:21)
   k0.key AS "key email",
   k0.link AS "link email",
   k0.found AS "found email",
-  -- first_name (consent-single-table.yaml:27)
+  -- first_name (consent-single-table.yaml:28)
   nullif(optin_trim(v."field first_name"), '') AS "key first_name",
-  -- last_name (consent-single-table.yaml:28)
+  -- last_name (consent-single-table.yaml:29)
   nullif(optin_trim(v."field last_name"), '') AS "key last_name",
-  -- city (consent-single-table.yaml:29)
+  -- city (consent-single-table.yaml:30)
   nullif(optin_trim(v."field city"), '') AS "key city"
 FROM "values" v
 LEFT JOIN "keys of email" k0 ON k0.value = v."field email" AND k0.region IS NOT DISTINCT FROM CAST(NULL AS VARCHAR);
@@ -230,7 +230,7 @@ WHERE c.role = 'shown' OR (f.aside AND c.role = 'other');
 
 -- Decisions
 -- ---------
--- consent table consent (consent-single-table.yaml:38)
+-- consent table consent (consent-single-table.yaml:39)
 CREATE TEMP TABLE "tied 0" AS
 SELECT t.*,
   CAST(t."filled 0" AND t."key 0" IS NULL AS INTEGER) AS unusable,
@@ -289,8 +289,8 @@ FROM (SELECT *, false AS ended FROM sets) GROUP BY point, purpose;
 
 -- States: what holds for each customer and purpose
 -- ------------------------------------------------
--- purpose newsletter (consent-single-table.yaml:35)
--- purpose product_update (consent-single-table.yaml:36)
+-- purpose newsletter (consent-single-table.yaml:36)
+-- purpose product_update (consent-single-table.yaml:37)
 CREATE TEMP TABLE "purposes" AS
 SELECT * FROM (VALUES ('newsletter', 'key email', 0), ('product_update', 'key email', 1)) p(purpose, via, number);
 -- own: what is shown, and the cluster's records; others can only deny
@@ -351,13 +351,13 @@ FROM (SELECT p.*,
 
 -- Segments: the first verdict that applies
 -- ----------------------------------------
--- segment newsletter (consent-single-table.yaml:47)
+-- segment newsletter (consent-single-table.yaml:48)
 CREATE TEMP TABLE "segment newsletter" AS
 SELECT cluster, CASE WHEN gate IS NOT NULL THEN gate WHEN NOT rule THEN 'rule_false' WHEN rule IS NULL THEN 'rule_unknown' WHEN NOT belongs THEN 'set_operation' ELSE 'in_segment' END AS verdict
 FROM (SELECT g.cluster, g.gate, g.belongs, CASE WHEN g.gate IS NULL THEN true END AS rule
   FROM (SELECT j.cluster, CASE WHEN j."suppressed email" THEN 'suppressed' WHEN j."state newsletter" = 'denied' THEN 'denied' WHEN j."state newsletter" = 'expired' THEN 'expired' WHEN j."state newsletter" = 'unknown' THEN 'unknown' WHEN j."state newsletter" = 'no_contact_point' THEN 'no_contact_point' END AS gate, true AS belongs FROM judged j) g
   JOIN judged j ON j.cluster = g.cluster);
--- segment product_update (consent-single-table.yaml:49)
+-- segment product_update (consent-single-table.yaml:50)
 CREATE TEMP TABLE "segment product_update" AS
 SELECT cluster, CASE WHEN gate IS NOT NULL THEN gate WHEN NOT rule THEN 'rule_false' WHEN rule IS NULL THEN 'rule_unknown' WHEN NOT belongs THEN 'set_operation' ELSE 'in_segment' END AS verdict
 FROM (SELECT g.cluster, g.gate, g.belongs, CASE WHEN g.gate IS NULL THEN true END AS rule
@@ -366,7 +366,7 @@ FROM (SELECT g.cluster, g.gate, g.belongs, CASE WHEN g.gate IS NULL THEN true EN
 
 -- Exports
 -- -------
--- export of newsletter (consent-single-table.yaml:53)
+-- export of newsletter (consent-single-table.yaml:54)
 -- of those who show one contact point the first
 CREATE TEMP TABLE "leaving 0" AS
 SELECT j.* FROM judged j JOIN "segment newsletter" v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment'
@@ -374,7 +374,7 @@ QUALIFY j."key email" IS NULL OR row_number() OVER (PARTITION BY j."key email" O
 COPY (
 SELECT j.customer_id AS "customer_id", optin_formula(j."field email", false, true) AS "email", optin_formula(j."field first_name", false, false) AS "first_name" FROM "leaving 0" j ORDER BY j.position
 ) TO 'pipelines/../out/consent-single-table/newsletter.csv' (FORMAT csv, HEADER true, DELIMITER ',');
--- export of product_update (consent-single-table.yaml:56)
+-- export of product_update (consent-single-table.yaml:57)
 -- of those who show one contact point the first
 CREATE TEMP TABLE "leaving 1" AS
 SELECT j.* FROM judged j JOIN "segment product_update" v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment'

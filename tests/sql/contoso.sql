@@ -126,7 +126,7 @@ SELECT * FROM (VALUES
   (TIMESTAMP '2095-10-30 03:00:00', 3600), (TIMESTAMP '2096-03-25 03:00:00', 7200), (TIMESTAMP '2096-10-28 03:00:00', 3600), (TIMESTAMP '2097-03-31 03:00:00', 7200),
   (TIMESTAMP '2097-10-27 03:00:00', 3600), (TIMESTAMP '2098-03-30 03:00:00', 7200), (TIMESTAMP '2098-10-26 03:00:00', 3600), (TIMESTAMP '2099-03-29 03:00:00', 7200),
   (TIMESTAMP '2099-10-25 03:00:00', 3600)) z(starts, seconds);
--- source shop (contoso.yaml:15)
+-- source shop (contoso.yaml:16)
 CREATE TEMP TABLE "source shop" AS
 SELECT row_number() OVER () AS "row",
   r."CustomerNo" AS "CustomerNo",
@@ -149,7 +149,7 @@ FROM (SELECT CASE WHEN "CustomerNo" IN ('', 'N/A') THEN NULL ELSE "CustomerNo" E
   FROM read_csv(['pipelines/../data/contoso/shop.csv'], auto_detect = false, header = true, delim = ';', quote = '"', escape = '"',
     nullstr = chr(1), compression = 'none', strict_mode = true, parallel = false, max_line_size = 100000000,
     columns = {'CustomerNo': 'VARCHAR', 'FirstName': 'VARCHAR', 'LastName': 'VARCHAR', 'Email': 'VARCHAR', 'Phone': 'VARCHAR', 'BirthDate': 'VARCHAR', 'Street': 'VARCHAR', 'Zip': 'VARCHAR', 'City': 'VARCHAR', 'Country': 'VARCHAR', 'LoyaltyCard': 'VARCHAR', 'Revenue': 'VARCHAR', 'LastOrder': 'VARCHAR', 'ModifiedOn': 'VARCHAR'})) r) r) r;
--- source loyalty (contoso.yaml:25)
+-- source loyalty (contoso.yaml:26)
 CREATE TEMP TABLE "source loyalty" AS
 SELECT row_number() OVER () AS "row",
   r."CardNo" AS "CardNo",
@@ -169,7 +169,7 @@ FROM (SELECT CASE WHEN "CardNo" IN ('', 'N/A') THEN NULL ELSE "CardNo" END AS "C
   FROM read_csv(['pipelines/../data/contoso/loyalty.csv'], auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',
     nullstr = chr(1), compression = 'none', strict_mode = true, parallel = false, max_line_size = 100000000,
     columns = {'CardNo': 'VARCHAR', 'FirstName': 'VARCHAR', 'Surname': 'VARCHAR', 'EMail': 'VARCHAR', 'Phone': 'VARCHAR', 'Postcode': 'VARCHAR', 'Country': 'VARCHAR', 'Tier': 'VARCHAR', 'Points': 'VARCHAR', 'JoinedOn': 'VARCHAR', 'Changed': 'VARCHAR'})) r) r) r;
--- source app (contoso.yaml:30)
+-- source app (contoso.yaml:31)
 CREATE TEMP TABLE "source app" AS
 SELECT row_number() OVER () AS "row",
   r."user_id" AS "user_id",
@@ -200,7 +200,7 @@ FROM (SELECT CASE WHEN json_type(json, '/user_id') IS NULL OR json_type(json, '/
   FROM (SELECT CASE WHEN json_type(json) <> 'OBJECT' OR len(json_keys(json)) <> len(list_distinct(json_keys(json))) THEN error('optin: source app: a line is no object, or names a member twice') ELSE json END AS json
     FROM read_json_objects(['pipelines/../data/contoso/app_users.ndjson'], format = 'newline_delimited', compression = 'uncompressed', maximum_object_size = 100000000))) r) r) r;
 SELECT CASE WHEN (SELECT count(*) FROM "source app") > 0 THEN true ELSE error('optin: source app holds no records, and consent depends on it') END AS guard;
--- source newsletter_consent (contoso.yaml:34)
+-- source newsletter_consent (contoso.yaml:35)
 CREATE TEMP TABLE "source newsletter_consent" AS
 SELECT row_number() OVER () AS "row",
   r."Email" AS "Email",
@@ -215,7 +215,7 @@ FROM (SELECT nullif("Email", '') AS "Email", nullif("Newsletter", '') AS "Newsle
     nullstr = chr(1), compression = 'none', strict_mode = true, parallel = false, max_line_size = 100000000,
     columns = {'Email': 'VARCHAR', 'Newsletter': 'VARCHAR', 'Product updates': 'VARCHAR', 'Recorded at': 'VARCHAR'})) r) r) r;
 SELECT CASE WHEN (SELECT count(*) FROM "source newsletter_consent") > 0 THEN true ELSE error('optin: source newsletter_consent holds no records, and consent depends on it') END AS guard;
--- source sms_consent (contoso.yaml:38)
+-- source sms_consent (contoso.yaml:39)
 CREATE TEMP TABLE "source sms_consent" AS
 SELECT row_number() OVER () AS "row",
   r."Telefon" AS "Telefon",
@@ -227,7 +227,7 @@ FROM (SELECT nullif("Telefon", '') AS "Telefon", nullif("SMS-Angebote", '') AS "
     nullstr = chr(1), compression = 'none', strict_mode = true, parallel = false, max_line_size = 100000000,
     columns = {'Telefon': 'VARCHAR', 'SMS-Angebote': 'VARCHAR', 'Datum': 'VARCHAR'})) r;
 SELECT CASE WHEN (SELECT count(*) FROM "source sms_consent") > 0 THEN true ELSE error('optin: source sms_consent holds no records, and consent depends on it') END AS guard;
--- source consent_events (contoso.yaml:42)
+-- source consent_events (contoso.yaml:43)
 CREATE TEMP TABLE "source consent_events" AS
 SELECT row_number() OVER () AS "row",
   CASE WHEN r."clock of ts" IS NULL THEN CAST(r."parts of ts".day + 0 AS TIMESTAMP) ELSE CASE WHEN r."offset of ts" IS NOT NULL THEN r."clock of ts" - r."offset of ts" ELSE r."clock of ts" END END AS "ts from",
@@ -243,7 +243,7 @@ FROM (SELECT nullif("event_id", '') AS "event_id", nullif("ts", '') AS "ts", nul
     nullstr = chr(1), compression = 'none', strict_mode = true, parallel = false, max_line_size = 100000000,
     columns = {'event_id': 'VARCHAR', 'ts': 'VARCHAR', 'address': 'VARCHAR', 'customer_no': 'VARCHAR', 'purpose': 'VARCHAR', 'status': 'VARCHAR', 'channel': 'VARCHAR'})) r) r) r;
 SELECT CASE WHEN (SELECT count(*) FROM "source consent_events") > 0 THEN true ELSE error('optin: source consent_events holds no records, and consent depends on it') END AS guard;
--- source bounces (contoso.yaml:45)
+-- source bounces (contoso.yaml:46)
 CREATE TEMP TABLE "source bounces" AS
 SELECT row_number() OVER () AS "row",
   r."address" AS "address"
@@ -252,7 +252,7 @@ FROM (SELECT nullif("address", '') AS "address", nullif("bounced_on", '') AS "bo
     nullstr = chr(1), compression = 'none', strict_mode = true, parallel = false, max_line_size = 100000000,
     columns = {'address': 'VARCHAR', 'bounced_on': 'VARCHAR', 'reason': 'VARCHAR'})) r;
 SELECT CASE WHEN (SELECT count(*) FROM "source bounces") > 0 THEN true ELSE error('optin: source bounces holds no records, and consent depends on it') END AS guard;
--- source do_not_contact (contoso.yaml:49)
+-- source do_not_contact (contoso.yaml:50)
 CREATE TEMP TABLE "source do_not_contact" AS
 SELECT row_number() OVER () AS "row",
   r."Nummer" AS "Nummer"
@@ -266,22 +266,22 @@ SELECT CASE WHEN (SELECT count(*) FROM "source do_not_contact") > 0 THEN true EL
 -- ---------------------------------------
 CREATE TEMP TABLE "values" AS
 SELECT row_number() OVER () AS record, * FROM (
--- shop (contoso.yaml:66)
+-- shop (contoso.yaml:67)
 SELECT 0 AS "table", optin_id(s."CustomerNo") AS id, s."Email" AS "field email", s."Phone" AS "field phone", s."FirstName" AS "field first_name", s."LastName" AS "field last_name", s."BirthDate" AS "field birth_date", s."Street" AS "field street", s."Zip" AS "field postal_code", s."City" AS "field city", s."Country" AS "field country", s."LoyaltyCard" AS "field card_no", s."Revenue" AS "field revenue", s."LastOrder" AS "field last_order", s."ModifiedOn" AS "field updated_at", CAST(NULL AS VARCHAR) AS "field tier", CAST(NULL AS BIGINT) AS "field points", CAST(NULL AS DATE) AS "field member_since", CAST(NULL AS TIMESTAMP) AS "field last_seen"
 FROM "source shop" s
 UNION ALL
--- loyalty (contoso.yaml:82)
+-- loyalty (contoso.yaml:83)
 SELECT 1 AS "table", optin_id(s."CardNo") AS id, s."EMail" AS "field email", s."Phone" AS "field phone", s."FirstName" AS "field first_name", s."Surname" AS "field last_name", CAST(NULL AS DATE) AS "field birth_date", CAST(NULL AS VARCHAR) AS "field street", s."Postcode" AS "field postal_code", CAST(NULL AS VARCHAR) AS "field city", s."Country" AS "field country", s."CardNo" AS "field card_no", CAST(NULL AS DECIMAL(38, 2)) AS "field revenue", CAST(NULL AS DATE) AS "field last_order", s."Changed" AS "field updated_at", s."Tier" AS "field tier", s."Points" AS "field points", s."JoinedOn" AS "field member_since", CAST(NULL AS TIMESTAMP) AS "field last_seen"
 FROM "source loyalty" s
 UNION ALL
--- app (contoso.yaml:96)
+-- app (contoso.yaml:97)
 SELECT 2 AS "table", optin_id(s."user_id") AS id, s."mail" AS "field email", s."phone" AS "field phone", s."given_name" AS "field first_name", s."family_name" AS "field last_name", s."birth_date" AS "field birth_date", CAST(NULL AS VARCHAR) AS "field street", CAST(NULL AS VARCHAR) AS "field postal_code", CAST(NULL AS VARCHAR) AS "field city", s."country" AS "field country", s."loyalty_card" AS "field card_no", CAST(NULL AS DECIMAL(38, 2)) AS "field revenue", CAST(NULL AS DATE) AS "field last_order", s."updated_at" AS "field updated_at", CAST(NULL AS VARCHAR) AS "field tier", CAST(NULL AS BIGINT) AS "field points", CAST(NULL AS DATE) AS "field member_since", s."last_seen" AS "field last_seen"
 FROM "source app" s
 );
 
 -- Keys: how values are compared
 -- -----------------------------
--- email (contoso.yaml:56)
+-- email (contoso.yaml:57)
 CREATE TEMP TABLE "keys of email" AS
 WITH given AS (SELECT DISTINCT value, region FROM (
     SELECT v."field email" AS value, CAST(NULL AS VARCHAR) AS region FROM "values" v
@@ -303,7 +303,7 @@ SELECT value, region, key,
   CASE WHEN key IS NULL THEN NULL WHEN is_made THEN made_denies ELSE [loose] END AS denies,
   CASE WHEN key IS NULL THEN NULL WHEN is_made THEN made_found ELSE [loose] END AS found
 FROM looser;
--- phone (contoso.yaml:58)
+-- phone (contoso.yaml:59)
 CREATE TEMP TABLE "keys of phone" AS
 WITH given AS (SELECT DISTINCT value, region FROM (
     SELECT v."field phone" AS value, v."field country" AS region FROM "values" v
@@ -318,7 +318,7 @@ SELECT value, region, key,
   CASE WHEN key IS NULL THEN NULL WHEN is_made THEN made_denies ELSE [loose] END AS denies,
   CASE WHEN key IS NULL THEN NULL WHEN is_made THEN made_found ELSE [loose] END AS found
 FROM looser;
--- last_name (contoso.yaml:60)
+-- last_name (contoso.yaml:61)
 CREATE TEMP TABLE "keys of last_name" AS
 WITH given AS (SELECT DISTINCT value, region FROM (
     SELECT v."field last_name" AS value, CAST(NULL AS VARCHAR) AS region FROM "values" v) WHERE value IS NOT NULL),
@@ -332,7 +332,7 @@ SELECT value, region, key,
   CASE WHEN key IS NULL THEN NULL WHEN is_made THEN made_denies ELSE [loose] END AS denies,
   CASE WHEN key IS NULL THEN NULL WHEN is_made THEN made_found ELSE [loose] END AS found
 FROM looser;
--- card_no (contoso.yaml:62)
+-- card_no (contoso.yaml:63)
 CREATE TEMP TABLE "keys of card_no" AS
 WITH given AS (SELECT DISTINCT value, region FROM (
     SELECT v."field card_no" AS value, CAST(NULL AS VARCHAR) AS region FROM "values" v) WHERE value IS NOT NULL),
@@ -351,33 +351,33 @@ FROM looser;
 -- ----------------------------------
 CREATE TEMP TABLE "records" AS
 SELECT v.*,
-  -- email (contoso.yaml:56)
+  -- email (contoso.yaml:57)
   k0.key AS "key email",
   k0.link AS "link email",
   k0.found AS "found email",
-  -- phone (contoso.yaml:58)
+  -- phone (contoso.yaml:59)
   k1.key AS "key phone",
   k1.link AS "link phone",
   k1.found AS "found phone",
-  -- first_name (contoso.yaml:71)
+  -- first_name (contoso.yaml:72)
   nullif(optin_trim(v."field first_name"), '') AS "key first_name",
-  -- last_name (contoso.yaml:60)
+  -- last_name (contoso.yaml:61)
   k3.key AS "key last_name",
   k3.link AS "link last_name",
-  -- street (contoso.yaml:74)
+  -- street (contoso.yaml:75)
   nullif(optin_trim(v."field street"), '') AS "key street",
-  -- postal_code (contoso.yaml:75)
+  -- postal_code (contoso.yaml:76)
   nullif(optin_trim(v."field postal_code"), '') AS "key postal_code",
-  -- city (contoso.yaml:76)
+  -- city (contoso.yaml:77)
   nullif(optin_trim(v."field city"), '') AS "key city",
-  -- country (contoso.yaml:77)
+  -- country (contoso.yaml:78)
   nullif(optin_trim(v."field country"), '') AS "key country",
-  -- card_no (contoso.yaml:62)
+  -- card_no (contoso.yaml:63)
   k9.key AS "key card_no",
   k9.link AS "link card_no",
-  -- tier (contoso.yaml:92)
+  -- tier (contoso.yaml:93)
   nullif(optin_trim(v."field tier"), '') AS "key tier",
-  -- points (contoso.yaml:93)
+  -- points (contoso.yaml:94)
   nullif(optin_trim(CAST(v."field points" AS VARCHAR)), '') AS "key points"
 FROM "values" v
 LEFT JOIN "keys of email" k0 ON k0.value = v."field email" AND k0.region IS NOT DISTINCT FROM CAST(NULL AS VARCHAR)
@@ -389,15 +389,15 @@ LEFT JOIN "keys of card_no" k9 ON k9.value = v."field card_no" AND k9.region IS 
 -- ---------------------------
 CREATE TEMP TABLE "agreements" AS
 WITH all_agreements AS MATERIALIZED (
--- email (contoso.yaml:112)
+-- email (contoso.yaml:113)
 SELECT 0 AS rule, [r."link email"] AS keys, r.record, r."table", r.id
 FROM records r WHERE r."link email" IS NOT NULL
 UNION ALL
--- phone + last_name (contoso.yaml:113)
+-- phone + last_name (contoso.yaml:114)
 SELECT 1 AS rule, [r."link phone", r."link last_name"] AS keys, r.record, r."table", r.id
 FROM records r WHERE r."link phone" IS NOT NULL AND r."link last_name" IS NOT NULL
 UNION ALL
--- card_no (contoso.yaml:114)
+-- card_no (contoso.yaml:115)
 SELECT 2 AS rule, [r."link card_no"] AS keys, r.record, r."table", r.id
 FROM records r WHERE r."link card_no" IS NOT NULL
 UNION ALL
@@ -458,7 +458,7 @@ JOIN clusters c ON c.record = s.member;
 
 -- Survivorship: which value of several a customer shows
 -- -----------------------------------------------------
--- the order of records, best first, by each policy (contoso.yaml:118)
+-- the order of records, best first, by each policy (contoso.yaml:119)
 -- gives: of the rows of one id the best alone gives values
 CREATE TEMP TABLE "ranked" AS
 SELECT m.cluster, r.*,
@@ -538,7 +538,7 @@ WHERE c.role = 'shown' OR (f.aside AND c.role = 'other');
 
 -- Decisions
 -- ---------
--- consent table newsletter_consent (contoso.yaml:133)
+-- consent table newsletter_consent (contoso.yaml:134)
 CREATE TEMP TABLE "tied 0" AS
 SELECT t.*,
   CAST(t."filled 0" AND t."key 0" IS NULL AS INTEGER) AS unusable,
@@ -559,7 +559,7 @@ SELECT s."row", 'newsletter' AS purpose, optin_word(s."Newsletter") AS word FROM
 UNION ALL
 SELECT s."row", 'product_update' AS purpose, optin_word(s."Product updates") AS word FROM "source newsletter_consent" s))
 WHERE purpose IS NOT NULL AND granted IS NOT NULL;
--- consent table sms_consent (contoso.yaml:141)
+-- consent table sms_consent (contoso.yaml:142)
 CREATE TEMP TABLE "tied 1" AS
 SELECT t.*,
   CAST(t."filled 0" AND t."key 0" IS NULL AS INTEGER) AS unusable,
@@ -579,7 +579,7 @@ FROM (SELECT *, CASE WHEN contains(word, chr(8490)) THEN error('optin: a word of
 SELECT s."row", 'sms_offers' AS purpose, optin_word(s."SMS-Angebote") AS word FROM "source sms_consent" s))
 WHERE purpose IS NOT NULL AND granted IS NOT NULL;
 SELECT CASE WHEN (SELECT count(*) FROM "said 1" d JOIN "tied 1" t ON t."row" = d."row" WHERE NOT d.granted AND NOT t.has_record AND (t.unusable > 0 OR NOT t.has_key)) = 0 THEN true ELSE error('optin: source sms_consent: a denial can be matched to nobody') END AS guard;
--- consent table consent_events (contoso.yaml:149)
+-- consent table consent_events (contoso.yaml:150)
 CREATE TEMP TABLE "tied 2" AS
 SELECT t.*,
   CASE WHEN t."key 1" IS NOT NULL THEN [optin_loose_id(t."key 1")] END AS "forms 1",
@@ -602,7 +602,7 @@ SELECT n."row", CASE WHEN contains(n.named, chr(8490)) THEN error('optin: the na
 FROM (SELECT s."row", optin_word(s."purpose") AS named, optin_word(s."status") AS word FROM "source consent_events" s) n))
 WHERE purpose IS NOT NULL AND granted IS NOT NULL;
 SELECT CASE WHEN (SELECT count(*) FROM "said 2" d JOIN "tied 2" t ON t."row" = d."row" WHERE NOT d.granted AND NOT t.has_record AND (t.unusable > 0 OR NOT t.has_key)) = 0 THEN true ELSE error('optin: source consent_events: a denial can be matched to nobody') END AS guard;
--- consent table app (contoso.yaml:157)
+-- consent table app (contoso.yaml:158)
 CREATE TEMP TABLE "tied 3" AS
 SELECT t.*,
   CASE WHEN t."key 1" IS NOT NULL THEN [optin_loose_id(t."key 1")] END AS "forms 1",
@@ -676,9 +676,9 @@ FROM (SELECT *, CASE purpose WHEN 'newsletter' THEN coalesce(granted_at + to_mon
 
 -- States: what holds for each customer and purpose
 -- ------------------------------------------------
--- purpose newsletter (contoso.yaml:125)
--- purpose product_update (contoso.yaml:126)
--- purpose sms_offers (contoso.yaml:129)
+-- purpose newsletter (contoso.yaml:126)
+-- purpose product_update (contoso.yaml:127)
+-- purpose sms_offers (contoso.yaml:130)
 CREATE TEMP TABLE "purposes" AS
 SELECT * FROM (VALUES ('newsletter', 'key email', 0), ('product_update', 'key email', 1), ('sms_offers', 'key phone', 2)) p(purpose, via, number);
 -- own: what is shown, and the cluster's records; others can only deny
@@ -708,7 +708,7 @@ LEFT JOIN denied_points d ON d.purpose = p.purpose AND d.subject = s.subject AND
 
 -- Suppression: who is never contacted
 -- -----------------------------------
--- list bounces (contoso.yaml:163)
+-- list bounces (contoso.yaml:164)
 CREATE TEMP TABLE "listed 0" AS
 SELECT t.*,
   CAST(t."filled 0" AND t."key 0" IS NULL AS INTEGER) AS unusable,
@@ -721,7 +721,7 @@ FROM (SELECT s."row",
   FROM "source bounces" s
 LEFT JOIN "keys of email" k0 ON k0.value = s."address" AND k0.region IS NOT DISTINCT FROM CAST(NULL AS VARCHAR)) t;
 SELECT CASE WHEN (SELECT count(*) FROM "listed 0" WHERE NOT has_record AND (unusable > 0 OR NOT has_key)) = 0 THEN true ELSE error('optin: source bounces: an entry can be matched to nobody') END AS guard;
--- list do_not_contact (contoso.yaml:166)
+-- list do_not_contact (contoso.yaml:167)
 CREATE TEMP TABLE "listed 1" AS
 SELECT t.*,
   CAST(t."filled 0" AND t."key 0" IS NULL AS INTEGER) AS unusable,
@@ -778,14 +778,14 @@ FROM (SELECT p.*,
 
 -- Segments: the first verdict that applies
 -- ----------------------------------------
--- segment newsletter_dach (contoso.yaml:171)
+-- segment newsletter_dach (contoso.yaml:172)
 -- where: upper(country) IN ('DE', 'AT') AND (revenue >= 100 OR points >= 500)
 CREATE TEMP TABLE "segment newsletter_dach" AS
 SELECT cluster, CASE WHEN gate IS NOT NULL THEN gate WHEN NOT rule THEN 'rule_false' WHEN rule IS NULL THEN 'rule_unknown' WHEN NOT belongs THEN 'set_operation' ELSE 'in_segment' END AS verdict
 FROM (SELECT g.cluster, g.gate, g.belongs, CASE WHEN g.gate IS NULL THEN ((upper(optin_plain(j."field country")) IN ('DE', 'AT')) AND ((CASE WHEN abs(j."field revenue") > 9999999999999 THEN error('optin: a rule computes with a decimal of more than 15 digits') ELSE CAST(j."field revenue" AS DOUBLE) END >= CAST('100.0' AS DOUBLE)) OR (j."field points" >= CAST('500' AS BIGINT)))) END AS rule
   FROM (SELECT j.cluster, CASE WHEN j."suppressed email" THEN 'suppressed' WHEN j."state newsletter" = 'denied' THEN 'denied' WHEN j."state newsletter" = 'expired' THEN 'expired' WHEN j."state newsletter" = 'unknown' THEN 'unknown' WHEN j."state newsletter" = 'no_contact_point' THEN 'no_contact_point' END AS gate, true AS belongs FROM judged j) g
   JOIN judged j ON j.cluster = g.cluster);
--- segment winback (contoso.yaml:177)
+-- segment winback (contoso.yaml:178)
 -- where: last_order < DATE '2026-05-24' AND last_order >= DATE '2023-01-01'
 CREATE TEMP TABLE "segment winback" AS
 SELECT cluster, CASE WHEN gate IS NOT NULL THEN gate WHEN NOT rule THEN 'rule_false' WHEN rule IS NULL THEN 'rule_unknown' WHEN NOT belongs THEN 'set_operation' ELSE 'in_segment' END AS verdict
@@ -793,21 +793,21 @@ FROM (SELECT g.cluster, g.gate, g.belongs, CASE WHEN g.gate IS NULL THEN ((j."fi
   FROM (SELECT j.cluster, CASE WHEN j."suppressed email" THEN 'suppressed' WHEN j."state newsletter" = 'denied' THEN 'denied' WHEN j."state newsletter" = 'expired' THEN 'expired' WHEN j."state newsletter" = 'unknown' THEN 'unknown' WHEN j."state newsletter" = 'no_contact_point' THEN 'no_contact_point' END AS gate, NOT m0.verdict = 'in_segment' AS belongs FROM judged j
   JOIN "segment newsletter_dach" m0 ON m0.cluster = j.cluster) g
   JOIN judged j ON j.cluster = g.cluster);
--- segment product_fans (contoso.yaml:184)
+-- segment product_fans (contoso.yaml:185)
 -- where: tier IN ('gold', 'platinum') AND consent.newsletter = FALSE
 CREATE TEMP TABLE "segment product_fans" AS
 SELECT cluster, CASE WHEN gate IS NOT NULL THEN gate WHEN NOT rule THEN 'rule_false' WHEN rule IS NULL THEN 'rule_unknown' WHEN NOT belongs THEN 'set_operation' ELSE 'in_segment' END AS verdict
 FROM (SELECT g.cluster, g.gate, g.belongs, CASE WHEN g.gate IS NULL THEN ((j."field tier" IN ('gold', 'platinum')) AND (j."passes newsletter" = false)) END AS rule
   FROM (SELECT j.cluster, CASE WHEN j."suppressed email" THEN 'suppressed' WHEN j."state product_update" = 'denied' THEN 'denied' WHEN j."state product_update" = 'expired' THEN 'expired' WHEN j."state product_update" = 'unknown' THEN 'unknown' WHEN j."state product_update" = 'no_contact_point' THEN 'no_contact_point' END AS gate, true AS belongs FROM judged j) g
   JOIN judged j ON j.cluster = g.cluster);
--- segment sms_munich (contoso.yaml:188)
+-- segment sms_munich (contoso.yaml:189)
 -- where: postal_code LIKE '80___' OR postal_code LIKE '81___'
 CREATE TEMP TABLE "segment sms_munich" AS
 SELECT cluster, CASE WHEN gate IS NOT NULL THEN gate WHEN NOT rule THEN 'rule_false' WHEN rule IS NULL THEN 'rule_unknown' WHEN NOT belongs THEN 'set_operation' ELSE 'in_segment' END AS verdict
 FROM (SELECT g.cluster, g.gate, g.belongs, CASE WHEN g.gate IS NULL THEN ((j."field postal_code" LIKE '80___' ESCAPE '\') OR (j."field postal_code" LIKE '81___' ESCAPE '\')) END AS rule
   FROM (SELECT j.cluster, CASE WHEN j."suppressed phone" THEN 'suppressed' WHEN j."state sms_offers" = 'denied' THEN 'denied' WHEN j."state sms_offers" = 'expired' THEN 'expired' WHEN j."state sms_offers" = 'unknown' THEN 'unknown' WHEN j."state sms_offers" = 'no_contact_point' THEN 'no_contact_point' END AS gate, true AS belongs FROM judged j) g
   JOIN judged j ON j.cluster = g.cluster);
--- segment launch (contoso.yaml:194)
+-- segment launch (contoso.yaml:195)
 CREATE TEMP TABLE "segment launch" AS
 SELECT cluster, CASE WHEN gate IS NOT NULL THEN gate WHEN NOT rule THEN 'rule_false' WHEN rule IS NULL THEN 'rule_unknown' WHEN NOT belongs THEN 'set_operation' ELSE 'in_segment' END AS verdict
 FROM (SELECT g.cluster, g.gate, g.belongs, CASE WHEN g.gate IS NULL THEN true END AS rule
@@ -815,7 +815,7 @@ FROM (SELECT g.cluster, g.gate, g.belongs, CASE WHEN g.gate IS NULL THEN true EN
   JOIN "segment newsletter_dach" m0 ON m0.cluster = j.cluster
   JOIN "segment product_fans" m2 ON m2.cluster = j.cluster) g
   JOIN judged j ON j.cluster = g.cluster);
--- segment service_notice (contoso.yaml:199)
+-- segment service_notice (contoso.yaml:200)
 -- where: tier IS NOT NULL AND email IS NOT NULL
 CREATE TEMP TABLE "segment service_notice" AS
 SELECT cluster, CASE WHEN gate IS NOT NULL THEN gate WHEN NOT rule THEN 'rule_false' WHEN rule IS NULL THEN 'rule_unknown' WHEN NOT belongs THEN 'set_operation' ELSE 'in_segment' END AS verdict
@@ -829,8 +829,8 @@ COPY (
 SELECT j.customer_id AS "customer_id", j."field email" AS "email", j."field phone" AS "phone", j."field first_name" AS "first_name", j."field last_name" AS "last_name", j."field birth_date" AS "birth_date", j."field street" AS "street", j."field postal_code" AS "postal_code", j."field city" AS "city", j."field country" AS "country", j."field card_no" AS "card_no", j."field revenue" AS "revenue", j."field last_order" AS "last_order", j."field updated_at" AS "updated_at", j."field tier" AS "tier", j."field points" AS "points", j."field member_since" AS "member_since", j."field last_seen" AS "last_seen", j."state newsletter" AS "consent_newsletter", j."state product_update" AS "consent_product_update", j."state sms_offers" AS "consent_sms_offers"
 FROM judged j ORDER BY j.position
 ) TO 'pipelines/../out/contoso/profiles.parquet' (FORMAT parquet, COMPRESSION zstd);
--- left out: the internal table identity (contoso.yaml:207)
--- left out: the internal table quarantine (contoso.yaml:208)
+-- left out: the internal table identity (contoso.yaml:208)
+-- left out: the internal table quarantine (contoso.yaml:209)
 
 -- Internal table: segments
 -- ------------------------
@@ -847,7 +847,7 @@ JOIN "segment service_notice" v5 ON v5.cluster = j.cluster ORDER BY j.position
 
 -- Exports
 -- -------
--- export of newsletter_dach (contoso.yaml:213)
+-- export of newsletter_dach (contoso.yaml:214)
 -- of those who show one contact point the first
 CREATE TEMP TABLE "leaving 0" AS
 SELECT j.* FROM judged j JOIN "segment newsletter_dach" v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment'
@@ -855,7 +855,7 @@ QUALIFY j."key email" IS NULL OR row_number() OVER (PARTITION BY j."key email" O
 COPY (
 SELECT j.customer_id AS "customer_id", optin_formula(j."field email", false, true) AS "email", optin_formula(j."field first_name", false, false) AS "first_name", optin_formula(j."field last_name", false, false) AS "last_name", optin_formula(j."field country", false, false) AS "country" FROM "leaving 0" j ORDER BY j.position
 ) TO 'pipelines/../out/contoso/newsletter_dach.csv' (FORMAT csv, HEADER true, DELIMITER ',');
--- export of winback (contoso.yaml:216)
+-- export of winback (contoso.yaml:217)
 -- of those who show one contact point the first
 CREATE TEMP TABLE "leaving 1" AS
 SELECT j.* FROM judged j JOIN "segment winback" v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment'
@@ -863,7 +863,7 @@ QUALIFY j."key email" IS NULL OR row_number() OVER (PARTITION BY j."key email" O
 COPY (
 SELECT j.customer_id AS "customer_id", j."field email" AS "email", j."field first_name" AS "first_name", CAST(j."field last_order" AS VARCHAR) AS "last_order", CAST(j."field revenue" AS VARCHAR) AS "revenue" FROM "leaving 1" j ORDER BY j.position
 ) TO 'pipelines/../out/contoso/winback.ndjson' (FORMAT json);
--- export of product_fans (contoso.yaml:219)
+-- export of product_fans (contoso.yaml:220)
 -- of those who show one contact point the first
 CREATE TEMP TABLE "leaving 2" AS
 SELECT j.* FROM judged j JOIN "segment product_fans" v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment'
@@ -871,7 +871,7 @@ QUALIFY j."key email" IS NULL OR row_number() OVER (PARTITION BY j."key email" O
 COPY (
 SELECT j.customer_id AS "customer_id", j."field email" AS "email", j."field first_name" AS "first_name", j."field tier" AS "tier", j."field points" AS "points", j."state newsletter" AS "consent_newsletter" FROM "leaving 2" j ORDER BY j.position
 ) TO 'pipelines/../out/contoso/product_fans.parquet' (FORMAT parquet, COMPRESSION zstd);
--- export of sms_munich (contoso.yaml:222)
+-- export of sms_munich (contoso.yaml:223)
 -- of those who show one contact point the first
 CREATE TEMP TABLE "leaving 3" AS
 SELECT j.* FROM judged j JOIN "segment sms_munich" v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment'
@@ -879,7 +879,7 @@ QUALIFY j."key phone" IS NULL OR row_number() OVER (PARTITION BY j."key phone" O
 COPY (
 SELECT j.customer_id AS "customer_id", optin_formula(j."field phone", true, false) AS "phone", optin_formula(j."field first_name", false, false) AS "first_name" FROM "leaving 3" j ORDER BY j.position
 ) TO 'pipelines/../out/contoso/sms_munich.csv' (FORMAT csv, HEADER true, DELIMITER ',');
--- export of launch (contoso.yaml:225)
+-- export of launch (contoso.yaml:226)
 -- of those who show one contact point the first
 CREATE TEMP TABLE "leaving 4" AS
 SELECT j.* FROM judged j JOIN "segment launch" v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment'
@@ -887,7 +887,7 @@ QUALIFY j."key email" IS NULL OR row_number() OVER (PARTITION BY j."key email" O
 COPY (
 SELECT j.customer_id AS "customer_id", optin_formula(j."field email", false, true) AS "email", optin_formula(j."field first_name", false, false) AS "first_name" FROM "leaving 4" j ORDER BY j.position
 ) TO 'pipelines/../out/contoso/launch.csv' (FORMAT csv, HEADER true, DELIMITER ',');
--- export of service_notice (contoso.yaml:228)
+-- export of service_notice (contoso.yaml:229)
 -- of those who show one contact point the first
 CREATE TEMP TABLE "leaving 5" AS
 SELECT j.* FROM judged j JOIN "segment service_notice" v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment'

@@ -143,6 +143,10 @@ pub fn overlaps(html: &mut Html, account: &Facts<'_>) {
     }
     section(html, "overlaps", "Overlaps", |html| {
         let pairs: Vec<Facts<'_>> = account.list("overlaps").collect();
+        if pairs.is_empty() {
+            note(html, "Overlaps are counted of up to 100 segments.");
+            return;
+        }
         if segments.len() > MATRIX {
             largest(html, pairs);
             return;
