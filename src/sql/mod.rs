@@ -8,7 +8,7 @@
 //! some values alone, is a [`Diagnostic`](crate::diagnostics::Diagnostic) with its place, or a guard that ends the job with an error
 //! when such a value comes. It never approximates.
 //!
-//! Names and texts of the pipeline file are quoted in [`text`] and nowhere else.
+//! Names and texts of the pipeline file are quoted in `text` and nowhere else.
 
 mod consent;
 mod job;

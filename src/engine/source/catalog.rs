@@ -22,10 +22,10 @@ pub fn list(request: &Request) -> Result<Listing, Diagnostic> {
     list_unless(request, |_| None)
 }
 
-/// As [`list`], unless the files are refused before they are opened.
+/// As [`list()`], unless the files are refused before they are opened.
 ///
 /// # Errors
-/// As [`list`], and what `refuse` says of the files.
+/// As [`list()`], and what `refuse` says of the files.
 pub fn list_unless(
     request: &Request,
     refuse: impl FnOnce(&[PathBuf]) -> Option<Diagnostic>,
