@@ -212,15 +212,19 @@ fn check(file: &Path, options: &RunOptions, json: bool) -> u8 {
                 render_all(&loaded.warnings, &path, &loaded.text, style())
             );
             let plan = &loaded.plan;
-            let text = format!(
-                "{path}: no faults{}. {} sources, {} customer tables, {} purposes, {} segments, {} exports\n",
-                if warnings > 0 { format!(", {warnings} warnings") } else { String::new() },
-                plan.sources.len(),
-                plan.tables.len(),
-                plan.consent.purposes.len(),
-                plan.segments.len(),
-                plan.exports.len(),
-            );
+            let with = match warnings {
+                0 => String::new(),
+                some => format!(", {}", report::counted(some as u64, "warning")),
+            };
+            let counts = [
+                (plan.sources.len(), "source"),
+                (plan.tables.len(), "customer table"),
+                (plan.consent.purposes.len(), "purpose"),
+                (plan.segments.len(), "segment"),
+                (plan.exports.len(), "export"),
+            ];
+            let counts = counts.map(|(count, kind)| report::counted(count as u64, kind));
+            let text = format!("{path}: no faults{with}. {}\n", counts.join(", "));
             print(&text, DONE)
         }
         Err(failure) => fail(&failure, json, WRONG),

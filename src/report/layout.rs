@@ -89,6 +89,13 @@ pub fn file_line(path: &Path, rows: u64, bytes: u64) -> String {
     format!("  {:>12} rows  {:>9}  {}\n", number(rows), size(bytes), tidy(path))
 }
 
+/// So many things of a kind, in words: `1 record`, `2,000 records`.
+#[must_use]
+pub fn counted(things: u64, kind: &str) -> String {
+    let end = if things == 1 { "" } else { "s" };
+    format!("{} {kind}{end}", number(things))
+}
+
 /// A path as short as it can be said: from the working folder, without `folder/..`.
 #[must_use]
 pub fn tidy(path: &Path) -> String {

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use crate::engine::account::{Account, SegmentAccount};
 use crate::output::RunRecord;
-pub use layout::{file_line, heading, number, table, tidy, wrap, wrap_words};
+pub use layout::{counted, file_line, heading, number, table, tidy, wrap, wrap_words};
 use layout::{line, nonzero, wrap_under};
 
 /// The summary of a run.
@@ -18,9 +18,9 @@ pub fn summary(record: &RunRecord) -> String {
     let mut text = String::new();
     let records: u64 = account.customers.iter().map(|a| a.read).sum();
     let title = format!(
-        "{} customers from {} records, as of {}{}",
-        number(account.profiles),
-        number(records),
+        "{} from {}, as of {}{}",
+        counted(account.profiles, "customer"),
+        counted(records, "record"),
         record.as_of,
         if record.replay { " (replay: nothing is exported)" } else { "" },
     );
