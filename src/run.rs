@@ -58,6 +58,12 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Of a run: what it reads or writes is to blame.
+    pub(crate) fn of_run(path: &Path, text: &str, Faults(faults): Faults) -> Self {
+        let (path, text) = (path.to_path_buf(), text.to_owned());
+        Self { faults, path, text, pipeline_at_fault: false }
+    }
+
     /// All faults as text.
     #[must_use]
     pub fn render(&self, style: Style) -> String {
@@ -89,10 +95,8 @@ pub struct Loaded {
 /// # Errors
 /// Every fault of the file and of the schemas, at once.
 pub fn check_file(path: &Path, options: &RunOptions) -> Result<Loaded, Failure> {
-    unbroken(|| Ok(check(path, options))).unwrap_or_else(|Faults(faults)| {
-        let (path, text) = (path.to_path_buf(), String::new());
-        Err(Failure { faults, path, text, pipeline_at_fault: false })
-    })
+    unbroken(|| Ok(check(path, options)))
+        .unwrap_or_else(|faults| Err(Failure::of_run(path, "", faults)))
 }
 
 fn check(path: &Path, options: &RunOptions) -> Result<Loaded, Failure> {
@@ -195,12 +199,7 @@ pub fn init_files(data: &[PathBuf], path: &Path) -> Result<Proposal, Failure> {
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let name = name.filter(|name| !name.is_empty() && path != Path::new(NO_FILE));
     let proposed = unbroken(|| propose(data, &folder_of(path), name.as_deref()));
-    let proposal = proposed.map_err(|Faults(faults)| Failure {
-        faults,
-        path: path.to_path_buf(),
-        text: String::new(),
-        pipeline_at_fault: false,
-    })?;
+    let proposal = proposed.map_err(|faults| Failure::of_run(path, "", faults))?;
     check_text(path, proposal.text.clone(), &RunOptions::default())?;
     Ok(proposal)
 }
@@ -266,12 +265,7 @@ fn compares_with_before(plan: &Plan) -> bool {
 pub fn run_file(path: &Path, options: &RunOptions) -> Result<RunRecord, Failure> {
     let now = Instant::now();
     let mut loaded = check_file(path, options)?;
-    let stop = |Faults(faults): Faults, text: &str| Failure {
-        faults,
-        path: path.to_path_buf(),
-        text: text.to_owned(),
-        pipeline_at_fault: false,
-    };
+    let stop = |faults: Faults, text: &str| Failure::of_run(path, text, faults);
     let recovered = recover(&loaded.plan.out).map_err(|faults| stop(faults, &loaded.text))?;
     if let Some(recovered) = recovered {
         tracing::warn!(?recovered, "a run before was killed while it published");
@@ -314,18 +308,13 @@ pub fn compile_file(
     keys: Option<&Path>,
 ) -> Result<String, Failure> {
     let loaded = check_file(path, options)?;
-    let stop = |Faults(faults): Faults, pipeline_at_fault| Failure {
-        faults,
-        path: path.to_path_buf(),
-        text: loaded.text.clone(),
-        pipeline_at_fault,
-    };
-    let pipeline = spec::load(&loaded.text).map_err(|faults| stop(faults, true))?;
+    let of_pipeline = |Faults(faults): Faults| failed(path, faults, &loaded.text);
+    let pipeline = spec::load(&loaded.text).map_err(of_pipeline)?;
     let places = places::of(path, &loaded.text, &pipeline, &loaded.plan);
-    let job = sql::duckdb(&loaded.plan, &places, keys).map_err(|faults| stop(faults, true))?;
+    let job = sql::duckdb(&loaded.plan, &places, keys).map_err(of_pipeline)?;
     if let Some(folder) = keys {
         unbroken(|| key_tables::write(&loaded.plan, folder))
-            .map_err(|faults| stop(faults, false))?;
+            .map_err(|faults| Failure::of_run(path, &loaded.text, faults))?;
     }
     Ok(job)
 }
@@ -366,12 +355,7 @@ pub fn simulate_file(path: &Path, options: &RunOptions) -> Result<Simulated, Fai
         let previous_rows = previous_rows(&loaded.plan.out, compares_with_before(&loaded.plan))?;
         simulate(&loaded.plan, &Setting { as_of, now, previous_rows, memory })
     });
-    simulated.map_err(|Faults(faults)| Failure {
-        faults,
-        path: path.to_path_buf(),
-        text: loaded.text.clone(),
-        pipeline_at_fault: false,
-    })
+    simulated.map_err(|faults| Failure::of_run(path, &loaded.text, faults))
 }
 
 /// Faults for which the data, not the pipeline file, is to blame.

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 
 use serde_json::{Value as Json, json};
 
@@ -318,6 +319,20 @@ fn tables_that_changed_or_are_missing_are_refused() {
     }
     let run = folder.optin(&["diff", "january/run.json"]);
     assert_eq!(run.code, 2, "{run:?}");
+}
+
+/// A pipe in place of a record is refused like one given to `verify`; nobody writes to it, so who
+/// waited would wait for ever.
+#[test]
+fn a_pipe_is_no_run_record() {
+    let folder = two_runs();
+    let made = Command::new("mkfifo").arg(folder.at("pipe")).status().expect("mkfifo starts");
+    assert!(made.success());
+    for args in [&["verify", "pipe"][..], &["diff", "pipe", "pipe"]] {
+        let run = folder.optin(&[args, &["--json"]].concat());
+        assert_eq!((run.code, codes(&run)), (1, vec!["run-record".to_owned()]), "{args:?}");
+        assert!(run.stdout.contains("it is no regular file"), "{run:?}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use super::args::Dialect;
-use super::{DONE, FAILED, WRONG, fail, print};
+use super::{DONE, FAILED, print, refuse};
 use crate::{RunOptions, compile_file};
 
 /// Writes the job of a pipeline file to a file or to standard output.
@@ -19,10 +19,7 @@ pub fn compile(
     let Dialect::Duckdb = dialect;
     let job = match compile_file(file, options, keys) {
         Ok(job) => job,
-        Err(failure) => {
-            let code = if failure.pipeline_at_fault { WRONG } else { FAILED };
-            return fail(&failure, json, code);
-        }
+        Err(failure) => return refuse(&failure, json),
     };
     let Some(path) = output else { return print(&job, DONE) };
     match std::fs::write(path, job) {

@@ -50,10 +50,7 @@ pub fn main() -> ExitCode {
             match why_file(file, &options, customer, segment.as_deref()) {
                 Ok(why) if *json => print_json(&why, DONE),
                 Ok(why) => print(&why.text(), DONE),
-                Err(failure) => {
-                    let code = if failure.pipeline_at_fault { WRONG } else { FAILED };
-                    fail(&failure, *json, code)
-                }
+                Err(failure) => refuse(&failure, *json),
             }
         }
         Command::Simulate { file, as_of, json } => {
@@ -61,10 +58,7 @@ pub fn main() -> ExitCode {
             match simulate_file(file, &RunOptions { as_of, ..options }) {
                 Ok(simulated) if *json => print_json(&simulated, DONE),
                 Ok(simulated) => print(&simulated.text(), DONE),
-                Err(failure) => {
-                    let code = if failure.pipeline_at_fault { WRONG } else { FAILED };
-                    fail(&failure, *json, code)
-                }
+                Err(failure) => refuse(&failure, *json),
             }
         }
         Command::Verify { record, json } => verify(record, *json),
@@ -148,10 +142,7 @@ fn run(args: &RunArgs, options: RunOptions, is_logging: bool) -> u8 {
             let summary = if is_coloured { report::coloured(&summary) } else { summary };
             if args.quiet { DONE } else { print(&summary, DONE) }
         }
-        Err(failure) => {
-            let code = if failure.pipeline_at_fault { WRONG } else { FAILED };
-            fail(&failure, args.json, code)
-        }
+        Err(failure) => refuse(&failure, args.json),
     }
 }
 
@@ -161,10 +152,7 @@ fn verify(record: &Path, json: bool) -> u8 {
             let code = if verified.is_same() { DONE } else { FAILED };
             if json { print_json(&verified, code) } else { print(&verified.text(), code) }
         }
-        Err(Faults(faults)) => {
-            let (path, text) = (record.to_path_buf(), String::new());
-            fail(&Failure { faults, path, text, pipeline_at_fault: false }, json, FAILED)
-        }
+        Err(faults) => refuse(&Failure::of_run(record, "", faults), json),
     }
 }
 
@@ -186,10 +174,7 @@ fn diff(from: &Path, to: &Path, output: Option<&Path>, json: bool) -> u8 {
             }
             print(&text, DONE)
         }
-        Err(Faults(faults)) => {
-            let (path, text) = (to.to_path_buf(), String::new());
-            fail(&Failure { faults, path, text, pipeline_at_fault: false }, json, FAILED)
-        }
+        Err(faults) => refuse(&Failure::of_run(to, "", faults), json),
     }
 }
 
@@ -294,6 +279,11 @@ fn bench(file: Option<&Path>, options: &RunOptions, customers: u64, runs: usize,
             fail(&failure, json, FAILED)
         }
     }
+}
+
+/// As [`fail`], with the exit code that says whom to blame.
+fn refuse(failure: &Failure, json: bool) -> u8 {
+    fail(failure, json, if failure.pipeline_at_fault { WRONG } else { FAILED })
 }
 
 fn fail(failure: &Failure, json: bool, code: u8) -> u8 {

@@ -34,15 +34,27 @@ pub fn no_record(file: &Path, why: &str) -> Diagnostic {
         .help("give the `run.json` of a run")
 }
 
+/// The JSON of a file that should be a run record.
+///
+/// # Errors
+/// A file that cannot be read, or is no JSON.
+pub fn read_record(file: &Path) -> Outcome<Json> {
+    let metadata = fs::metadata(file).map_err(|error| no_record(file, &error.to_string()))?;
+    if !metadata.is_file() {
+        // A pipe would be waited for.
+        return Err(no_record(file, "it is no regular file").into());
+    }
+    let text = fs::read(file).map_err(|error| no_record(file, &error.to_string()))?;
+    Ok(serde_json::from_slice(&text).map_err(|_| no_record(file, "it is not JSON"))?)
+}
+
 impl PastRun {
     /// Reads a run record.
     ///
     /// # Errors
     /// A file that cannot be read, or is none.
     pub fn read(file: &Path) -> Outcome<Self> {
-        let text = fs::read(file).map_err(|error| no_record(file, &error.to_string()))?;
-        let record: Json =
-            serde_json::from_slice(&text).map_err(|_| no_record(file, "it is not JSON"))?;
+        let record = read_record(file)?;
         let has = |name: &str| record[name].as_str().is_some();
         if !has("pipeline") || !has("finished") || !has("as_of") {
             return Err(no_record(file, "it names no pipeline, or no date").into());

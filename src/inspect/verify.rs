@@ -8,12 +8,12 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 
-use super::past_run::no_record as no_run_record;
+use super::past_run::{no_record as no_run_record, read_record};
 use crate::diagnostics::Outcome;
 use crate::engine::source::digest_file;
 use crate::output::digest;
 use crate::plan::hex;
-use crate::report::number;
+use crate::report::{number, tidy};
 
 /// What stands where a file of the run stood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -78,7 +78,7 @@ impl Verified {
     pub fn text(&self) -> String {
         let mut text = format!("{}, published {}\n\n", self.pipeline, self.finished);
         for file in &self.files {
-            let path = file.path.display();
+            let path = tidy(&file.path);
             let _ = writeln!(text, "  {:<8} {}\n           {path}", file.kind, file.found.words());
         }
         let count = |found: Found| self.files.iter().filter(|file| file.found == found).count();
@@ -97,24 +97,13 @@ impl Verified {
     }
 }
 
-/// A path without the `.` between its parts.
-fn tidy_path(path: &Path) -> PathBuf {
-    path.components().collect()
-}
-
 /// Reads again all files that a run record names.
 ///
 /// # Errors
 /// A record that cannot be read, or is none.
 pub fn verify(record: &Path) -> Outcome<Verified> {
     let no_record = |why: &str| no_run_record(record, why);
-    let metadata = fs::metadata(record).map_err(|error| no_record(&error.to_string()))?;
-    if !metadata.is_file() {
-        // A pipe would be waited for.
-        return Err(no_record("it is no regular file").into());
-    }
-    let text = fs::read(record).map_err(|error| no_record(&error.to_string()))?;
-    let run: Json = serde_json::from_slice(&text).map_err(|_| no_record("it is not JSON"))?;
+    let run = read_record(record)?;
     let words = |of: &Json, name: &str| of[name].as_str().map(str::to_owned);
     let (Some(pipeline), Some(finished)) = (words(&run, "pipeline"), words(&run, "finished"))
     else {
@@ -126,7 +115,7 @@ pub fn verify(record: &Path) -> Outcome<Verified> {
     if let (Some(path), Some(sha256)) =
         (words(&run, "pipeline_file"), words(&run, "pipeline_sha256"))
     {
-        let path = tidy_path(&start.join(path));
+        let path = start.join(path);
         let found =
             look(&path, || fs::read(&path).map(|text| hex(&Sha256::digest(text)) == sha256));
         files.push(Checked { kind: "pipeline", name: pipeline.clone(), path, bytes: None, found });
@@ -137,7 +126,7 @@ pub fn verify(record: &Path) -> Outcome<Verified> {
             let (Some(path), Some(print)) = (words(&file, "path"), words(&file, "xxh3")) else {
                 return Err(no_record("a source's file has no path or no digest").into());
             };
-            let path = tidy_path(&start.join(path));
+            let path = start.join(path);
             let found = look(&path, || digest_file(&path).map(|(_, now)| now == print));
             let name = words(&source, "name").unwrap_or_default();
             files.push(Checked {
@@ -157,7 +146,7 @@ pub fn verify(record: &Path) -> Outcome<Verified> {
             let (Some(path), Some(print)) = (words(&file, "path"), words(&file, "sha256")) else {
                 return Err(no_record("a written file has no path or no digest").into());
             };
-            let path = tidy_path(&start.join(path));
+            let path = start.join(path);
             let found = look(&path, || digest(&path).map(|(_, now)| now == print));
             let name = words(&file, "name").unwrap_or_default();
             files.push(Checked { kind, name, path, bytes: file["bytes"].as_u64(), found });

@@ -10,11 +10,13 @@ pub mod expr;
 mod expr_text;
 mod period;
 mod veiled;
+mod words;
 
 pub use explain::explain;
 pub use expr::{Expr, Type};
 pub use period::{DAY, Instant, Period, PeriodUnit};
 pub use veiled::Veiled;
+pub use words::{DENIED, GRANTED, Words};
 
 use std::path::PathBuf;
 
@@ -536,15 +538,6 @@ pub enum Shape {
         /// Column of the value.
         value: String,
     },
-}
-
-/// A table's own words for a decision, in lower case.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Words {
-    /// Words that grant.
-    pub granted: Vec<String>,
-    /// Words that deny.
-    pub denied: Vec<String>,
 }
 
 /// What ties a row of a consent table or suppression list to people.

@@ -5,44 +5,9 @@ use super::keys;
 use super::places::at;
 use super::text::{guard, list, literal, name};
 use crate::plan::{
-    Conflict, ConsentTable, Denial, Match, Period, PeriodUnit, Shape, SourceId, Unmatchable,
+    Conflict, ConsentTable, DENIED, Denial, GRANTED, Match, Period, PeriodUnit, Shape, SourceId,
+    Unmatchable,
 };
-
-/// Words that grant, as `engine::consent::vocabulary` has them.
-const GRANTED: [&str; 11] = [
-    "true",
-    "t",
-    "yes",
-    "y",
-    "1",
-    "granted",
-    "allow",
-    "allowed",
-    "opt-in",
-    "opted_in",
-    "subscribed",
-];
-
-/// Words that deny, as `engine::consent::vocabulary` has them.
-const DENIED: [&str; 17] = [
-    "false",
-    "f",
-    "no",
-    "n",
-    "0",
-    "denied",
-    "deny",
-    "disallow",
-    "opt-out",
-    "opt_out",
-    "opt out",
-    "opted_out",
-    "opted-out",
-    "unsubscribed",
-    "withdrawn",
-    "revoked",
-    "do not allow",
-];
 
 /// Writes the points on which decisions can stand, those of each cluster, and what is shown.
 pub fn write_points(job: &mut Job<'_>) {

@@ -1,42 +1,6 @@
 //! The closed vocabulary of decisions.
 
-use crate::plan::Words;
-
-/// Words that grant, beside a table's own.
-pub const GRANTED: [&str; 11] = [
-    "true",
-    "t",
-    "yes",
-    "y",
-    "1",
-    "granted",
-    "allow",
-    "allowed",
-    "opt-in",
-    "opted_in",
-    "subscribed",
-];
-
-/// Words that deny, beside a table's own. A denial is read in more spellings than a grant.
-pub const DENIED: [&str; 17] = [
-    "false",
-    "f",
-    "no",
-    "n",
-    "0",
-    "denied",
-    "deny",
-    "disallow",
-    "opt-out",
-    "opt_out",
-    "opt out",
-    "opted_out",
-    "opted-out",
-    "unsubscribed",
-    "withdrawn",
-    "revoked",
-    "do not allow",
-];
+use crate::plan::{DENIED, GRANTED, Words};
 
 /// What a cell of a consent table says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
