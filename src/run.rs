@@ -297,7 +297,7 @@ pub fn run_file(path: &Path, options: &RunOptions) -> Result<RunRecord, Failure>
     .map_err(|faults| stop(faults, &loaded.text))
 }
 
-/// Compiles a pipeline file to SQL for DuckDB. With a folder for `keys`, the keys of values that SQL
+/// Compiles a pipeline file to a job of SQL for an engine. With a folder for `keys`, the keys of values that SQL
 /// cannot normalize are made there, of the rows that the sources hold now; else no row is read.
 ///
 /// # Errors
@@ -305,13 +305,20 @@ pub fn run_file(path: &Path, options: &RunOptions) -> Result<RunRecord, Failure>
 pub fn compile_file(
     path: &Path,
     options: &RunOptions,
+    dialect: sql::Dialect,
     keys: Option<&Path>,
 ) -> Result<String, Failure> {
     let loaded = check_file(path, options)?;
     let of_pipeline = |Faults(faults): Faults| failed(path, faults, &loaded.text);
     let pipeline = spec::load(&loaded.text).map_err(of_pipeline)?;
     let places = places::of(path, &loaded.text, &pipeline, &loaded.plan);
-    let job = sql::duckdb(&loaded.plan, &places, keys).map_err(of_pipeline)?;
+    let job = match dialect {
+        sql::Dialect::Duckdb => sql::duckdb(&loaded.plan, &places, keys),
+        sql::Dialect::Spark => {
+            sql::spark(&loaded.plan, &places, keys).map(|job| sql::spark::python(&job))
+        }
+    };
+    let job = job.map_err(of_pipeline)?;
     if let Some(folder) = keys {
         unbroken(|| key_tables::write(&loaded.plan, folder))
             .map_err(|faults| Failure::of_run(path, &loaded.text, faults))?;

@@ -31,6 +31,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
             "generate",
             "spec",
             "resolve",
+            "sql",
             "Failure",
             "RunOptions",
             "check_file",

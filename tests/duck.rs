@@ -23,6 +23,7 @@ print(json.dumps(duckdb.__version__), flush=True)
 for line in sys.stdin:
     job = json.loads(line)
     connection = duckdb.connect(config={"threads": job["threads"]})
+    connection.execute("SET enable_progress_bar = false")
     fault = None
     try:
         connection.execute(job["sql"])
@@ -102,6 +103,7 @@ pub fn check(
     let sql = match optin::compile_file(
         file,
         &optin::RunOptions::default(),
+        optin::sql::Dialect::Duckdb,
         keys.then_some(folder.as_path()),
     ) {
         Ok(sql) => sql,
@@ -125,7 +127,7 @@ pub fn check(
 }
 
 /// A message without the names of a case.
-fn kind(message: &str) -> String {
+pub fn kind(message: &str) -> String {
     let message = message.lines().next().unwrap_or_default();
     let parts = message.split('`').enumerate();
     let kind: Vec<&str> = parts.map(|(at, part)| if at % 2 == 1 { "_" } else { part }).collect();
@@ -190,7 +192,7 @@ fn differences(dir: &Path, plan: &Plan, engine: &EngineResult) -> Vec<String> {
 }
 
 /// Equal cells; floats by their value, for they are written in more than one way.
-fn same(a: Option<&str>, b: Option<&str>, ty: Type) -> bool {
+pub fn same(a: Option<&str>, b: Option<&str>, ty: Type) -> bool {
     let float = |cell: Option<&str>| cell.and_then(|cell| cell.parse::<f64>().ok());
     match ty {
         Type::Float => {

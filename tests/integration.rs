@@ -33,6 +33,8 @@ mod report;
 mod root;
 mod silence;
 mod simulate;
+mod spark;
+mod spark_jobs;
 mod sql;
 mod support;
 mod terminal;

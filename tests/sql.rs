@@ -164,7 +164,9 @@ fn a_value_that_sql_cannot_say_ends_the_job_before_anything_is_written() {
             ("p.yaml", &text),
         ]);
         let options = optin::RunOptions::default();
-        let job = optin::compile_file(&folder.at("p.yaml"), &options, None).expect("it compiles");
+        let job =
+            optin::compile_file(&folder.at("p.yaml"), &options, optin::sql::Dialect::Duckdb, None)
+                .expect("it compiles");
         match (duck.run(&job, 1), why) {
             (Ok(()), None) => assert!(folder.read("news.csv").contains("a@x.org")),
             (Err(fault), Some(why)) => {
@@ -234,7 +236,9 @@ fn hostile_names_stay_names() {
     assert_eq!(wanted.lines().count(), 3, "{wanted}");
     fs::remove_file(folder.at("out'put.csv")).expect("it was written");
     let options = optin::RunOptions::default();
-    let job = optin::compile_file(&folder.at("p.yaml"), &options, None).expect("it compiles");
+    let job =
+        optin::compile_file(&folder.at("p.yaml"), &options, optin::sql::Dialect::Duckdb, None)
+            .expect("it compiles");
     duck.run(&job, 1).expect("the job runs");
     assert_eq!(folder.read("out'put.csv"), wanted);
 }

@@ -113,13 +113,13 @@ pub enum Command {
         #[arg(long, requires = "output")]
         force: bool,
     },
-    /// Write the pipeline as SQL that a database runs by itself.
+    /// Write the pipeline as SQL that another engine runs by itself.
     ///
     /// What SQL cannot say exactly is refused, with its place.
     Compile {
         /// The pipeline file.
         file: PathBuf,
-        /// The database.
+        /// The engine.
         #[arg(long, value_enum)]
         dialect: Dialect,
         /// Write the job to this file; without it to standard output.
@@ -182,11 +182,13 @@ pub enum Command {
     },
 }
 
-/// Databases that `optin compile` writes for.
+/// Engines that `optin compile` writes for.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub enum Dialect {
-    /// DuckDB 2.0.
+    /// DuckDB 2.0: SQL.
     Duckdb,
+    /// Apache Spark 4: a program in Python that holds the SQL.
+    Spark,
 }
 
 /// `optin run`.

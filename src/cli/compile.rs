@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::args::Dialect;
 use super::{DONE, FAILED, print, refuse};
-use crate::{RunOptions, compile_file};
+use crate::{RunOptions, compile_file, sql};
 
 /// Writes the job of a pipeline file to a file or to standard output.
 pub fn compile(
@@ -16,8 +16,11 @@ pub fn compile(
     keys: Option<&Path>,
     json: bool,
 ) -> u8 {
-    let Dialect::Duckdb = dialect;
-    let job = match compile_file(file, options, keys) {
+    let dialect = match dialect {
+        Dialect::Duckdb => sql::Dialect::Duckdb,
+        Dialect::Spark => sql::Dialect::Spark,
+    };
+    let job = match compile_file(file, options, dialect, keys) {
         Ok(job) => job,
         Err(failure) => return refuse(&failure, json),
     };

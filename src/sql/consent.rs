@@ -13,7 +13,7 @@ use crate::plan::{
 pub fn write_points(job: &mut Job<'_>) {
     job.script.heading("Contact points and records, on which decisions can stand");
     let mut parts = vec![
-        "SELECT 0::BIGINT AS record, '' AS subject, '' AS key, ['']::VARCHAR[] AS found WHERE false".to_owned(),
+        "SELECT CAST(0 AS BIGINT) AS record, '' AS subject, '' AS key, CAST([''] AS VARCHAR[]) AS found WHERE false".to_owned(),
     ];
     for field in job.contact_keys() {
         parts.push(format!(
@@ -34,7 +34,8 @@ pub fn write_points(job: &mut Job<'_>) {
     job.script.table(
         "record_points",
         &format!(
-            "SELECT dense_rank() OVER (ORDER BY subject, key, found) AS point, *\nFROM (\n{}\n)",
+            "SELECT {} AS point, q.*\nFROM (\n{}\n) q",
+            job.dialect.point(),
             parts.join("\nUNION ALL\n")
         ),
     );
@@ -156,7 +157,7 @@ pub fn write_decisions(job: &mut Job<'_>) {
         job.script.comment(&format!("consent table {source} ({place})"));
         all.push(decisions_of(job, number, table));
     }
-    all.push("SELECT 0 AS set_number, '' AS purpose, false AS granted, NULL::TIMESTAMP AS starts, NULL::TIMESTAMP AS sorts, '' AS subject, '' AS key, ['']::VARCHAR[] AS forms WHERE false".to_owned());
+    all.push("SELECT 0 AS set_number, '' AS purpose, false AS granted, CAST(NULL AS TIMESTAMP) AS starts, CAST(NULL AS TIMESTAMP) AS sorts, '' AS subject, '' AS key, CAST([''] AS VARCHAR[]) AS forms WHERE false".to_owned());
     let hidden = if plan.as_of.is_some_and(|as_of| as_of.replay) {
         "starts > getvariable('as_of')"
     } else {
@@ -187,7 +188,7 @@ fn decisions_of(job: &mut Job<'_>, number: usize, table: &ConsentTable) -> Strin
         ties.is_record.push(true);
     }
     let (from, to) = match &table.at {
-        None => ("NULL::TIMESTAMP".to_owned(), "NULL::TIMESTAMP".to_owned()),
+        None => ("CAST(NULL AS TIMESTAMP)".to_owned(), "CAST(NULL AS TIMESTAMP)".to_owned()),
         Some(at) => {
             let times = job.tables[table.source.0].times.get(at).cloned().unwrap_or_default();
             (format!("s.{}", name(&times.0)), format!("s.{}", name(&times.1)))
@@ -209,7 +210,7 @@ fn decisions_of(job: &mut Job<'_>, number: usize, table: &ConsentTable) -> Strin
             let purposes = &plan.consent.purposes;
             let all_ascii = purposes.iter().all(|purpose| purpose.name.is_ascii());
             let fault = guard(
-                "the name of a purpose beyond ASCII, whose case DuckDB may change in another way",
+                "the name of a purpose beyond ASCII, whose case SQL may change in another way",
             );
             let cases: Vec<String> = purposes
                 .iter()
@@ -276,11 +277,7 @@ fn decisions_of(job: &mut Job<'_>, number: usize, table: &ConsentTable) -> Strin
 /// True for a word that may equal another one once its case is changed, in a way that SQL has not.
 /// The Kelvin sign is the one character beyond ASCII whose lower case is ASCII.
 fn odd_word(word: &str, all_ascii: bool) -> String {
-    if all_ascii {
-        format!("contains({word}, chr(8490))")
-    } else {
-        format!("NOT optin_ascii({word})")
-    }
+    if all_ascii { format!("optin_kelvin({word})") } else { format!("NOT optin_ascii({word})") }
 }
 
 /// What the column `word` says: true, false, or null for what is no decision.
@@ -292,7 +289,7 @@ fn said(table: &ConsentTable) -> String {
         let all_ascii = table.words.granted.iter().chain(&table.words.denied).all(|w| w.is_ascii());
         let odd = odd_word(word, all_ascii);
         let fault = guard(
-            "a word of a consent table beyond ASCII, whose case DuckDB may change in another way",
+            "a word of a consent table beyond ASCII, whose case SQL may change in another way",
         );
         cases.push(format!("WHEN {odd} THEN error({fault})"));
         cases.push(format!("WHEN {word} IN {} THEN false", own(&table.words.denied)));
@@ -427,14 +424,14 @@ LEFT JOIN denied_points d ON d.purpose = p.purpose AND d.subject = s.subject AND
 
 /// When a period that begins at a time has ended; null where there is no time.
 fn ends(start: &str, period: Period) -> String {
-    let by = match period.unit {
-        PeriodUnit::Hours => "to_hours",
-        PeriodUnit::Days => "to_days",
-        PeriodUnit::Weeks => "to_weeks",
-        PeriodUnit::Months => "to_months",
-        PeriodUnit::Years => "to_years",
+    let (by, times) = match period.unit {
+        PeriodUnit::Hours => ("hours", 1),
+        PeriodUnit::Days => ("hours", 24),
+        PeriodUnit::Weeks => ("hours", 7 * 24),
+        PeriodUnit::Months => ("months", 1),
+        PeriodUnit::Years => ("months", 12),
     };
-    format!("{start} + {by}({})", period.count)
+    format!("optin_plus_{by}({start}, {})", i64::from(period.count).saturating_mul(times))
 }
 
 /// Writes who stands on the suppression lists.
@@ -466,7 +463,7 @@ pub fn write_suppression(job: &mut Job<'_>) {
         }));
     }
     all.push(
-        "SELECT 0 AS list, '' AS subject, '' AS key, ['']::VARCHAR[] AS forms WHERE false"
+        "SELECT 0 AS list, '' AS subject, '' AS key, CAST([''] AS VARCHAR[]) AS forms WHERE false"
             .to_owned(),
     );
     job.script.table("entries", &all.join("\nUNION ALL\n"));

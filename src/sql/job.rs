@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use super::dialect::Dialect;
 use super::places::{Places, at};
+use super::script::{Script, Step};
 use super::sources::SourceTable;
-use super::text::{Names, Script, guard, name};
+use super::text::{Names, name};
 use crate::diagnostics::{Code, Diagnostic, Span};
 use crate::plan::{FieldId, Plan, SegmentId, TableId, Type};
 
@@ -14,6 +16,8 @@ pub struct Job<'a> {
     pub plan: &'a Plan,
     /// Where that stands.
     pub places: &'a Places,
+    /// For which engine.
+    pub dialect: Dialect,
     /// The folder of key tables, if there are some.
     pub keys: Option<&'a Path>,
     /// Its text so far.
@@ -32,7 +36,12 @@ pub struct Job<'a> {
 
 impl<'a> Job<'a> {
     /// An empty job.
-    pub fn new(plan: &'a Plan, places: &'a Places, keys: Option<&'a Path>) -> Self {
+    pub fn new(
+        plan: &'a Plan,
+        places: &'a Places,
+        dialect: Dialect,
+        keys: Option<&'a Path>,
+    ) -> Self {
         let mut names = Names::default();
         let fields = plan.fields.iter().map(|field| names.unique(&field.name)).collect();
         let mut names = Names::default();
@@ -40,6 +49,7 @@ impl<'a> Job<'a> {
         Self {
             plan,
             places,
+            dialect,
             keys,
             script: Script::default(),
             faults: Vec::new(),
@@ -55,7 +65,7 @@ impl<'a> Job<'a> {
         let why = why.into();
         let fault = Diagnostic::error(
             Code::SqlUnsupported,
-            format!("DuckDB cannot say this exactly: {}", what.into()),
+            format!("{} cannot say this exactly: {}", self.dialect.engine(), what.into()),
         )
         .at(span, "not compiled");
         let fault = if why.is_empty() { fault } else { fault.help(why) };
@@ -66,10 +76,12 @@ impl<'a> Job<'a> {
 
     /// Ends the job unless a condition holds.
     pub fn expect(&mut self, condition: &str, otherwise: &str) {
-        self.script.statement(&format!(
-            "SELECT CASE WHEN {condition} THEN true ELSE error({}) END AS guard",
-            guard(otherwise)
-        ));
+        self.expect_any(vec![condition.to_owned()], otherwise);
+    }
+
+    /// Ends the job unless one of some conditions holds. Each is asked if those before do not hold.
+    pub fn expect_any(&mut self, any: Vec<String>, otherwise: &str) {
+        self.script.step(Step::Expect { any, otherwise: otherwise.to_owned() });
     }
 
     /// A column of a field: `field`, `key`, `link` and so on before its name.
@@ -77,9 +89,19 @@ impl<'a> Job<'a> {
         name(&format!("{kind} {}", self.fields[field.0]))
     }
 
+    /// A table of a field, without quotes.
+    pub fn field_table(&self, kind: &str, field: FieldId) -> String {
+        format!("{kind} {}", self.fields[field.0])
+    }
+
+    /// The table of a segment's verdicts, without quotes.
+    pub fn verdict_table(&self, segment: SegmentId) -> String {
+        format!("segment {}", self.segments[segment.0])
+    }
+
     /// The table of a segment's verdicts.
     pub fn verdicts(&self, segment: SegmentId) -> String {
-        name(&format!("segment {}", self.segments[segment.0]))
+        name(&self.verdict_table(segment))
     }
 
     /// The subject of decisions on keys of a field.
@@ -100,7 +122,7 @@ impl<'a> Job<'a> {
     }
 }
 
-/// The type of a field in DuckDB.
+/// The type of a field.
 pub fn sql_type(ty: Type) -> String {
     match ty {
         Type::Text => "VARCHAR".to_owned(),

@@ -5,7 +5,9 @@
 //! ends the job, unless made keys are given, in which it is looked up. What SQL cannot say for any
 //! text is looked up always.
 
+use super::dialect::Dialect;
 use super::job::{Job, text_of};
+use super::script::{self, Read, ReadFormat};
 use super::text::{guard, list, literal, name};
 use crate::normalize::{Chain, EmailOptions, Kind, Step};
 use crate::plan::{FieldId, Match, RegionFrom, SourceId, Type};
@@ -82,7 +84,7 @@ fn write_table(job: &mut Job<'_>, field: FieldId) {
     )];
     let (key_expr, odd, last) = match &said {
         Some(said) => stages_of(said, &mut stages),
-        None => ("NULL".to_owned(), "true".to_owned(), "given".to_owned()),
+        None => ("CAST(NULL AS VARCHAR)".to_owned(), "true".to_owned(), "given".to_owned()),
     };
     let fault = guard(&format!(
         "field {}: a value whose key SQL cannot make; compile with key tables, made of these sources",
@@ -98,17 +100,16 @@ fn write_table(job: &mut Job<'_>, field: FieldId) {
     let made = job
         .keys
         .filter(|_| odd != "false")
-        .and_then(|folder| folder.join(file_name(field)).to_str().map(literal));
+        .and_then(|folder| Some(folder.join(file_name(field)).to_str()?.to_owned()))
+        .map(|path| made_keys(job, field, path));
     let from = match &made {
         None => {
             let odd_one = format!("CASE WHEN {odd} THEN error({fault}) ELSE {key_expr} END");
             stages.push(format!("keyed AS (SELECT value, region, {odd_one} AS key FROM {last})"));
-            "SELECT *, true AS links, NULL::VARCHAR[] AS made_denies, NULL::VARCHAR[] AS made_found, false AS is_made FROM keyed".to_owned()
+            "SELECT *, true AS links, CAST(NULL AS VARCHAR[]) AS made_denies, CAST(NULL AS VARCHAR[]) AS made_found, false AS is_made FROM keyed".to_owned()
         }
-        Some(path) => {
-            stages.push(format!(
-                "made AS (SELECT * FROM read_json({path}, format = 'newline_delimited', columns = {{value: 'VARCHAR', region: 'VARCHAR', key: 'VARCHAR', links: 'BOOLEAN', denies: 'VARCHAR[]', found: 'VARCHAR[]'}}))"
-            ));
+        Some(read) => {
+            stages.push(format!("made AS (SELECT * FROM {read})"));
             stages.push(format!(
                 "keyed AS (SELECT value, region, {odd} AS is_made, CASE WHEN {odd} THEN NULL ELSE {key_expr} END AS key FROM {last})"
             ));
@@ -128,8 +129,28 @@ fn write_table(job: &mut Job<'_>, field: FieldId) {
     );
     // Nothing is `NOT IN` a list with a null.
     let query = query.replace(" AND key NOT IN (NULL)", "");
-    let table = job.column("keys of", field);
-    job.script.statement(&format!("CREATE TEMP TABLE {table} AS\n{query}"));
+    let table = job.field_table("keys of", field);
+    job.script.table(&table, &query);
+}
+
+/// The made keys of a field, as a table of a query.
+fn made_keys(job: &mut Job<'_>, field: FieldId, path: String) -> String {
+    match job.dialect {
+        Dialect::Duckdb => format!(
+            "read_json({}, format = 'newline_delimited', columns = {{value: 'VARCHAR', region: 'VARCHAR', key: 'VARCHAR', links: 'BOOLEAN', denies: 'VARCHAR[]', found: 'VARCHAR[]'}})",
+            literal(&path)
+        ),
+        Dialect::Spark => {
+            let table = job.field_table("made keys of", field);
+            let format = ReadFormat::KeyTable;
+            job.script.step(script::Step::Read(Read {
+                table: table.clone(),
+                files: vec![path],
+                format,
+            }));
+            name(&table)
+        }
+    }
 }
 
 /// The queries that give the values of a field's columns, with the texts of their regions.
@@ -189,7 +210,7 @@ pub fn key(job: &Job<'_>, field: FieldId, text: &str, region: &str, alias: &str)
                 list(some.iter().map(String::as_str))
             ),
         };
-        let none = || "NULL".to_owned();
+        let none = || "CAST(NULL AS VARCHAR[])".to_owned();
         return KeySql { link, key, denies: none(), found: none(), join: String::new() };
     }
     let table = job.column("keys of", field);

@@ -1,8 +1,11 @@
 //! A plan as SQL that a database runs by itself.
 //!
 //! In comes a [`Plan`], out goes the text of one job: it reads the sources, unifies, folds, judges
-//! and writes the exports, in the order of the plan, each step a temporary table under a comment
-//! that names its place in the pipeline file. Nothing is read or written here.
+//! and writes the exports, in the order of the plan, each step a table under a comment that names
+//! its place in the pipeline file. Nothing is read or written here.
+//!
+//! The steps (`script`) are made once, in the words of DuckDB; `duckdb` writes them down, and [`spark`]
+//! translates them. What an engine does in another way than the other is in `dialect`.
 //!
 //! A job says what the plan means exactly, or it is refused: what SQL cannot say, or can say for
 //! some values alone, is a [`Diagnostic`](crate::diagnostics::Diagnostic) with its place, or a guard that ends the job with an error
@@ -11,26 +14,33 @@
 //! Names and texts of the pipeline file are quoted in `text` and nowhere else.
 
 mod consent;
+mod dialect;
+mod duckdb;
 mod job;
 mod keys;
 mod people;
 mod places;
 mod prelude;
 mod profiles;
+mod reading;
 mod rule;
+mod script;
 mod segments;
 mod sources;
+pub mod spark;
 mod text;
 mod zones;
 
 use std::path::Path;
 
+pub use dialect::Dialect;
 pub use keys::{file_name, is_looked_up, wants_table};
 pub use places::Places;
 
 use crate::diagnostics::{Faults, Outcome};
 use crate::plan::Plan;
 use job::Job;
+use script::Step;
 
 /// The text of a job for DuckDB, version 2.0.
 ///
@@ -40,13 +50,31 @@ use job::Job;
 /// # Errors
 /// Everything in the plan that cannot be said exactly, with its place.
 pub fn duckdb(plan: &Plan, places: &Places, keys: Option<&Path>) -> Outcome<String> {
-    let mut job = Job::new(plan, places, keys);
-    job.script.heading("The date as of which consent is judged");
+    let steps = steps(plan, places, Dialect::Duckdb, keys)?;
     let as_of = match plan.as_of {
         Some(as_of) => rule::instant(as_of.at.0),
         None => "CAST(now() AT TIME ZONE 'UTC' AS TIMESTAMP)".to_owned(),
     };
-    job.script.statement(&format!("SET VARIABLE as_of = {as_of}"));
+    Ok(duckdb::text(&plan.name, places, &as_of, &steps))
+}
+
+/// The steps of a job for Spark 4.
+///
+/// # Errors
+/// As [`duckdb()`].
+pub fn spark(plan: &Plan, places: &Places, keys: Option<&Path>) -> Outcome<spark::Job> {
+    let steps = steps(plan, places, Dialect::Spark, keys)?;
+    Ok(spark::Job::new(plan, places, &steps))
+}
+
+/// What a job does, in the order of the plan.
+fn steps(
+    plan: &Plan,
+    places: &Places,
+    dialect: Dialect,
+    keys: Option<&Path>,
+) -> Outcome<Vec<Step>> {
+    let mut job = Job::new(plan, places, dialect, keys);
     sources::write(&mut job);
     people::write_values(&mut job);
     keys::write_tables(&mut job);
@@ -60,17 +88,9 @@ pub fn duckdb(plan: &Plan, places: &Places, keys: Option<&Path>) -> Outcome<Stri
     consent::write_suppression(&mut job);
     segments::write(&mut job);
     let Job { script, mut faults, .. } = job;
-    if !faults.is_empty() {
-        faults.sort_by_key(|fault| fault.labels.first().map_or(0, |label| label.span.start));
-        return Err(Faults(faults));
+    if faults.is_empty() {
+        return Ok(script.into_steps());
     }
-    let body = script.into_text();
-    let head = format!(
-        "-- {} as SQL for DuckDB 2.0, made by optin {} of {}.\n-- Run it where the pipeline's paths are seen from. The folders of its outputs must be there.\n-- All of it is one transaction: an error ends it, and nothing is written after one.\n\nBEGIN TRANSACTION;\nSET TimeZone = 'UTC';\n\n-- Macros\n-- ------\n{}",
-        text::remark(&plan.name),
-        env!("CARGO_PKG_VERSION"),
-        text::remark(&places.file),
-        prelude::macros(&body)
-    );
-    Ok(format!("{head}{body}\nCOMMIT;\n"))
+    faults.sort_by_key(|fault| fault.labels.first().map_or(0, |label| label.span.start));
+    Err(Faults(faults))
 }

@@ -1,8 +1,10 @@
 //! Records, and which of them are one customer.
 
+use super::dialect::Dialect;
 use super::job::{Job, sql_type, text_of};
 use super::keys;
 use super::places::at;
+use super::script::{Rounds, Step};
 use super::text::{guard, literal, name};
 use crate::plan::{FieldId, LinkRule, Match, Pairs, Type};
 
@@ -87,7 +89,8 @@ pub fn write_values(job: &mut Job<'_>) {
     job.script.table(
         "values",
         &format!(
-            "SELECT row_number() OVER () AS record, * FROM (\n{}\n)",
+            "SELECT {} AS record, v.* FROM (\n{}\n) v",
+            job.dialect.row_number(),
             parts.join("\nUNION ALL\n")
         ),
     );
@@ -168,6 +171,48 @@ pub fn write_clusters(job: &mut Job<'_>) {
         &format!("SELECT DISTINCT a, b FROM (\n{}\n) WHERE a <> b", edges.join("\nUNION ALL\n")),
     );
     job.script.heading("Clusters: the transitive closure of all links");
+    match job.dialect {
+        Dialect::Duckdb => write_hearsay(job),
+        Dialect::Spark => write_stars(job),
+    }
+    write_exceptions(job);
+    write_aside(job);
+}
+
+/// The closure where rounds need a driver.
+///
+/// Source: Kiveris, Lattanzi, Mirrokni, Rastogi, Vassilvitskii, "Connected Components in `MapReduce`
+/// and Beyond", 2014: large-star and small-star in turn, until all that is left are stars.
+fn write_stars(job: &mut Job<'_>) {
+    job.script.comment(
+        "Links become stars round the smallest record of each cluster. In each round every record",
+    );
+    job.script.comment(
+        "first ties all its larger neighbours to the smallest that it knows (large-star), and then",
+    );
+    job.script.comment("all its smaller ones and itself (small-star). Rounds grow with the square of the logarithm of");
+    job.script.comment("the number of links at most, and mostly with the logarithm.");
+    job.script.step(Step::Rounds(Rounds {
+        table: "stars".to_owned(),
+        start: "SELECT a, b FROM links".to_owned(),
+        again: "WITH heard AS (
+  SELECT u, v, least(u, min(v) OVER (PARTITION BY u)) AS m
+  FROM (SELECT a AS u, b AS v FROM stars UNION ALL SELECT b, a FROM stars) e),
+large AS (SELECT DISTINCT v AS a, m AS b FROM heard WHERE v > u),
+small AS (SELECT a, b, min(b) OVER (PARTITION BY a) AS m FROM large)
+SELECT a, m AS b FROM small
+UNION SELECT b, m FROM small WHERE b <> m"
+            .to_owned(),
+        done: "(SELECT count(*) FROM stars) = (SELECT count(DISTINCT a) FROM stars) AND NOT EXISTS (SELECT 1 FROM stars x JOIN stars y ON x.b = y.a)".to_owned(),
+    }));
+    job.script.table(
+        "clusters",
+        "SELECT r.record, coalesce(s.b, r.record) AS cluster FROM records r LEFT JOIN stars s ON s.a = r.record WHERE r.id IS NOT NULL",
+    );
+}
+
+/// The closure where a query can repeat itself.
+fn write_hearsay(job: &mut Job<'_>) {
     job.script.comment("Every record knows a record of its cluster, at first itself. In each round it learns of the");
     job.script.comment(
         "smallest that it, its neighbours and those that they know know of. When no round teaches",
@@ -191,8 +236,6 @@ pub fn write_clusters(job: &mut Job<'_>) {
     SELECT b.record, b.cluster FROM best b JOIN now n ON n.record = b.record WHERE b.cluster < n.cluster))
 SELECT record, cluster FROM known",
     );
-    write_exceptions(job);
-    write_aside(job);
 }
 
 /// The rules: `agreements` of records in all keys of a rule, and pairs that are `alike`.
@@ -238,19 +281,19 @@ fn write_agreements(job: &mut Job<'_>) {
         }
     }
     exact.push(
-        "SELECT -1 AS rule, ['']::VARCHAR[] AS keys, record, \"table\", id FROM records WHERE false".to_owned(),
+        "SELECT -1 AS rule, CAST([''] AS VARCHAR[]) AS keys, record, \"table\", id FROM records WHERE false".to_owned(),
     );
     fuzzy.push("SELECT -1 AS rule, record AS a, id AS \"id of a\", record AS b, id AS \"id of b\" FROM records WHERE false".to_owned());
     let exact = exact.join("\nUNION ALL\n");
     let blocked = match plan.identity.max_shared {
         None => String::new(),
         Some(most) => format!(
-            "\n-- max_shared\nWHERE (rule, keys) NOT IN (SELECT (rule, keys) FROM all_agreements WHERE id IS NOT NULL GROUP BY rule, keys HAVING count(DISTINCT (\"table\", id)) > {most})"
+            "\n-- max_shared\nWHERE NOT EXISTS (SELECT 1 FROM (SELECT rule, keys FROM all_agreements WHERE id IS NOT NULL GROUP BY rule, keys HAVING count(DISTINCT CAST(\"table\" AS VARCHAR) || ':' || id) > {most}) m WHERE m.rule = g.rule AND m.keys = g.keys)"
         ),
     };
     job.script.table(
         "agreements",
-        &format!("WITH all_agreements AS MATERIALIZED (\n{exact}\n)\nSELECT * FROM all_agreements{blocked}"),
+        &format!("WITH all_agreements AS MATERIALIZED (\n{exact}\n)\nSELECT g.* FROM all_agreements g{blocked}"),
     );
     job.script.table("alike", &fuzzy.join("\nUNION ALL\n"));
 }
@@ -258,7 +301,7 @@ fn write_agreements(job: &mut Job<'_>) {
 /// Whether two keys are alike: (longer length - Levenshtein distance) / longer length.
 fn similar(x: &str, y: &str, threshold: f64) -> String {
     let fault =
-        guard("a similarity of texts beyond ASCII, whose letters DuckDB may count in another way");
+        guard("a similarity of texts beyond ASCII, whose letters SQL may count in another way");
     let longer = format!("greatest(length({x}), length({y}))");
     format!(
         "CASE WHEN {x} IS NULL OR {y} IS NULL THEN false WHEN NOT optin_ascii({x}) OR NOT optin_ascii({y}) THEN error({fault}) ELSE CAST({longer} - levenshtein({x}, {y}) AS DOUBLE) / CAST({longer} AS DOUBLE) >= CAST('{threshold:?}' AS DOUBLE) END"
@@ -298,7 +341,7 @@ fn pairs(job: &Job<'_>, all: &[Pairs]) -> String {
         };
         let [(table_a, id_a), (table_b, id_b)] = &pairs.columns;
         parts.push(format!(
-            "SELECT x.record AS a, y.record AS b FROM {} p\nJOIN records x ON x.\"table\" = {} AND x.id = optin_id({})\nJOIN records y ON y.\"table\" = {} AND y.id = optin_id({})\nWHERE (x.\"table\", x.id) <> (y.\"table\", y.id)",
+            "SELECT x.record AS a, y.record AS b FROM {} p\nJOIN records x ON x.\"table\" = {} AND x.id = optin_id({})\nJOIN records y ON y.\"table\" = {} AND y.id = optin_id({})\nWHERE NOT (x.\"table\" = y.\"table\" AND x.id = y.id)",
             name(&source.table),
             table_of(table_a),
             text(id_a),
@@ -358,7 +401,9 @@ fn write_aside(job: &mut Job<'_>) {
     };
     let large = match plan.identity.max_cluster {
         None => "false".to_owned(),
-        Some(most) => format!("count(DISTINCT (r.\"table\", r.id)) > {most}"),
+        Some(most) => {
+            format!("count(DISTINCT CAST(r.\"table\" AS VARCHAR) || ':' || r.id) > {most}")
+        }
     };
     job.script.comment(
         "aside: quarantined as too large, or without a record of a table that keeps the unmatched",

@@ -36,17 +36,17 @@ pub fn write(job: &mut Job<'_>) {
             ranks.join(",\n  ")
         ),
     );
-    let mut shown = vec!["k.cluster".to_owned(), "min((k.\"table\", k.id)) AS anchor".to_owned()];
+    let mut shown =
+        vec!["k.cluster".to_owned(), "min(optin_anchor(k.\"table\", k.id)) AS anchor".to_owned()];
     for field in &fields {
         let (keep, group) = plan.survivorship.of(*field);
         let rank = keeps.iter().position(|known| *known == keep).unwrap_or(0);
         let any: Vec<String> = group.iter().map(|of| job.usable("k", *of)).collect();
-        // Null is no argument of `arg_min`, so it is put into a list and taken out again.
         let taken = |column: String| {
-            format!(
-                "list_extract(arg_min([CASE WHEN {} THEN k.{column} END], k.\"rank {rank}\") FILTER (WHERE k.gives AND ({})), 1)",
-                job.usable("k", *field),
-                any.join(" OR ")
+            job.dialect.first(
+                &format!("CASE WHEN {} THEN k.{column} END", job.usable("k", *field)),
+                &format!("k.\"rank {rank}\""),
+                &format!("k.gives AND ({})", any.join(" OR ")),
             )
         };
         let column = job.column("field", *field);
@@ -70,11 +70,11 @@ pub fn write(job: &mut Job<'_>) {
         .enumerate()
         .map(|(number, table)| format!("WHEN {number} THEN {}", literal(&table.namespace)))
         .collect();
-    let row = "struct_extract_at(s.anchor, 1)";
+    let position = job.dialect.position();
     job.script.table(
         "profiles",
         &format!(
-            "SELECT row_number() OVER (ORDER BY anchor_table, customer_id) AS position, *\nFROM (SELECT {row} AS anchor_table, left(sha256(CASE {row} {} END || chr(31) || struct_extract_at(s.anchor, 2)), 32) AS customer_id, s.*\n  FROM shown s JOIN fates f ON f.cluster = s.cluster WHERE NOT f.aside)",
+            "SELECT {position} AS position, q.*\nFROM (SELECT s.anchor.tab AS anchor_table, left(sha256(CASE s.anchor.tab {} END || chr(31) || s.anchor.id), 32) AS customer_id, s.*\n  FROM shown s JOIN fates f ON f.cluster = s.cluster WHERE NOT f.aside) q",
             spaces.join(" ")
         ),
     );

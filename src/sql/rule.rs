@@ -1,6 +1,6 @@
 //! Segment rules in SQL, with the meaning that `plan::expr` gives them.
 //!
-//! Three-valued logic and comparison are DuckDB's own. Arithmetic is not: an int out of range and a
+//! Three-valued logic and comparison are the engine's own. Arithmetic is not: an int out of range and a
 //! division by zero are null here. What changes or ignores case is said for ASCII alone; another
 //! text ends the job.
 
@@ -134,13 +134,15 @@ impl Scope<'_> {
         let sign = i64::from(sign);
         let mut shifted = format!("CAST({base} AS TIMESTAMP)");
         if interval.months != 0 {
-            shifted = format!("({shifted} + to_months({}))", sign * i64::from(interval.months));
+            shifted =
+                format!("optin_plus_months({shifted}, {})", sign * i64::from(interval.months));
         }
         if interval.days != 0 {
-            shifted = format!("({shifted} + to_days({}))", sign * i64::from(interval.days));
+            shifted =
+                format!("optin_plus_hours({shifted}, {})", sign * i64::from(interval.days) * 24);
         }
         if interval.micros != 0 && ty != Type::Date {
-            shifted = format!("({shifted} + to_microseconds({}))", sign * interval.micros);
+            shifted = format!("optin_plus_micros({shifted}, {})", sign * interval.micros);
         }
         match ty {
             Type::Date => format!("CAST({shifted} AS DATE)"),
@@ -179,9 +181,7 @@ impl Scope<'_> {
             Function::Month => format!("month({value})"),
             Function::Day => format!("day({value})"),
             Function::DaysSince => {
-                format!(
-                    "CAST(CAST(getvariable('as_of') AS DATE) - CAST({value} AS DATE) AS BIGINT)"
-                )
+                format!("optin_days(CAST({value} AS DATE), CAST(getvariable('as_of') AS DATE))")
             }
         }
     }
@@ -201,7 +201,7 @@ fn constant(constant: &Literal, ty: Type) -> String {
     }
 }
 
-/// An instant as DuckDB writes it.
+/// An instant.
 pub fn instant(micros: i64) -> String {
-    format!("make_timestamp({micros})")
+    format!("optin_instant({micros})")
 }

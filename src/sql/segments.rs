@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
 
+use super::dialect::Dialect;
 use super::job::Job;
 use super::places::at;
 use super::rule::Scope;
+use super::script::{self, Rounds, Step};
 use super::text::{Names, list, literal, name};
 use crate::normalize::Kind;
 use crate::plan::{
@@ -36,8 +37,7 @@ pub fn write(job: &mut Job<'_>) {
             job.script.comment(&format!("where: {}", rule.text));
         }
         let query = verdict(job, &judged, segment);
-        let table = job.verdicts(SegmentId(*number));
-        job.script.statement(&format!("CREATE TEMP TABLE {table} AS\n{query}"));
+        job.script.table(&job.verdict_table(SegmentId(*number)), &query);
     }
     write_outputs(job, &judged);
     if plan.as_of.is_some_and(|as_of| as_of.replay) {
@@ -87,7 +87,7 @@ fn write_judged(job: &mut Job<'_>) -> Judged {
             })
             .map(|(number, _)| number.to_string())
             .collect();
-        let lists = if bound.is_empty() { "NULL".to_owned() } else { bound.join(", ") };
+        let lists = if bound.is_empty() { "-1".to_owned() } else { bound.join(", ") };
         let subjects: Vec<String> = channels.iter().map(|field| job.key_subject(*field)).collect();
         job.script.comment(&format!("for what goes out through: {}", named.join(", ")));
         job.script.table(
@@ -99,12 +99,13 @@ fn write_judged(job: &mut Job<'_>) -> Judged {
         );
         suppressed.insert(channels, table);
     }
-    for table in suppressed.values() {
-        columns.push(format!(
-            "p.cluster IN (SELECT cluster FROM {}) AS {}",
-            name(table),
+    for (number, table) in suppressed.values().enumerate() {
+        columns.push(format!("x{number}.cluster IS NOT NULL AS {}", name(table)));
+        let _ = write!(
+            joins,
+            "\n  LEFT JOIN {} x{number} ON x{number}.cluster = p.cluster",
             name(table)
-        ));
+        );
     }
     let (mut states, mut passes) = (Vec::new(), Vec::new());
     let mut outer = vec!["q.*".to_owned()];
@@ -215,10 +216,9 @@ fn columns(job: &Job<'_>, judged: &Judged, of: &[OutColumn], file: &File<'_>) ->
                     }
                     Type::Datetime if text_file => format!("optin_datetime_text({value})"),
                     // As the engine writes it: a number of JSON need not be read exactly.
-                    Type::Decimal(_) if file.target.format == TargetFormat::Ndjson => {
+                    Type::Decimal(_) | Type::Date if text_file => {
                         format!("CAST({value} AS VARCHAR)")
                     }
-                    Type::Date if text_file => format!("CAST({value} AS VARCHAR)"),
                     _ => value,
                 }
             }
@@ -245,31 +245,34 @@ fn refuse_equal_names<'n>(
         job.refuse(
             span,
             format!("a column `{column}` beside one whose name differs from it in case alone"),
-            "DuckDB would rename one of them; leave one out",
+            format!("{} would take them for one; leave one out", job.dialect.engine()),
         );
     }
 }
 
-/// `COPY` of a query to a file.
-fn copy(job: &mut Job<'_>, span: crate::diagnostics::Span, query: &str, target: &Target) {
-    let options = match target.format {
-        TargetFormat::Csv => "FORMAT csv, HEADER true, DELIMITER ','",
-        TargetFormat::Tsv => "FORMAT csv, HEADER true, DELIMITER '\t'",
-        TargetFormat::Ndjson => "FORMAT json",
-        TargetFormat::Parquet => "FORMAT parquet, COMPRESSION zstd",
-        TargetFormat::Ipc => {
-            job.refuse(span, "an Arrow IPC file", "DuckDB writes none by itself; write Parquet");
-            return;
-        }
-    };
-    match path(&target.path) {
-        Some(path) => job.script.statement(&format!("COPY (\n{query}\n) TO {path} ({options})")),
-        None => job.refuse(span, "a path that is no text", "rename the file"),
+/// A file of a query.
+fn copy(
+    job: &mut Job<'_>,
+    span: crate::diagnostics::Span,
+    (called, export): (&str, Option<usize>),
+    query: String,
+    target: &Target,
+) {
+    if target.format == TargetFormat::Ipc {
+        let why = format!("{} writes none by itself; write Parquet", job.dialect.engine());
+        job.refuse(span, "an Arrow IPC file", why);
+    } else if target.path.to_str().is_none_or(|path| path.contains('\0')) {
+        job.refuse(span, "a path that is no text", "rename the file");
+    } else {
+        job.script.step(Step::Write(script::Write {
+            called: called.to_owned(),
+            query,
+            order: "j.position".to_owned(),
+            path: target.path.clone(),
+            format: target.format,
+            export,
+        }));
     }
-}
-
-fn path(path: &Path) -> Option<String> {
-    path.to_str().filter(|path| !path.contains('\0')).map(literal)
 }
 
 fn write_export(job: &mut Job<'_>, judged: &Judged, number: usize, export: &Export) {
@@ -304,7 +307,7 @@ fn write_export(job: &mut Job<'_>, judged: &Judged, number: usize, export: &Expo
             job.script.table(
                 &leaving,
                 &format!(
-                    "{members}\nQUALIFY j.{key} IS NULL OR row_number() OVER (PARTITION BY j.{key} ORDER BY j.position) = 1"
+                    "SELECT * FROM (SELECT j.*, row_number() OVER (PARTITION BY j.{key} ORDER BY j.position) AS turn\nFROM ({members}) j) j\nWHERE j.{key} IS NULL OR j.turn = 1"
                 ),
             );
         }
@@ -316,30 +319,60 @@ fn write_export(job: &mut Job<'_>, judged: &Judged, number: usize, export: &Expo
             let shared: Vec<String> = several
                 .iter()
                 .map(|key| {
-                    format!("SELECT a.position AS earlier, b.position AS later FROM inside a JOIN inside b ON a.{key} = b.{key} AND a.position < b.position")
+                    format!("SELECT a.position AS earlier, b.position AS later FROM {{inside}} a JOIN {{inside}} b ON a.{key} = b.{key} AND a.position < b.position")
                 })
                 .collect();
+            let named = ["inside", "shared", "decided"].map(|part| format!("{part} {number}"));
+            let [inside, share, decided] = named.each_ref().map(|table| name(table));
+            job.script.table(&named[0], &members);
+            let shared = shared.join("\nUNION ").replace("{inside}", &inside);
+            job.script.table(&named[1], &shared);
+            write_turns(job, &named[2], &inside, &share);
             job.script.table(
                 &leaving,
-                &format!(
-                    "WITH RECURSIVE inside AS MATERIALIZED ({members}),
-shared AS MATERIALIZED ({}),
-decided(position, leaves) USING KEY (position) AS (
-  SELECT position, true FROM inside WHERE position NOT IN (SELECT later FROM shared)
-  UNION (
-    SELECT s.later, NOT bool_or(coalesce(d.leaves, false)) FROM shared s LEFT JOIN recurring.decided d ON d.position = s.earlier
-    WHERE s.later NOT IN (SELECT position FROM recurring.decided) GROUP BY s.later HAVING count(*) = count(d.position)))
-SELECT i.* FROM inside i JOIN decided d ON d.position = i.position WHERE d.leaves",
-                    shared.join("\n  UNION ")
-                ),
+                &format!("SELECT i.* FROM {inside} i JOIN {decided} d ON d.position = i.position WHERE d.leaves"),
             );
         }
     }
     let text_file = matches!(export.target.format, TargetFormat::Csv | TargetFormat::Tsv);
     let file = File { target: &export.target, guards: export.guard_formulas && text_file };
     let columns = columns(job, judged, &export.columns, &file);
-    let query = format!("SELECT {columns} FROM {} j ORDER BY j.position", name(&leaving));
-    copy(job, span, &query, &export.target);
+    let query = format!("SELECT {columns} FROM {} j", name(&leaving));
+    copy(job, span, (&segment.name, Some(number)), query, &export.target);
+}
+
+/// Who leaves, of those in `inside` of whom some come after others in `shared`.
+fn write_turns(job: &mut Job<'_>, table: &str, inside: &str, shared: &str) {
+    let first = format!(
+        "SELECT i.position, true AS leaves FROM {inside} i WHERE NOT EXISTS (SELECT 1 FROM {shared} s WHERE s.later = i.position)"
+    );
+    let next = |decided: &str| {
+        format!(
+            "SELECT s.later AS position, NOT bool_or(coalesce(d.leaves, false)) AS leaves FROM {shared} s LEFT JOIN {decided} d ON d.position = s.earlier
+WHERE NOT EXISTS (SELECT 1 FROM {decided} e WHERE e.position = s.later) GROUP BY s.later HAVING count(*) = count(d.position)"
+        )
+    };
+    match job.dialect {
+        Dialect::Duckdb => {
+            let next = next("recurring.decided");
+            job.script.table(
+                table,
+                &format!("WITH RECURSIVE decided(position, leaves) USING KEY (position) AS (\n{first}\nUNION (\n{next}))\nSELECT position, leaves FROM decided"),
+            );
+        }
+        Dialect::Spark => {
+            let decided = name(table);
+            job.script.step(Step::Rounds(Rounds {
+                table: table.to_owned(),
+                start: first,
+                again: format!(
+                    "SELECT position, leaves FROM {decided}\nUNION ALL\n{}",
+                    next(&decided)
+                ),
+                done: format!("(SELECT count(*) FROM {decided}) = (SELECT count(*) FROM {inside})"),
+            }));
+        }
+    }
 }
 
 /// The internal tables that a job writes: profiles and verdicts.
@@ -364,11 +397,8 @@ fn write_outputs(job: &mut Job<'_>, judged: &Judged) {
                 let names = plan.segments.iter().map(|segment| segment.name.as_str());
                 refuse_equal_names(job, span, std::iter::once("customer_id").chain(names));
                 job.script.heading("Internal table: segments");
-                let query = format!(
-                    "SELECT {}\nFROM judged j{joins} ORDER BY j.position",
-                    columns.join(", ")
-                );
-                copy(job, span, &query, target);
+                let query = format!("SELECT {}\nFROM judged j{joins}", columns.join(", "));
+                copy(job, span, (called, None), query, target);
             }
             "profiles" if plan.groupings.is_empty() => {
                 let mut of = vec![OutColumn::CustomerId];
@@ -380,12 +410,8 @@ fn write_outputs(job: &mut Job<'_>, judged: &Judged) {
                 refuse_equal_names(job, span, names.iter().map(String::as_str));
                 let columns = columns(job, judged, &of, &File { target, guards: false });
                 job.script.heading("Internal table: profiles");
-                copy(
-                    job,
-                    span,
-                    &format!("SELECT {columns}\nFROM judged j ORDER BY j.position"),
-                    target,
-                );
+                let query = format!("SELECT {columns}\nFROM judged j");
+                copy(job, span, (called, None), query, target);
             }
             _ => job.script.comment(&format!("left out: the internal table {called} ({place})")),
         }

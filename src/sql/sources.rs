@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use super::dialect::Dialect;
 use super::job::Job;
 use super::places::at;
-use super::text::{Names, guard, list, literal, name};
+use super::reading::read;
+use super::text::{Names, guard, literal, name};
 use super::zones;
 use crate::plan::catalog::ColumnType;
-use crate::plan::{Compression, Format, Match, Shape, Source, SourceId, Type};
+use crate::plan::{Match, Shape, Source, SourceId, Type};
 
 /// A source as a table of the job.
 #[derive(Debug, Default)]
@@ -75,6 +77,7 @@ pub fn write(job: &mut Job<'_>) {
         job.plan.sources.iter().map(|source| source.timezone.as_str()).collect();
     for zone in zones.into_iter().filter(|zone| !zones::is_utc(zone)) {
         match zones::table(zone) {
+            Some(_) if job.dialect == Dialect::Spark => {}
             Some(query) => {
                 job.script.comment(&format!(
                     "{zone}: from which reading of its clock on which offset holds, 1970 to 2100"
@@ -119,7 +122,7 @@ fn one(
         table: job.table_names.unique(&format!("source {}", source.name)),
         ..SourceTable::default()
     };
-    let mut lines = vec!["row_number() OVER () AS \"row\"".to_owned()];
+    let mut lines = vec![format!("{} AS \"row\"", job.dialect.row_number())];
     // Datetimes are taken apart first, each once.
     let (mut parts, mut clocks) = (Vec::new(), Vec::new());
     for (column, own) in source.columns.iter().zip(&all) {
@@ -150,7 +153,7 @@ fn one(
             cell.clone_from(own);
         }
         if columns.contains(&column.name) {
-            match value(&cell, &column.ty, &source.timezone, &fault) {
+            match value(job.dialect, &cell, &column.ty, &source.timezone, &fault) {
                 Ok(expr) => lines.push(format!("{expr} AS {}", name(own))),
                 Err(why) => job.refuse(span, format!("column `{}` {why}", column.name), ""),
             }
@@ -158,7 +161,7 @@ fn one(
         }
         if is_time {
             let ends = (names.unique(&format!("{own} from")), names.unique(&format!("{own} to")));
-            match moment(&cell, &column.ty, &source.timezone, &fault) {
+            match moment(job.dialect, &cell, &column.ty, &source.timezone, &fault) {
                 Ok((from, to)) => {
                     lines.push(format!("{from} AS {}", name(&ends.0)));
                     lines.push(format!("{to} AS {}", name(&ends.1)));
@@ -181,131 +184,10 @@ fn one(
     table
 }
 
-/// The files as a table of cells: texts with nulls, or the types of the file.
-fn read(job: &mut Job<'_>, number: usize, source: &Source, all: &[String]) -> String {
-    let span = at(&job.places.sources, number);
-    let mut files = Vec::new();
-    for file in &source.files {
-        match file.to_str() {
-            // DuckDB would read these as patterns.
-            Some(path) if !path.contains(['*', '?', '[', '\0']) => files.push(literal(path)),
-            _ => job.refuse(
-                span,
-                format!("a file of `{}` has a name that DuckDB reads as a pattern", source.name),
-                "rename the file",
-            ),
-        }
-    }
-    let files = format!("[{}]", files.join(", "));
-    match source.format {
-        Format::Delimited { delimiter, quoted, compression } => {
-            if all.len() == 1 && compression == Compression::None {
-                // Blank lines are records there, and DuckDB leaves them out.
-                job.expect(
-                    &format!("(SELECT count(*) FROM read_text({files}) WHERE regexp_matches(content, '\\n\\r?\\n')) = 0"),
-                    &format!("source {} has one column, and a blank line", source.name),
-                );
-            } else if all.len() == 1 {
-                job.refuse(
-                    span,
-                    format!("`{}` has one column alone, and is compressed", source.name),
-                    "DuckDB leaves out blank lines, which are records there; add a column",
-                );
-            }
-            let columns: Vec<String> =
-                all.iter().map(|own| format!("{}: 'VARCHAR'", literal(own))).collect();
-            let cells: Vec<String> = all
-                .iter()
-                .map(|own| format!("{} AS {}", null_of(source, &name(own)), name(own)))
-                .collect();
-            let quote =
-                if quoted { "quote = '\"', escape = '\"'" } else { "quote = '', escape = ''" };
-            let compression = match compression {
-                Compression::None => "none",
-                Compression::Gzip => "gzip",
-                Compression::Zstd => "zstd",
-            };
-            format!(
-                "(SELECT {}\n  FROM read_csv({files}, auto_detect = false, header = true, delim = {}, {quote},\n    nullstr = chr(1), compression = '{compression}', strict_mode = true, parallel = false, max_line_size = 100000000,\n    columns = {{{}}}))",
-                cells.join(", "),
-                literal(&char::from(delimiter).to_string()),
-                columns.join(", ")
-            )
-        }
-        Format::Ndjson { compression } => ndjson(source, all, &files, compression),
-        Format::Parquet => {
-            let renamed = source.columns.iter().zip(all).any(|(column, own)| column.name != *own);
-            if renamed {
-                job.refuse(
-                    span,
-                    format!("`{}` has columns whose names differ in case alone", source.name),
-                    "DuckDB cannot tell them apart",
-                );
-            }
-            format!("read_parquet({files})")
-        }
-        Format::Ipc => {
-            job.refuse(
-                span,
-                format!("`{}` is an Arrow IPC file", source.name),
-                "DuckDB reads none by itself; write Parquet",
-            );
-            "(SELECT 1)".to_owned()
-        }
-    }
-}
-
-/// A cell, or null where the source's texts for null say so.
-fn null_of(source: &Source, cell: &str) -> String {
-    match source.nulls.as_slice() {
-        [] => cell.to_owned(),
-        [one] => format!("nullif({cell}, {})", literal(one)),
-        some => format!(
-            "CASE WHEN {cell} IN {} THEN NULL ELSE {cell} END",
-            list(some.iter().map(String::as_str))
-        ),
-    }
-}
-
-/// The lines of an NDJSON source, the members in use as texts. What is neither text, bool nor whole
-/// number may be written in another way there.
-fn ndjson(source: &Source, all: &[String], files: &str, compression: Compression) -> String {
-    let compression = match compression {
-        Compression::None => "uncompressed",
-        Compression::Gzip => "gzip",
-        Compression::Zstd => "zstd",
-    };
-    let mut cells = Vec::new();
-    for (column, own) in source.columns.iter().zip(all) {
-        let pointer = literal(&format!("/{}", column.name.replace('~', "~0").replace('/', "~1")));
-        let kind = format!("json_type(json, {pointer})");
-        let text = format!("json_extract_string(json, {pointer})");
-        let number = match column.ty.usable() {
-            Some(Type::Float | Type::Decimal(_)) => ", 'DOUBLE'",
-            _ => "",
-        };
-        let fault = guard(&format!(
-            "source {}, member {}: a value that this job cannot read exactly",
-            source.name, column.name
-        ));
-        cells.push(format!(
-                    "CASE WHEN {kind} IS NULL OR {kind} = 'NULL' THEN NULL WHEN {kind} = 'VARCHAR' THEN {} WHEN {kind} IN ('BOOLEAN', 'BIGINT', 'UBIGINT'{number}) THEN {text} ELSE error({fault}) END AS {}",
-                    null_of(source, &text),
-                    name(own)
-                ));
-    }
-    let twice =
-        guard(&format!("source {}: a line is no object, or names a member twice", source.name));
-    format!(
-        "(SELECT {}\n  FROM (SELECT CASE WHEN json_type(json) <> 'OBJECT' OR len(json_keys(json)) <> len(list_distinct(json_keys(json))) THEN error({twice}) ELSE json END AS json\n    FROM read_json_objects({files}, format = 'newline_delimited', compression = '{compression}', maximum_object_size = 100000000)))",
-        cells.join(",\n    ")
-    )
-}
-
 type Said<T> = Result<T, String>;
 
 /// A cell as a value of its type.
-fn value(cell: &str, ty: &ColumnType, zone: &str, fault: &str) -> Said<String> {
+fn value(dialect: Dialect, cell: &str, ty: &ColumnType, zone: &str, fault: &str) -> Said<String> {
     Ok(match ty {
         ColumnType::Unusable(_) => return Err("is of a type that cannot be used".to_owned()),
         ColumnType::Stored(ty) => match ty {
@@ -315,7 +197,7 @@ fn value(cell: &str, ty: &ColumnType, zone: &str, fault: &str) -> Said<String> {
             Type::Float => format!("CAST({cell} AS DOUBLE)"),
             Type::Decimal(scale) => format!("CAST({cell} AS DECIMAL(38, {scale}))"),
             Type::Date => format!("CAST({cell} AS DATE)"),
-            Type::Datetime if zones::is_utc(zone) => stored_time(cell, fault),
+            Type::Datetime if zones::is_utc(zone) => format!("optin_stored_time({cell}, {fault})"),
             Type::Datetime => {
                 return Err("is a stored datetime, and its source has a zone of its own".to_owned());
             }
@@ -332,27 +214,20 @@ fn value(cell: &str, ty: &ColumnType, zone: &str, fault: &str) -> Said<String> {
             },
             Type::Datetime => {
                 if format.is_some() {
-                    return Err("is read by a format, which DuckDB reads in another way".to_owned());
+                    return Err("is read by a format, which SQL reads in another way".to_owned());
                 }
                 let [day, clock, offset] = apart(cell);
                 format!(
                     "CASE WHEN {clock} IS NULL THEN CAST({day} AS TIMESTAMP) ELSE {} END",
-                    zones::instant(&clock, &offset, zone)
+                    zones::instant(&clock, &offset, zone, dialect)
                 )
             }
         },
     })
 }
 
-/// A stored datetime in microseconds. One in nanoseconds would be rounded in another way.
-fn stored_time(cell: &str, fault: &str) -> String {
-    format!(
-        "CASE WHEN typeof({cell}) = 'TIMESTAMP_NS' THEN error({fault}) ELSE CAST({cell} AS TIMESTAMP) END"
-    )
-}
-
 fn decimal(cell: &str, scale: u8, fault: &str) -> String {
-    let text = format!("ltrim(trim({cell}), '+')");
+    let text = format!("trim(LEADING '+' FROM trim({cell}))");
     // As many digits as the type holds, and none that would be lost.
     let pattern = literal(&format!(
         "-?([0-9]{{1,{}}}(\\.[0-9]{{0,{scale}}}0*)?|\\.[0-9]{{1,{scale}}}0*)",
@@ -365,7 +240,7 @@ fn decimal(cell: &str, scale: u8, fault: &str) -> String {
 
 /// A date by a format of two-digit days and months and four-digit years.
 fn formatted_date(cell: &str, format: &str, fault: &str) -> Said<String> {
-    let other = || "is read by a format that DuckDB may read in another way".to_owned();
+    let other = || "is read by a format that SQL may read in another way".to_owned();
     let (mut pattern, mut order) = (String::new(), Vec::new());
     let mut chars = format.chars();
     while let Some(c) = chars.next() {
@@ -403,23 +278,30 @@ fn apart(own: &str) -> [String; 3] {
 
 /// From when on a decision exists, and when it is over: of a datetime the same instant, of a date
 /// alone the first and the last microsecond of its day in the source's zone.
-fn moment(cell: &str, ty: &ColumnType, zone: &str, fault: &str) -> Said<(String, String)> {
+fn moment(
+    dialect: Dialect,
+    cell: &str,
+    ty: &ColumnType,
+    zone: &str,
+    fault: &str,
+) -> Said<(String, String)> {
     let day = |day: &str| {
-        let midnight = |days: u8| zones::at(&format!("CAST({day} + {days} AS TIMESTAMP)"), zone);
-        (midnight(0), format!("{} - to_microseconds(1)", midnight(1)))
+        let midnight =
+            |days: u8| zones::at(&format!("optin_midnight({day}, {days})"), zone, dialect);
+        (midnight(0), format!("optin_plus_micros({}, -1)", midnight(1)))
     };
     match ty {
         ColumnType::Parsed { ty: Type::Datetime, format: None } => {
             let [of_day, clock, offset] = apart(cell);
-            let instant = zones::instant(&clock, &offset, zone);
+            let instant = zones::instant(&clock, &offset, zone, dialect);
             let (first, last) = day(&of_day);
             let either = |of_day: &str| {
                 format!("CASE WHEN {clock} IS NULL THEN {of_day} ELSE {instant} END")
             };
             Ok((either(&first), either(&last)))
         }
-        ty if ty.usable() == Some(Type::Date) => Ok(day(&value(cell, ty, zone, fault)?)),
-        ty => value(cell, ty, zone, fault).map(|instant| (instant.clone(), instant)),
+        ty if ty.usable() == Some(Type::Date) => Ok(day(&value(dialect, cell, ty, zone, fault)?)),
+        ty => value(dialect, cell, ty, zone, fault).map(|instant| (instant.clone(), instant)),
     }
 }
 
@@ -453,7 +335,7 @@ fn guards(job: &mut Job<'_>, number: usize, source: &Source) {
         job.refuse(
             span,
             format!("`{}` has `stale_after`", source.name),
-            "DuckDB cannot ask a file for its time",
+            "a job cannot ask a file for its time",
         );
     }
 }

@@ -7,7 +7,7 @@ pub fn name(text: &str) -> String {
     format!("\"{}\"", text.replace('"', "\"\""))
 }
 
-/// A text in single quotes. In DuckDB a backslash in it is a character like any other.
+/// A text in single quotes. A backslash in it is a character like any other, as in DuckDB.
 pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
@@ -54,48 +54,6 @@ impl Names {
             name = format!("{wanted} ({number})");
         }
         name
-    }
-}
-
-/// The text of a job while it grows.
-#[derive(Debug, Default)]
-pub struct Script(String);
-
-impl Script {
-    /// A line of comment; an empty one separates.
-    pub fn comment(&mut self, text: &str) {
-        if text.is_empty() {
-            self.0.push('\n');
-        } else {
-            self.0.push_str("-- ");
-            self.0.push_str(&remark(text));
-            self.0.push('\n');
-        }
-    }
-
-    /// A heading.
-    pub fn heading(&mut self, text: &str) {
-        self.0.push_str("\n-- ");
-        self.0.push_str(&remark(text));
-        self.0.push_str("\n-- ");
-        self.0.push_str(&"-".repeat(text.chars().count()));
-        self.0.push('\n');
-    }
-
-    /// One statement, without its semicolon.
-    pub fn statement(&mut self, text: &str) {
-        self.0.push_str(text);
-        self.0.push_str(";\n");
-    }
-
-    /// A temporary table made of a query.
-    pub fn table(&mut self, table: &str, query: &str) {
-        self.statement(&format!("CREATE TEMP TABLE {} AS\n{query}", name(table)));
-    }
-
-    /// The whole text.
-    pub fn into_text(self) -> String {
-        self.0
     }
 }
 

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::date;
 use jiff::tz::TimeZone;
 
+use super::dialect::Dialect;
 use super::text::{guard, name};
 
 /// True for the zone in which a clock reads the instant itself.
@@ -16,41 +17,77 @@ pub fn name_of(zone: &str) -> String {
     format!("zone {zone}")
 }
 
-/// Rows of `starts`, a reading of the zone's clock from which on an offset holds, and `seconds`,
-/// the offset. A reading that occurs twice is its first occurrence, and one that is skipped is
+/// The readings of a zone's clock from which on an offset in seconds holds. A reading that occurs twice is its first occurrence, and one that is skipped is
 /// moved on by the gap: in both cases the offset before the change holds until the later of the two
 /// readings at which the change could be seen.
-pub fn table(zone: &str) -> Option<String> {
+fn changes(zone: &str) -> Option<Vec<(String, i32)>> {
     let tz = TimeZone::get(zone).ok()?;
     let from = TimeZone::UTC.to_timestamp(date(1970, 1, 1).at(0, 0, 0, 0)).ok()?;
     let to = TimeZone::UTC.to_timestamp(date(2100, 1, 1).at(0, 0, 0, 0)).ok()?;
     let mut before = tz.to_offset(from).seconds();
-    let mut rows = vec![format!("(TIMESTAMP '1970-01-02', {before})")];
+    let mut changes = vec![("1970-01-02 00:00:00".to_owned(), before)];
     for change in tz.following(from).take_while(|change| change.timestamp() < to) {
         let after = change.offset().seconds();
         let reading = change.timestamp().as_second() + i64::from(before.max(after));
         let reading = Timestamp::from_second(reading).ok()?;
         let reading = TimeZone::UTC.to_datetime(reading);
-        rows.push(format!("(TIMESTAMP '{}', {after})", reading.to_string().replace('T', " ")));
+        changes.push((reading.to_string().replace('T', " "), after));
         before = after;
     }
+    Some(changes)
+}
+
+/// The changes of a zone as a table of `starts` and `seconds`.
+pub fn table(zone: &str) -> Option<String> {
+    let rows = changes(zone)?;
+    let rows: Vec<String> =
+        rows.iter().map(|(at, seconds)| format!("(TIMESTAMP '{at}', {seconds})")).collect();
     let rows: Vec<String> = rows.chunks(4).map(|rows| rows.join(", ")).collect();
     Some(format!("SELECT * FROM (VALUES\n  {}) z(starts, seconds)", rows.join(",\n  ")))
 }
 
 /// The instant at which a zone's clock shows a reading.
-pub fn at(reading: &str, zone: &str) -> String {
+pub fn at(reading: &str, zone: &str, dialect: Dialect) -> String {
     if is_utc(zone) {
         return reading.to_owned();
     }
-    let table = name(&name_of(zone));
     let fault = guard(&format!("a time of {zone} lies before 1970 or after 2099"));
+    let offset = match dialect {
+        Dialect::Duckdb => {
+            let table = name(&name_of(zone));
+            format!(
+                "(SELECT max_by(z.seconds, z.starts) FROM {table} z WHERE z.starts <= {reading})"
+            )
+        }
+        Dialect::Spark => halved(&changes(zone).unwrap_or_default(), reading),
+    };
     format!(
-        "({reading} - to_seconds(CASE WHEN {reading} < TIMESTAMP '1970-01-02' OR {reading} >= TIMESTAMP '2099-12-31' THEN error({fault}) ELSE (SELECT max_by(z.seconds, z.starts) FROM {table} z WHERE z.starts <= {reading}) END))"
+        "optin_minus_seconds({reading}, CASE WHEN {reading} < TIMESTAMP '1970-01-02' OR {reading} >= TIMESTAMP '2099-12-31' THEN error({fault}) ELSE {offset} END)"
     )
 }
 
+/// The offset that holds at a reading, found by halving: no engine but DuckDB looks one up by an
+/// inequality within an expression.
+fn halved(changes: &[(String, i32)], reading: &str) -> String {
+    match changes {
+        [] => "0".to_owned(),
+        [(_, seconds)] => seconds.to_string(),
+        several => {
+            let (before, after) = several.split_at(several.len() / 2);
+            format!(
+                "CASE WHEN {reading} < TIMESTAMP '{}' THEN {} ELSE {} END",
+                after[0].0,
+                halved(before, reading),
+                halved(after, reading)
+            )
+        }
+    }
+}
+
 /// The instant of a clock's reading, by its own offset or else by the zone.
-pub fn instant(clock: &str, offset: &str, zone: &str) -> String {
-    format!("CASE WHEN {offset} IS NOT NULL THEN {clock} - {offset} ELSE {} END", at(clock, zone))
+pub fn instant(clock: &str, offset: &str, zone: &str, dialect: Dialect) -> String {
+    format!(
+        "CASE WHEN {offset} IS NOT NULL THEN optin_minus_seconds({clock}, {offset}) ELSE {} END",
+        at(clock, zone, dialect)
+    )
 }

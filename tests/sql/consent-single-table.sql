@@ -26,11 +26,13 @@ CREATE TEMP MACRO optin_gmail(k) AS CASE WHEN regexp_full_match(k, '[.]+@(gmail|
 -- an id as it stands; null where it is blank
 CREATE TEMP MACRO optin_id(v) AS CASE WHEN regexp_full_match(v, '[\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]*') THEN NULL ELSE v END;
 -- a whole number without sign, leading zeros and a fraction of zeros; another text as it is
-CREATE TEMP MACRO optin_loose_number(v) AS CASE WHEN regexp_full_match(v, '\+?[0-9]+(\.0*)?') THEN coalesce(nullif(ltrim(split_part(ltrim(v, '+'), '.', 1), '0'), ''), '0') ELSE v END;
+CREATE TEMP MACRO optin_loose_number(v) AS CASE WHEN regexp_full_match(v, '\+?[0-9]+(\.0*)?') THEN coalesce(nullif(trim(LEADING '0' FROM split_part(trim(LEADING '+' FROM v), '.', 1)), ''), '0') ELSE v END;
 -- lower case of ASCII; another text as it is
 CREATE TEMP MACRO optin_caseless(v) AS CASE WHEN optin_ascii(v) THEN lower(v) ELSE v END;
 -- a text that a spreadsheet would run gets an apostrophe; phones and plain mails in their columns do not
 CREATE TEMP MACRO optin_formula(v, phone, mail) AS CASE WHEN left(v, 1) IN ('=', '+', '-', '@', chr(9), chr(13)) AND NOT (phone AND regexp_full_match(v, '\+[0-9 ().\-/]*[0-9][0-9 ().\-/]*')) AND NOT (mail AND regexp_full_match(v, '[A-Za-z0-9._+-]+@[A-Za-z0-9._-]*')) THEN '''' || v ELSE v END;
+-- what customers have their ids of: the first table, and the first id in it
+CREATE TEMP MACRO optin_anchor(t, i) AS {'tab': t, 'id': i};
 -- an id as a denial reads it: 007 and 7.0 are 7
 CREATE TEMP MACRO optin_loose_id(v) AS optin_loose_number(regexp_replace(v, '^[\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{200b}-\x{200f}\x{feff}]+|[\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{200b}-\x{200f}\x{feff}]+$', '', 'g'));
 -- a word of a consent table or the name of a purpose: without blanks at its ends; of ASCII without case
@@ -69,11 +71,11 @@ SELECT CASE WHEN (SELECT count(*) FROM "source consent") > 0 THEN true ELSE erro
 -- Values: the rows of the customer tables
 -- ---------------------------------------
 CREATE TEMP TABLE "values" AS
-SELECT row_number() OVER () AS record, * FROM (
+SELECT row_number() OVER () AS record, v.* FROM (
 -- customers (consent-single-table.yaml:24)
 SELECT 0 AS "table", optin_id(s."CustomerId") AS id, s."Email" AS "field email", s."FirstName" AS "field first_name", s."LastName" AS "field last_name", s."City" AS "field city"
 FROM "source customers" s
-);
+) v;
 
 -- Keys: how values are compared
 -- -----------------------------
@@ -88,7 +90,7 @@ bare AS (SELECT value, region, optin_mail_scheme(t) AS t FROM unnamed),
 seen AS (SELECT value, region, optin_mail_odd(value, t) AS odd, lower(regexp_replace(t, '\.$', '')) AS t FROM bare),
 checked AS (SELECT value, region, odd, optin_mail(t) AS t FROM seen),
 keyed AS (SELECT value, region, CASE WHEN odd THEN error('optin: field email: a value whose key SQL cannot make; compile with key tables, made of these sources') ELSE t END AS key FROM checked),
-looser AS (SELECT *, optin_gmail(optin_untagged(key)) AS loose FROM (SELECT *, true AS links, NULL::VARCHAR[] AS made_denies, NULL::VARCHAR[] AS made_found, false AS is_made FROM keyed))
+looser AS (SELECT *, optin_gmail(optin_untagged(key)) AS loose FROM (SELECT *, true AS links, CAST(NULL AS VARCHAR[]) AS made_denies, CAST(NULL AS VARCHAR[]) AS made_found, false AS is_made FROM keyed))
 SELECT value, region, key,
   CASE WHEN links THEN key END AS link,
   CASE WHEN key IS NULL THEN NULL WHEN is_made THEN made_denies ELSE [loose] END AS denies,
@@ -116,9 +118,9 @@ LEFT JOIN "keys of email" k0 ON k0.value = v."field email" AND k0.region IS NOT 
 -- ---------------------------
 CREATE TEMP TABLE "agreements" AS
 WITH all_agreements AS MATERIALIZED (
-SELECT -1 AS rule, ['']::VARCHAR[] AS keys, record, "table", id FROM records WHERE false
+SELECT -1 AS rule, CAST([''] AS VARCHAR[]) AS keys, record, "table", id FROM records WHERE false
 )
-SELECT * FROM all_agreements;
+SELECT g.* FROM all_agreements g;
 CREATE TEMP TABLE "alike" AS
 SELECT -1 AS rule, record AS a, id AS "id of a", record AS b, id AS "id of b" FROM records WHERE false;
 CREATE TEMP TABLE "links" AS
@@ -182,7 +184,7 @@ SELECT m.cluster, r.*,
 FROM reached m JOIN records r ON r.record = m.record WHERE NOT m.shadow;
 CREATE TEMP TABLE "shown" AS
 SELECT k.cluster,
-  min((k."table", k.id)) AS anchor,
+  min(optin_anchor(k."table", k.id)) AS anchor,
   list_extract(arg_min([CASE WHEN k."key email" IS NOT NULL THEN k."field email" END], k."rank 0") FILTER (WHERE k.gives AND (k."key email" IS NOT NULL)), 1) AS "field email",
   list_extract(arg_min([CASE WHEN k."key email" IS NOT NULL THEN k."key email" END], k."rank 0") FILTER (WHERE k.gives AND (k."key email" IS NOT NULL)), 1) AS "key email",
   list_extract(arg_min([CASE WHEN k."key email" IS NOT NULL THEN k.record END], k."rank 0") FILTER (WHERE k.gives AND (k."key email" IS NOT NULL)), 1) AS "from email",
@@ -195,22 +197,22 @@ FROM ranked k GROUP BY k.cluster;
 -- --------------------------------------------------------------
 -- customer_id: the first 128 bits of SHA-256 over namespace, the byte 0x1F and id of the first record
 CREATE TEMP TABLE "profiles" AS
-SELECT row_number() OVER (ORDER BY anchor_table, customer_id) AS position, *
-FROM (SELECT struct_extract_at(s.anchor, 1) AS anchor_table, left(sha256(CASE struct_extract_at(s.anchor, 1) WHEN 0 THEN 'customers' END || chr(31) || struct_extract_at(s.anchor, 2)), 32) AS customer_id, s.*
-  FROM shown s JOIN fates f ON f.cluster = s.cluster WHERE NOT f.aside);
+SELECT row_number() OVER (ORDER BY anchor_table, customer_id) AS position, q.*
+FROM (SELECT s.anchor.tab AS anchor_table, left(sha256(CASE s.anchor.tab WHEN 0 THEN 'customers' END || chr(31) || s.anchor.id), 32) AS customer_id, s.*
+  FROM shown s JOIN fates f ON f.cluster = s.cluster WHERE NOT f.aside) q;
 
 -- Contact points and records, on which decisions can stand
 -- --------------------------------------------------------
 -- point: equal keys that are found by the same forms are one
 CREATE TEMP TABLE "record_points" AS
-SELECT dense_rank() OVER (ORDER BY subject, key, found) AS point, *
+SELECT dense_rank() OVER (ORDER BY subject, key, found) AS point, q.*
 FROM (
-SELECT 0::BIGINT AS record, '' AS subject, '' AS key, ['']::VARCHAR[] AS found WHERE false
+SELECT CAST(0 AS BIGINT) AS record, '' AS subject, '' AS key, CAST([''] AS VARCHAR[]) AS found WHERE false
 UNION ALL
 SELECT record, 'key email' AS subject, "key email" AS key, "found email" AS found FROM records WHERE "key email" IS NOT NULL
 UNION ALL
 SELECT record, 'record customers', id, [optin_loose_id(id)] FROM records WHERE id IS NOT NULL AND "table" = 0
-);
+) q;
 CREATE TEMP TABLE "points" AS
 SELECT DISTINCT point, subject, key, found FROM record_points;
 CREATE TEMP TABLE "point_forms" AS
@@ -237,8 +239,8 @@ SELECT t.*,
   (t."key 0" IS NOT NULL) AS has_key,
   (false) AS has_record
 FROM (SELECT s."row",
-    NULL::TIMESTAMP AS starts,
-    NULL::TIMESTAMP AS ends,
+    CAST(NULL AS TIMESTAMP) AS starts,
+    CAST(NULL AS TIMESTAMP) AS ends,
     k0.key AS "key 0",
     k0.denies AS "forms 0",
     s."Email" IS NOT NULL AS "filled 0"
@@ -258,7 +260,7 @@ SELECT * FROM (
 SELECT 0 AS set_number, d.purpose, d.granted, t.starts, CASE WHEN d.granted THEN t.starts ELSE t.ends END AS sorts, 'key email' AS subject, t."key 0" AS key, t."forms 0" AS forms
 FROM "said 0" d JOIN "tied 0" t ON t."row" = d."row" WHERE t."key 0" IS NOT NULL
 UNION ALL
-SELECT 0 AS set_number, '' AS purpose, false AS granted, NULL::TIMESTAMP AS starts, NULL::TIMESTAMP AS sorts, '' AS subject, '' AS key, ['']::VARCHAR[] AS forms WHERE false
+SELECT 0 AS set_number, '' AS purpose, false AS granted, CAST(NULL AS TIMESTAMP) AS starts, CAST(NULL AS TIMESTAMP) AS sorts, '' AS subject, '' AS key, CAST([''] AS VARCHAR[]) AS forms WHERE false
 )
 WHERE NOT coalesce(granted AND starts > getvariable('as_of'), false);
 
@@ -321,7 +323,7 @@ LEFT JOIN denied_points d ON d.purpose = p.purpose AND d.subject = s.subject AND
 -- Suppression: who is never contacted
 -- -----------------------------------
 CREATE TEMP TABLE "entries" AS
-SELECT 0 AS list, '' AS subject, '' AS key, ['']::VARCHAR[] AS forms WHERE false;
+SELECT 0 AS list, '' AS subject, '' AS key, CAST([''] AS VARCHAR[]) AS forms WHERE false;
 -- a list hits a customer through any contact point or record of his, equal or looser
 CREATE TEMP TABLE "hits" AS
 SELECT DISTINCT e.list, c.cluster FROM (
@@ -334,18 +336,19 @@ JOIN cluster_points c ON c.point = e.point;
 -- ---------------------------------
 -- for what goes out through: email
 CREATE TEMP TABLE "suppressed email" AS
-SELECT cluster FROM hits WHERE list IN (NULL)
+SELECT cluster FROM hits WHERE list IN (-1)
 UNION SELECT s.cluster FROM hits h JOIN shows o ON o.cluster = h.cluster JOIN shows s ON s.subject = o.subject AND s.key = o.key
-WHERE h.list IN (NULL) AND s.subject IN ('key email');
+WHERE h.list IN (-1) AND s.subject IN ('key email');
 CREATE TEMP TABLE "judged" AS
 SELECT q.*,
   q."state newsletter" IN ('granted') AND NOT q."suppressed email" AS "passes newsletter",
   q."state product_update" IN ('granted') AND NOT q."suppressed email" AS "passes product_update"
 FROM (SELECT p.*,
-    p.cluster IN (SELECT cluster FROM "suppressed email") AS "suppressed email",
+    x0.cluster IS NOT NULL AS "suppressed email",
     s0.state AS "state newsletter",
     s1.state AS "state product_update"
   FROM profiles p
+  LEFT JOIN "suppressed email" x0 ON x0.cluster = p.cluster
   JOIN states s0 ON s0.cluster = p.cluster AND s0.purpose = 'newsletter'
   JOIN states s1 ON s1.cluster = p.cluster AND s1.purpose = 'product_update') q;
 
@@ -369,16 +372,18 @@ FROM (SELECT g.cluster, g.gate, g.belongs, CASE WHEN g.gate IS NULL THEN true EN
 -- export of newsletter (consent-single-table.yaml:54)
 -- of those who show one contact point the first
 CREATE TEMP TABLE "leaving 0" AS
-SELECT j.* FROM judged j JOIN "segment newsletter" v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment'
-QUALIFY j."key email" IS NULL OR row_number() OVER (PARTITION BY j."key email" ORDER BY j.position) = 1;
+SELECT * FROM (SELECT j.*, row_number() OVER (PARTITION BY j."key email" ORDER BY j.position) AS turn
+FROM (SELECT j.* FROM judged j JOIN "segment newsletter" v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment') j) j
+WHERE j."key email" IS NULL OR j.turn = 1;
 COPY (
 SELECT j.customer_id AS "customer_id", optin_formula(j."field email", false, true) AS "email", optin_formula(j."field first_name", false, false) AS "first_name" FROM "leaving 0" j ORDER BY j.position
 ) TO 'pipelines/../out/consent-single-table/newsletter.csv' (FORMAT csv, HEADER true, DELIMITER ',');
 -- export of product_update (consent-single-table.yaml:57)
 -- of those who show one contact point the first
 CREATE TEMP TABLE "leaving 1" AS
-SELECT j.* FROM judged j JOIN "segment product_update" v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment'
-QUALIFY j."key email" IS NULL OR row_number() OVER (PARTITION BY j."key email" ORDER BY j.position) = 1;
+SELECT * FROM (SELECT j.*, row_number() OVER (PARTITION BY j."key email" ORDER BY j.position) AS turn
+FROM (SELECT j.* FROM judged j JOIN "segment product_update" v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment') j) j
+WHERE j."key email" IS NULL OR j.turn = 1;
 COPY (
 SELECT j.customer_id AS "customer_id", optin_formula(j."field email", false, true) AS "email", optin_formula(j."field first_name", false, false) AS "first_name" FROM "leaving 1" j ORDER BY j.position
 ) TO 'pipelines/../out/consent-single-table/product_update.csv' (FORMAT csv, HEADER true, DELIMITER ',');

@@ -30,25 +30,39 @@ CREATE TEMP MACRO optin_gmail(k) AS CASE WHEN regexp_full_match(k, '[.]+@(gmail|
 -- an id as it stands; null where it is blank
 CREATE TEMP MACRO optin_id(v) AS CASE WHEN regexp_full_match(v, '[\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]*') THEN NULL ELSE v END;
 -- a whole number without sign, leading zeros and a fraction of zeros; another text as it is
-CREATE TEMP MACRO optin_loose_number(v) AS CASE WHEN regexp_full_match(v, '\+?[0-9]+(\.0*)?') THEN coalesce(nullif(ltrim(split_part(ltrim(v, '+'), '.', 1), '0'), ''), '0') ELSE v END;
+CREATE TEMP MACRO optin_loose_number(v) AS CASE WHEN regexp_full_match(v, '\+?[0-9]+(\.0*)?') THEN coalesce(nullif(trim(LEADING '0' FROM split_part(trim(LEADING '+' FROM v), '.', 1)), ''), '0') ELSE v END;
 -- lower case of ASCII; another text as it is
 CREATE TEMP MACRO optin_caseless(v) AS CASE WHEN optin_ascii(v) THEN lower(v) ELSE v END;
 -- a bool: true or false in any case, 1 or 0
 CREATE TEMP MACRO optin_bool(v, fault) AS CASE WHEN v IS NULL OR regexp_full_match(v, '[\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]*') THEN NULL WHEN regexp_full_match(trim(v), '(?i)true|1') THEN true WHEN regexp_full_match(trim(v), '(?i)false|0') THEN false ELSE error(fault) END;
 -- a whole number of 64 bits
-CREATE TEMP MACRO optin_int(v, fault) AS CASE WHEN v IS NULL OR regexp_full_match(v, '[\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]*') THEN NULL WHEN regexp_full_match(trim(v), '[+-]?[0-9]+') AND TRY_CAST(ltrim(trim(v), '+') AS BIGINT) IS NOT NULL THEN TRY_CAST(ltrim(trim(v), '+') AS BIGINT) ELSE error(fault) END;
+CREATE TEMP MACRO optin_int(v, fault) AS CASE WHEN v IS NULL OR regexp_full_match(v, '[\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]*') THEN NULL WHEN regexp_full_match(trim(v), '[+-]?[0-9]+') AND TRY_CAST(trim(LEADING '+' FROM trim(v)) AS BIGINT) IS NOT NULL THEN TRY_CAST(trim(LEADING '+' FROM trim(v)) AS BIGINT) ELSE error(fault) END;
 -- a date of ten characters; of the year 0 none
 CREATE TEMP MACRO optin_day(v, fault) AS CASE WHEN regexp_full_match(v, '[0-9]{4}-[0-9]{2}-[0-9]{2}') AND left(v, 4) <> '0000' AND TRY_CAST(v AS DATE) IS NOT NULL THEN TRY_CAST(v AS DATE) ELSE error(fault) END;
 -- the parts of a datetime: day, clock, fraction, offset; null for null
 CREATE TEMP MACRO optin_moment(v, fault) AS CASE WHEN v IS NULL OR regexp_full_match(v, '[\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]*') THEN NULL WHEN regexp_full_match(trim(v), '[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.,][0-9]{1,9})?)? ?([Zz]|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)?)?') THEN {'day': optin_day(left(trim(v), 10), fault), 'clock': nullif(regexp_extract(trim(v), '^.{10}.([0-9:]{5,8})', 1), ''), 'fraction': nullif(regexp_extract(trim(v), '[.,]([0-9]+)', 1), ''), 'zone': nullif(regexp_extract(trim(v), '^.{11}[0-9:.,]+ ?([Zz]|[+-][0-9:]+)$', 1), '')} ELSE error(fault) END;
 -- the reading of a clock on a calendar
 CREATE TEMP MACRO optin_clock(p) AS p.day + CAST(CASE WHEN length(p.clock) = 5 THEN p.clock || ':00' ELSE p.clock END AS TIME) + to_microseconds(CAST(left(rpad(coalesce(p.fraction, '0'), 6, '0'), 6) AS BIGINT));
--- the offset that is written behind a datetime; null if there is none
-CREATE TEMP MACRO optin_offset(p) AS CASE WHEN p.zone IS NULL THEN NULL WHEN p.zone IN ('Z', 'z') THEN to_minutes(0) ELSE to_minutes(CAST(CASE WHEN left(p.zone, 1) = '-' THEN -1 ELSE 1 END * (CAST(substr(p.zone, 2, 2) AS BIGINT) * 60 + CAST(coalesce(nullif(right(replace(p.zone, ':', ''), -3), ''), '0') AS BIGINT)) AS BIGINT)) END;
+-- the offset in seconds that is written behind a datetime; null if there is none
+CREATE TEMP MACRO optin_offset(p) AS CASE WHEN p.zone IS NULL THEN NULL WHEN p.zone IN ('Z', 'z') THEN 0 ELSE CASE WHEN left(p.zone, 1) = '-' THEN -60 ELSE 60 END * (CAST(substr(p.zone, 2, 2) AS BIGINT) * 60 + CAST(coalesce(nullif(right(replace(p.zone, ':', ''), -3), ''), '0') AS BIGINT)) END;
 -- a text of ASCII, which alone has one lower and one upper case here
 CREATE TEMP MACRO optin_plain(v) AS CASE WHEN v IS NULL OR optin_ascii(v) THEN v ELSE error('optin: a rule changes or ignores the case of a text beyond ASCII') END;
 -- a text that a spreadsheet would run gets an apostrophe; phones and plain mails in their columns do not
 CREATE TEMP MACRO optin_formula(v, phone, mail) AS CASE WHEN left(v, 1) IN ('=', '+', '-', '@', chr(9), chr(13)) AND NOT (phone AND regexp_full_match(v, '\+[0-9 ().\-/]*[0-9][0-9 ().\-/]*')) AND NOT (mail AND regexp_full_match(v, '[A-Za-z0-9._+-]+@[A-Za-z0-9._-]*')) THEN '''' || v ELSE v END;
+-- true for a word with the Kelvin sign, which alone beyond ASCII has a lower case in ASCII
+CREATE TEMP MACRO optin_kelvin(v) AS contains(v, chr(8490));
+-- what customers have their ids of: the first table, and the first id in it
+CREATE TEMP MACRO optin_anchor(t, i) AS {'tab': t, 'id': i};
+-- microseconds since 1970 as a datetime
+CREATE TEMP MACRO optin_instant(n) AS make_timestamp(n);
+-- the beginning of a day, or of one some days later
+CREATE TEMP MACRO optin_midnight(d, n) AS CAST(d + n AS TIMESTAMP);
+-- a datetime so many microseconds later
+CREATE TEMP MACRO optin_plus_micros(t, n) AS t + to_microseconds(n);
+-- a datetime so many months later, at most at the end of the month
+CREATE TEMP MACRO optin_plus_months(t, n) AS t + to_months(n);
+-- a datetime so many seconds before
+CREATE TEMP MACRO optin_minus_seconds(t, n) AS t - to_seconds(n);
 -- an id as a denial reads it: 007 and 7.0 are 7
 CREATE TEMP MACRO optin_loose_id(v) AS optin_loose_number(regexp_replace(v, '^[\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{200b}-\x{200f}\x{feff}]+|[\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{200b}-\x{200f}\x{feff}]+$', '', 'g'));
 -- a word of a consent table or the name of a purpose: without blanks at its ends; of ASCII without case
@@ -58,14 +72,14 @@ CREATE TEMP MACRO optin_date(v, fault) AS CASE WHEN v IS NULL OR regexp_full_mat
 
 -- The date as of which consent is judged
 -- --------------------------------------
-SET VARIABLE as_of = make_timestamp(1795478400000000);
+SET VARIABLE as_of = optin_instant(1795478400000000);
 
 -- Sources: every column in use, of its declared type
 -- --------------------------------------------------
 -- Europe/Berlin: from which reading of its clock on which offset holds, 1970 to 2100
 CREATE TEMP TABLE "zone Europe/Berlin" AS
 SELECT * FROM (VALUES
-  (TIMESTAMP '1970-01-02', 3600), (TIMESTAMP '1980-04-06 03:00:00', 7200), (TIMESTAMP '1980-09-28 03:00:00', 3600), (TIMESTAMP '1981-03-29 03:00:00', 7200),
+  (TIMESTAMP '1970-01-02 00:00:00', 3600), (TIMESTAMP '1980-04-06 03:00:00', 7200), (TIMESTAMP '1980-09-28 03:00:00', 3600), (TIMESTAMP '1981-03-29 03:00:00', 7200),
   (TIMESTAMP '1981-09-27 03:00:00', 3600), (TIMESTAMP '1982-03-28 03:00:00', 7200), (TIMESTAMP '1982-09-26 03:00:00', 3600), (TIMESTAMP '1983-03-27 03:00:00', 7200),
   (TIMESTAMP '1983-09-25 03:00:00', 3600), (TIMESTAMP '1984-03-25 03:00:00', 7200), (TIMESTAMP '1984-09-30 03:00:00', 3600), (TIMESTAMP '1985-03-31 03:00:00', 7200),
   (TIMESTAMP '1985-09-29 03:00:00', 3600), (TIMESTAMP '1986-03-30 03:00:00', 7200), (TIMESTAMP '1986-09-28 03:00:00', 3600), (TIMESTAMP '1987-03-29 03:00:00', 7200),
@@ -140,9 +154,9 @@ SELECT row_number() OVER () AS "row",
   r."City" AS "City",
   r."Country" AS "Country",
   r."LoyaltyCard" AS "LoyaltyCard",
-  CASE WHEN r."Revenue" IS NULL OR trim(r."Revenue") = '' THEN NULL WHEN regexp_full_match(ltrim(trim(r."Revenue"), '+'), '-?([0-9]{1,36}(\.[0-9]{0,2}0*)?|\.[0-9]{1,2}0*)') THEN CAST(ltrim(trim(r."Revenue"), '+') AS DECIMAL(38, 2)) ELSE error('optin: source shop, column Revenue: a value does not read as decimal') END AS "Revenue",
+  CASE WHEN r."Revenue" IS NULL OR trim(r."Revenue") = '' THEN NULL WHEN regexp_full_match(trim(LEADING '+' FROM trim(r."Revenue")), '-?([0-9]{1,36}(\.[0-9]{0,2}0*)?|\.[0-9]{1,2}0*)') THEN CAST(trim(LEADING '+' FROM trim(r."Revenue")) AS DECIMAL(38, 2)) ELSE error('optin: source shop, column Revenue: a value does not read as decimal') END AS "Revenue",
   optin_date(r."LastOrder", 'optin: source shop, column LastOrder: a value does not read as date') AS "LastOrder",
-  CASE WHEN r."clock of ModifiedOn" IS NULL THEN CAST(r."parts of ModifiedOn".day AS TIMESTAMP) ELSE CASE WHEN r."offset of ModifiedOn" IS NOT NULL THEN r."clock of ModifiedOn" - r."offset of ModifiedOn" ELSE (r."clock of ModifiedOn" - to_seconds(CASE WHEN r."clock of ModifiedOn" < TIMESTAMP '1970-01-02' OR r."clock of ModifiedOn" >= TIMESTAMP '2099-12-31' THEN error('optin: a time of Europe/Berlin lies before 1970 or after 2099') ELSE (SELECT max_by(z.seconds, z.starts) FROM "zone Europe/Berlin" z WHERE z.starts <= r."clock of ModifiedOn") END)) END END AS "ModifiedOn"
+  CASE WHEN r."clock of ModifiedOn" IS NULL THEN CAST(r."parts of ModifiedOn".day AS TIMESTAMP) ELSE CASE WHEN r."offset of ModifiedOn" IS NOT NULL THEN optin_minus_seconds(r."clock of ModifiedOn", r."offset of ModifiedOn") ELSE optin_minus_seconds(r."clock of ModifiedOn", CASE WHEN r."clock of ModifiedOn" < TIMESTAMP '1970-01-02' OR r."clock of ModifiedOn" >= TIMESTAMP '2099-12-31' THEN error('optin: a time of Europe/Berlin lies before 1970 or after 2099') ELSE (SELECT max_by(z.seconds, z.starts) FROM "zone Europe/Berlin" z WHERE z.starts <= r."clock of ModifiedOn") END) END END AS "ModifiedOn"
 FROM (SELECT r.*, optin_clock(r."parts of ModifiedOn") AS "clock of ModifiedOn", optin_offset(r."parts of ModifiedOn") AS "offset of ModifiedOn"
 FROM (SELECT r.*, optin_moment(r."ModifiedOn", 'optin: source shop, column ModifiedOn: a value does not read as datetime') AS "parts of ModifiedOn"
 FROM (SELECT CASE WHEN "CustomerNo" IN ('', 'N/A') THEN NULL ELSE "CustomerNo" END AS "CustomerNo", CASE WHEN "FirstName" IN ('', 'N/A') THEN NULL ELSE "FirstName" END AS "FirstName", CASE WHEN "LastName" IN ('', 'N/A') THEN NULL ELSE "LastName" END AS "LastName", CASE WHEN "Email" IN ('', 'N/A') THEN NULL ELSE "Email" END AS "Email", CASE WHEN "Phone" IN ('', 'N/A') THEN NULL ELSE "Phone" END AS "Phone", CASE WHEN "BirthDate" IN ('', 'N/A') THEN NULL ELSE "BirthDate" END AS "BirthDate", CASE WHEN "Street" IN ('', 'N/A') THEN NULL ELSE "Street" END AS "Street", CASE WHEN "Zip" IN ('', 'N/A') THEN NULL ELSE "Zip" END AS "Zip", CASE WHEN "City" IN ('', 'N/A') THEN NULL ELSE "City" END AS "City", CASE WHEN "Country" IN ('', 'N/A') THEN NULL ELSE "Country" END AS "Country", CASE WHEN "LoyaltyCard" IN ('', 'N/A') THEN NULL ELSE "LoyaltyCard" END AS "LoyaltyCard", CASE WHEN "Revenue" IN ('', 'N/A') THEN NULL ELSE "Revenue" END AS "Revenue", CASE WHEN "LastOrder" IN ('', 'N/A') THEN NULL ELSE "LastOrder" END AS "LastOrder", CASE WHEN "ModifiedOn" IN ('', 'N/A') THEN NULL ELSE "ModifiedOn" END AS "ModifiedOn"
@@ -162,7 +176,7 @@ SELECT row_number() OVER () AS "row",
   r."Tier" AS "Tier",
   optin_int(r."Points", 'optin: source loyalty, column Points: a value does not read as int') AS "Points",
   optin_date(r."JoinedOn", 'optin: source loyalty, column JoinedOn: a value does not read as date') AS "JoinedOn",
-  CASE WHEN r."clock of Changed" IS NULL THEN CAST(r."parts of Changed".day AS TIMESTAMP) ELSE CASE WHEN r."offset of Changed" IS NOT NULL THEN r."clock of Changed" - r."offset of Changed" ELSE (r."clock of Changed" - to_seconds(CASE WHEN r."clock of Changed" < TIMESTAMP '1970-01-02' OR r."clock of Changed" >= TIMESTAMP '2099-12-31' THEN error('optin: a time of Europe/Berlin lies before 1970 or after 2099') ELSE (SELECT max_by(z.seconds, z.starts) FROM "zone Europe/Berlin" z WHERE z.starts <= r."clock of Changed") END)) END END AS "Changed"
+  CASE WHEN r."clock of Changed" IS NULL THEN CAST(r."parts of Changed".day AS TIMESTAMP) ELSE CASE WHEN r."offset of Changed" IS NOT NULL THEN optin_minus_seconds(r."clock of Changed", r."offset of Changed") ELSE optin_minus_seconds(r."clock of Changed", CASE WHEN r."clock of Changed" < TIMESTAMP '1970-01-02' OR r."clock of Changed" >= TIMESTAMP '2099-12-31' THEN error('optin: a time of Europe/Berlin lies before 1970 or after 2099') ELSE (SELECT max_by(z.seconds, z.starts) FROM "zone Europe/Berlin" z WHERE z.starts <= r."clock of Changed") END) END END AS "Changed"
 FROM (SELECT r.*, optin_clock(r."parts of Changed") AS "clock of Changed", optin_offset(r."parts of Changed") AS "offset of Changed"
 FROM (SELECT r.*, optin_moment(r."Changed", 'optin: source loyalty, column Changed: a value does not read as datetime') AS "parts of Changed"
 FROM (SELECT CASE WHEN "CardNo" IN ('', 'N/A') THEN NULL ELSE "CardNo" END AS "CardNo", CASE WHEN "FirstName" IN ('', 'N/A') THEN NULL ELSE "FirstName" END AS "FirstName", CASE WHEN "Surname" IN ('', 'N/A') THEN NULL ELSE "Surname" END AS "Surname", CASE WHEN "EMail" IN ('', 'N/A') THEN NULL ELSE "EMail" END AS "EMail", CASE WHEN "Phone" IN ('', 'N/A') THEN NULL ELSE "Phone" END AS "Phone", CASE WHEN "Postcode" IN ('', 'N/A') THEN NULL ELSE "Postcode" END AS "Postcode", CASE WHEN "Country" IN ('', 'N/A') THEN NULL ELSE "Country" END AS "Country", CASE WHEN "Tier" IN ('', 'N/A') THEN NULL ELSE "Tier" END AS "Tier", CASE WHEN "Points" IN ('', 'N/A') THEN NULL ELSE "Points" END AS "Points", CASE WHEN "JoinedOn" IN ('', 'N/A') THEN NULL ELSE "JoinedOn" END AS "JoinedOn", CASE WHEN "Changed" IN ('', 'N/A') THEN NULL ELSE "Changed" END AS "Changed"
@@ -179,8 +193,8 @@ SELECT row_number() OVER () AS "row",
   r."country" AS "country",
   r."loyalty_card" AS "loyalty_card",
   optin_bool(r."product_updates", 'optin: source app, column product_updates: a value does not read as bool') AS "product_updates",
-  CASE WHEN r."clock of last_seen" IS NULL THEN CAST(r."parts of last_seen".day AS TIMESTAMP) ELSE CASE WHEN r."offset of last_seen" IS NOT NULL THEN r."clock of last_seen" - r."offset of last_seen" ELSE r."clock of last_seen" END END AS "last_seen",
-  CASE WHEN r."clock of updated_at" IS NULL THEN CAST(r."parts of updated_at".day AS TIMESTAMP) ELSE CASE WHEN r."offset of updated_at" IS NOT NULL THEN r."clock of updated_at" - r."offset of updated_at" ELSE r."clock of updated_at" END END AS "updated_at",
+  CASE WHEN r."clock of last_seen" IS NULL THEN CAST(r."parts of last_seen".day AS TIMESTAMP) ELSE CASE WHEN r."offset of last_seen" IS NOT NULL THEN optin_minus_seconds(r."clock of last_seen", r."offset of last_seen") ELSE r."clock of last_seen" END END AS "last_seen",
+  CASE WHEN r."clock of updated_at" IS NULL THEN CAST(r."parts of updated_at".day AS TIMESTAMP) ELSE CASE WHEN r."offset of updated_at" IS NOT NULL THEN optin_minus_seconds(r."clock of updated_at", r."offset of updated_at") ELSE r."clock of updated_at" END END AS "updated_at",
   r."mail" AS "mail",
   optin_date(r."birth_date", 'optin: source app, column birth_date: a value does not read as date') AS "birth_date"
 FROM (SELECT r.*, optin_clock(r."parts of last_seen") AS "clock of last_seen", optin_offset(r."parts of last_seen") AS "offset of last_seen", optin_clock(r."parts of updated_at") AS "clock of updated_at", optin_offset(r."parts of updated_at") AS "offset of updated_at"
@@ -206,8 +220,8 @@ SELECT row_number() OVER () AS "row",
   r."Email" AS "Email",
   r."Newsletter" AS "Newsletter",
   r."Product updates" AS "Product updates",
-  CASE WHEN r."clock of Recorded at" IS NULL THEN (CAST(r."parts of Recorded at".day + 0 AS TIMESTAMP) - to_seconds(CASE WHEN CAST(r."parts of Recorded at".day + 0 AS TIMESTAMP) < TIMESTAMP '1970-01-02' OR CAST(r."parts of Recorded at".day + 0 AS TIMESTAMP) >= TIMESTAMP '2099-12-31' THEN error('optin: a time of Europe/Berlin lies before 1970 or after 2099') ELSE (SELECT max_by(z.seconds, z.starts) FROM "zone Europe/Berlin" z WHERE z.starts <= CAST(r."parts of Recorded at".day + 0 AS TIMESTAMP)) END)) ELSE CASE WHEN r."offset of Recorded at" IS NOT NULL THEN r."clock of Recorded at" - r."offset of Recorded at" ELSE (r."clock of Recorded at" - to_seconds(CASE WHEN r."clock of Recorded at" < TIMESTAMP '1970-01-02' OR r."clock of Recorded at" >= TIMESTAMP '2099-12-31' THEN error('optin: a time of Europe/Berlin lies before 1970 or after 2099') ELSE (SELECT max_by(z.seconds, z.starts) FROM "zone Europe/Berlin" z WHERE z.starts <= r."clock of Recorded at") END)) END END AS "Recorded at from",
-  CASE WHEN r."clock of Recorded at" IS NULL THEN (CAST(r."parts of Recorded at".day + 1 AS TIMESTAMP) - to_seconds(CASE WHEN CAST(r."parts of Recorded at".day + 1 AS TIMESTAMP) < TIMESTAMP '1970-01-02' OR CAST(r."parts of Recorded at".day + 1 AS TIMESTAMP) >= TIMESTAMP '2099-12-31' THEN error('optin: a time of Europe/Berlin lies before 1970 or after 2099') ELSE (SELECT max_by(z.seconds, z.starts) FROM "zone Europe/Berlin" z WHERE z.starts <= CAST(r."parts of Recorded at".day + 1 AS TIMESTAMP)) END)) - to_microseconds(1) ELSE CASE WHEN r."offset of Recorded at" IS NOT NULL THEN r."clock of Recorded at" - r."offset of Recorded at" ELSE (r."clock of Recorded at" - to_seconds(CASE WHEN r."clock of Recorded at" < TIMESTAMP '1970-01-02' OR r."clock of Recorded at" >= TIMESTAMP '2099-12-31' THEN error('optin: a time of Europe/Berlin lies before 1970 or after 2099') ELSE (SELECT max_by(z.seconds, z.starts) FROM "zone Europe/Berlin" z WHERE z.starts <= r."clock of Recorded at") END)) END END AS "Recorded at to"
+  CASE WHEN r."clock of Recorded at" IS NULL THEN optin_minus_seconds(optin_midnight(r."parts of Recorded at".day, 0), CASE WHEN optin_midnight(r."parts of Recorded at".day, 0) < TIMESTAMP '1970-01-02' OR optin_midnight(r."parts of Recorded at".day, 0) >= TIMESTAMP '2099-12-31' THEN error('optin: a time of Europe/Berlin lies before 1970 or after 2099') ELSE (SELECT max_by(z.seconds, z.starts) FROM "zone Europe/Berlin" z WHERE z.starts <= optin_midnight(r."parts of Recorded at".day, 0)) END) ELSE CASE WHEN r."offset of Recorded at" IS NOT NULL THEN optin_minus_seconds(r."clock of Recorded at", r."offset of Recorded at") ELSE optin_minus_seconds(r."clock of Recorded at", CASE WHEN r."clock of Recorded at" < TIMESTAMP '1970-01-02' OR r."clock of Recorded at" >= TIMESTAMP '2099-12-31' THEN error('optin: a time of Europe/Berlin lies before 1970 or after 2099') ELSE (SELECT max_by(z.seconds, z.starts) FROM "zone Europe/Berlin" z WHERE z.starts <= r."clock of Recorded at") END) END END AS "Recorded at from",
+  CASE WHEN r."clock of Recorded at" IS NULL THEN optin_plus_micros(optin_minus_seconds(optin_midnight(r."parts of Recorded at".day, 1), CASE WHEN optin_midnight(r."parts of Recorded at".day, 1) < TIMESTAMP '1970-01-02' OR optin_midnight(r."parts of Recorded at".day, 1) >= TIMESTAMP '2099-12-31' THEN error('optin: a time of Europe/Berlin lies before 1970 or after 2099') ELSE (SELECT max_by(z.seconds, z.starts) FROM "zone Europe/Berlin" z WHERE z.starts <= optin_midnight(r."parts of Recorded at".day, 1)) END), -1) ELSE CASE WHEN r."offset of Recorded at" IS NOT NULL THEN optin_minus_seconds(r."clock of Recorded at", r."offset of Recorded at") ELSE optin_minus_seconds(r."clock of Recorded at", CASE WHEN r."clock of Recorded at" < TIMESTAMP '1970-01-02' OR r."clock of Recorded at" >= TIMESTAMP '2099-12-31' THEN error('optin: a time of Europe/Berlin lies before 1970 or after 2099') ELSE (SELECT max_by(z.seconds, z.starts) FROM "zone Europe/Berlin" z WHERE z.starts <= r."clock of Recorded at") END) END END AS "Recorded at to"
 FROM (SELECT r.*, optin_clock(r."parts of Recorded at") AS "clock of Recorded at", optin_offset(r."parts of Recorded at") AS "offset of Recorded at"
 FROM (SELECT r.*, optin_moment(r."Recorded at", 'optin: source newsletter_consent, column Recorded at: a value does not read as datetime') AS "parts of Recorded at"
 FROM (SELECT nullif("Email", '') AS "Email", nullif("Newsletter", '') AS "Newsletter", nullif("Product updates", '') AS "Product updates", nullif("Recorded at", '') AS "Recorded at"
@@ -220,8 +234,8 @@ CREATE TEMP TABLE "source sms_consent" AS
 SELECT row_number() OVER () AS "row",
   r."Telefon" AS "Telefon",
   r."SMS-Angebote" AS "SMS-Angebote",
-  CAST(optin_date(r."Datum", 'optin: source sms_consent, column Datum: a value does not read as date') + 0 AS TIMESTAMP) AS "Datum from",
-  CAST(optin_date(r."Datum", 'optin: source sms_consent, column Datum: a value does not read as date') + 1 AS TIMESTAMP) - to_microseconds(1) AS "Datum to"
+  optin_midnight(optin_date(r."Datum", 'optin: source sms_consent, column Datum: a value does not read as date'), 0) AS "Datum from",
+  optin_plus_micros(optin_midnight(optin_date(r."Datum", 'optin: source sms_consent, column Datum: a value does not read as date'), 1), -1) AS "Datum to"
 FROM (SELECT nullif("Telefon", '') AS "Telefon", nullif("SMS-Angebote", '') AS "SMS-Angebote", nullif("Datum", '') AS "Datum"
   FROM read_csv(['pipelines/../data/contoso/sms_consent.csv'], auto_detect = false, header = true, delim = ';', quote = '"', escape = '"',
     nullstr = chr(1), compression = 'none', strict_mode = true, parallel = false, max_line_size = 100000000,
@@ -230,8 +244,8 @@ SELECT CASE WHEN (SELECT count(*) FROM "source sms_consent") > 0 THEN true ELSE 
 -- source consent_events (contoso.yaml:43)
 CREATE TEMP TABLE "source consent_events" AS
 SELECT row_number() OVER () AS "row",
-  CASE WHEN r."clock of ts" IS NULL THEN CAST(r."parts of ts".day + 0 AS TIMESTAMP) ELSE CASE WHEN r."offset of ts" IS NOT NULL THEN r."clock of ts" - r."offset of ts" ELSE r."clock of ts" END END AS "ts from",
-  CASE WHEN r."clock of ts" IS NULL THEN CAST(r."parts of ts".day + 1 AS TIMESTAMP) - to_microseconds(1) ELSE CASE WHEN r."offset of ts" IS NOT NULL THEN r."clock of ts" - r."offset of ts" ELSE r."clock of ts" END END AS "ts to",
+  CASE WHEN r."clock of ts" IS NULL THEN optin_midnight(r."parts of ts".day, 0) ELSE CASE WHEN r."offset of ts" IS NOT NULL THEN optin_minus_seconds(r."clock of ts", r."offset of ts") ELSE r."clock of ts" END END AS "ts from",
+  CASE WHEN r."clock of ts" IS NULL THEN optin_plus_micros(optin_midnight(r."parts of ts".day, 1), -1) ELSE CASE WHEN r."offset of ts" IS NOT NULL THEN optin_minus_seconds(r."clock of ts", r."offset of ts") ELSE r."clock of ts" END END AS "ts to",
   r."address" AS "address",
   r."customer_no" AS "customer_no",
   r."purpose" AS "purpose",
@@ -265,7 +279,7 @@ SELECT CASE WHEN (SELECT count(*) FROM "source do_not_contact") > 0 THEN true EL
 -- Values: the rows of the customer tables
 -- ---------------------------------------
 CREATE TEMP TABLE "values" AS
-SELECT row_number() OVER () AS record, * FROM (
+SELECT row_number() OVER () AS record, v.* FROM (
 -- shop (contoso.yaml:67)
 SELECT 0 AS "table", optin_id(s."CustomerNo") AS id, s."Email" AS "field email", s."Phone" AS "field phone", s."FirstName" AS "field first_name", s."LastName" AS "field last_name", s."BirthDate" AS "field birth_date", s."Street" AS "field street", s."Zip" AS "field postal_code", s."City" AS "field city", s."Country" AS "field country", s."LoyaltyCard" AS "field card_no", s."Revenue" AS "field revenue", s."LastOrder" AS "field last_order", s."ModifiedOn" AS "field updated_at", CAST(NULL AS VARCHAR) AS "field tier", CAST(NULL AS BIGINT) AS "field points", CAST(NULL AS DATE) AS "field member_since", CAST(NULL AS TIMESTAMP) AS "field last_seen"
 FROM "source shop" s
@@ -277,7 +291,7 @@ UNION ALL
 -- app (contoso.yaml:97)
 SELECT 2 AS "table", optin_id(s."user_id") AS id, s."mail" AS "field email", s."phone" AS "field phone", s."given_name" AS "field first_name", s."family_name" AS "field last_name", s."birth_date" AS "field birth_date", CAST(NULL AS VARCHAR) AS "field street", CAST(NULL AS VARCHAR) AS "field postal_code", CAST(NULL AS VARCHAR) AS "field city", s."country" AS "field country", s."loyalty_card" AS "field card_no", CAST(NULL AS DECIMAL(38, 2)) AS "field revenue", CAST(NULL AS DATE) AS "field last_order", s."updated_at" AS "field updated_at", CAST(NULL AS VARCHAR) AS "field tier", CAST(NULL AS BIGINT) AS "field points", CAST(NULL AS DATE) AS "field member_since", s."last_seen" AS "field last_seen"
 FROM "source app" s
-);
+) v;
 
 -- Keys: how values are compared
 -- -----------------------------
@@ -310,7 +324,7 @@ WITH given AS (SELECT DISTINCT value, region FROM (
     UNION ALL SELECT s."Telefon", 'DE' FROM "source sms_consent" s
     UNION ALL SELECT s."Nummer", 'DE' FROM "source do_not_contact" s) WHERE value IS NOT NULL),
 made AS (SELECT * FROM read_json('keys/keys-1.ndjson', format = 'newline_delimited', columns = {value: 'VARCHAR', region: 'VARCHAR', key: 'VARCHAR', links: 'BOOLEAN', denies: 'VARCHAR[]', found: 'VARCHAR[]'})),
-keyed AS (SELECT value, region, true AS is_made, CASE WHEN true THEN NULL ELSE NULL END AS key FROM given),
+keyed AS (SELECT value, region, true AS is_made, CASE WHEN true THEN NULL ELSE CAST(NULL AS VARCHAR) END AS key FROM given),
 looser AS (SELECT *, key AS loose FROM (SELECT k.value, k.region, CASE WHEN NOT k.is_made THEN k.key WHEN m.value IS NULL THEN error('optin: field phone: a value whose key SQL cannot make; compile with key tables, made of these sources') ELSE m.key END AS key, coalesce(m.links, true) AS links, m.denies AS made_denies, m.found AS made_found, k.is_made
   FROM keyed k LEFT JOIN made m ON k.is_made AND m.value = k.value AND m.region IS NOT DISTINCT FROM k.region))
 SELECT value, region, key,
@@ -401,9 +415,9 @@ UNION ALL
 SELECT 2 AS rule, [r."link card_no"] AS keys, r.record, r."table", r.id
 FROM records r WHERE r."link card_no" IS NOT NULL
 UNION ALL
-SELECT -1 AS rule, ['']::VARCHAR[] AS keys, record, "table", id FROM records WHERE false
+SELECT -1 AS rule, CAST([''] AS VARCHAR[]) AS keys, record, "table", id FROM records WHERE false
 )
-SELECT * FROM all_agreements;
+SELECT g.* FROM all_agreements g;
 CREATE TEMP TABLE "alike" AS
 SELECT -1 AS rule, record AS a, id AS "id of a", record AS b, id AS "id of b" FROM records WHERE false;
 CREATE TEMP TABLE "links" AS
@@ -467,7 +481,7 @@ SELECT m.cluster, r.*,
 FROM reached m JOIN records r ON r.record = m.record WHERE NOT m.shadow;
 CREATE TEMP TABLE "shown" AS
 SELECT k.cluster,
-  min((k."table", k.id)) AS anchor,
+  min(optin_anchor(k."table", k.id)) AS anchor,
   list_extract(arg_min([CASE WHEN k."key email" IS NOT NULL THEN k."field email" END], k."rank 0") FILTER (WHERE k.gives AND (k."key email" IS NOT NULL)), 1) AS "field email",
   list_extract(arg_min([CASE WHEN k."key email" IS NOT NULL THEN k."key email" END], k."rank 0") FILTER (WHERE k.gives AND (k."key email" IS NOT NULL)), 1) AS "key email",
   list_extract(arg_min([CASE WHEN k."key email" IS NOT NULL THEN k.record END], k."rank 0") FILTER (WHERE k.gives AND (k."key email" IS NOT NULL)), 1) AS "from email",
@@ -495,17 +509,17 @@ FROM ranked k GROUP BY k.cluster;
 -- --------------------------------------------------------------
 -- customer_id: the first 128 bits of SHA-256 over namespace, the byte 0x1F and id of the first record
 CREATE TEMP TABLE "profiles" AS
-SELECT row_number() OVER (ORDER BY anchor_table, customer_id) AS position, *
-FROM (SELECT struct_extract_at(s.anchor, 1) AS anchor_table, left(sha256(CASE struct_extract_at(s.anchor, 1) WHEN 0 THEN 'shop' WHEN 1 THEN 'loyalty' WHEN 2 THEN 'app' END || chr(31) || struct_extract_at(s.anchor, 2)), 32) AS customer_id, s.*
-  FROM shown s JOIN fates f ON f.cluster = s.cluster WHERE NOT f.aside);
+SELECT row_number() OVER (ORDER BY anchor_table, customer_id) AS position, q.*
+FROM (SELECT s.anchor.tab AS anchor_table, left(sha256(CASE s.anchor.tab WHEN 0 THEN 'shop' WHEN 1 THEN 'loyalty' WHEN 2 THEN 'app' END || chr(31) || s.anchor.id), 32) AS customer_id, s.*
+  FROM shown s JOIN fates f ON f.cluster = s.cluster WHERE NOT f.aside) q;
 
 -- Contact points and records, on which decisions can stand
 -- --------------------------------------------------------
 -- point: equal keys that are found by the same forms are one
 CREATE TEMP TABLE "record_points" AS
-SELECT dense_rank() OVER (ORDER BY subject, key, found) AS point, *
+SELECT dense_rank() OVER (ORDER BY subject, key, found) AS point, q.*
 FROM (
-SELECT 0::BIGINT AS record, '' AS subject, '' AS key, ['']::VARCHAR[] AS found WHERE false
+SELECT CAST(0 AS BIGINT) AS record, '' AS subject, '' AS key, CAST([''] AS VARCHAR[]) AS found WHERE false
 UNION ALL
 SELECT record, 'key email' AS subject, "key email" AS key, "found email" AS found FROM records WHERE "key email" IS NOT NULL
 UNION ALL
@@ -516,7 +530,7 @@ UNION ALL
 SELECT record, 'record loyalty', id, [optin_loose_id(id)] FROM records WHERE id IS NOT NULL AND "table" = 1
 UNION ALL
 SELECT record, 'record app', id, [optin_loose_id(id)] FROM records WHERE id IS NOT NULL AND "table" = 2
-);
+) q;
 CREATE TEMP TABLE "points" AS
 SELECT DISTINCT point, subject, key, found FROM record_points;
 CREATE TEMP TABLE "point_forms" AS
@@ -575,7 +589,7 @@ FROM (SELECT s."row",
 LEFT JOIN "keys of phone" k0 ON k0.value = s."Telefon" AND k0.region IS NOT DISTINCT FROM 'DE') t;
 CREATE TEMP TABLE "said 1" AS
 SELECT "row", purpose, granted
-FROM (SELECT *, CASE WHEN contains(word, chr(8490)) THEN error('optin: a word of a consent table beyond ASCII, whose case DuckDB may change in another way') WHEN word IN ('nein') THEN false WHEN word IN ('ja') THEN true WHEN word IN ('false', 'f', 'no', 'n', '0', 'denied', 'deny', 'disallow', 'opt-out', 'opt_out', 'opt out', 'opted_out', 'opted-out', 'unsubscribed', 'withdrawn', 'revoked', 'do not allow') THEN false WHEN word IN ('true', 't', 'yes', 'y', '1', 'granted', 'allow', 'allowed', 'opt-in', 'opted_in', 'subscribed') THEN true END AS granted FROM (
+FROM (SELECT *, CASE WHEN optin_kelvin(word) THEN error('optin: a word of a consent table beyond ASCII, whose case SQL may change in another way') WHEN word IN ('nein') THEN false WHEN word IN ('ja') THEN true WHEN word IN ('false', 'f', 'no', 'n', '0', 'denied', 'deny', 'disallow', 'opt-out', 'opt_out', 'opt out', 'opted_out', 'opted-out', 'unsubscribed', 'withdrawn', 'revoked', 'do not allow') THEN false WHEN word IN ('true', 't', 'yes', 'y', '1', 'granted', 'allow', 'allowed', 'opt-in', 'opted_in', 'subscribed') THEN true END AS granted FROM (
 SELECT s."row", 'sms_offers' AS purpose, optin_word(s."SMS-Angebote") AS word FROM "source sms_consent" s))
 WHERE purpose IS NOT NULL AND granted IS NOT NULL;
 SELECT CASE WHEN (SELECT count(*) FROM "said 1" d JOIN "tied 1" t ON t."row" = d."row" WHERE NOT d.granted AND NOT t.has_record AND (t.unusable > 0 OR NOT t.has_key)) = 0 THEN true ELSE error('optin: source sms_consent: a denial can be matched to nobody') END AS guard;
@@ -598,7 +612,7 @@ LEFT JOIN "keys of email" k0 ON k0.value = s."address" AND k0.region IS NOT DIST
 CREATE TEMP TABLE "said 2" AS
 SELECT "row", purpose, granted
 FROM (SELECT *, CASE WHEN word IN ('false', 'f', 'no', 'n', '0', 'denied', 'deny', 'disallow', 'opt-out', 'opt_out', 'opt out', 'opted_out', 'opted-out', 'unsubscribed', 'withdrawn', 'revoked', 'do not allow') THEN false WHEN word IN ('true', 't', 'yes', 'y', '1', 'granted', 'allow', 'allowed', 'opt-in', 'opted_in', 'subscribed') THEN true END AS granted FROM (
-SELECT n."row", CASE WHEN contains(n.named, chr(8490)) THEN error('optin: the name of a purpose beyond ASCII, whose case DuckDB may change in another way') WHEN n.named = 'newsletter' THEN 'newsletter' WHEN n.named = 'product_update' THEN 'product_update' WHEN n.named = 'sms_offers' THEN 'sms_offers' END AS purpose, n.word
+SELECT n."row", CASE WHEN optin_kelvin(n.named) THEN error('optin: the name of a purpose beyond ASCII, whose case SQL may change in another way') WHEN n.named = 'newsletter' THEN 'newsletter' WHEN n.named = 'product_update' THEN 'product_update' WHEN n.named = 'sms_offers' THEN 'sms_offers' END AS purpose, n.word
 FROM (SELECT s."row", optin_word(s."purpose") AS named, optin_word(s."status") AS word FROM "source consent_events" s) n))
 WHERE purpose IS NOT NULL AND granted IS NOT NULL;
 SELECT CASE WHEN (SELECT count(*) FROM "said 2" d JOIN "tied 2" t ON t."row" = d."row" WHERE NOT d.granted AND NOT t.has_record AND (t.unusable > 0 OR NOT t.has_key)) = 0 THEN true ELSE error('optin: source consent_events: a denial can be matched to nobody') END AS guard;
@@ -610,8 +624,8 @@ SELECT t.*,
   (t."key 0" IS NOT NULL) AS has_key,
   (t."key 1" IS NOT NULL) AS has_record
 FROM (SELECT s."row",
-    NULL::TIMESTAMP AS starts,
-    NULL::TIMESTAMP AS ends,
+    CAST(NULL AS TIMESTAMP) AS starts,
+    CAST(NULL AS TIMESTAMP) AS ends,
     k0.key AS "key 0",
     k0.denies AS "forms 0",
     optin_id(s."user_id") AS "key 1",
@@ -645,7 +659,7 @@ UNION ALL
 SELECT 3 AS set_number, d.purpose, d.granted, t.starts, CASE WHEN d.granted THEN t.starts ELSE t.ends END AS sorts, 'record app' AS subject, t."key 1" AS key, t."forms 1" AS forms
 FROM "said 3" d JOIN "tied 3" t ON t."row" = d."row" WHERE t."key 1" IS NOT NULL
 UNION ALL
-SELECT 0 AS set_number, '' AS purpose, false AS granted, NULL::TIMESTAMP AS starts, NULL::TIMESTAMP AS sorts, '' AS subject, '' AS key, ['']::VARCHAR[] AS forms WHERE false
+SELECT 0 AS set_number, '' AS purpose, false AS granted, CAST(NULL AS TIMESTAMP) AS starts, CAST(NULL AS TIMESTAMP) AS sorts, '' AS subject, '' AS key, CAST([''] AS VARCHAR[]) AS forms WHERE false
 )
 WHERE NOT coalesce(granted AND starts > getvariable('as_of'), false);
 
@@ -672,7 +686,7 @@ FROM (SELECT *, undated_denial OR coalesce(newest_denial >= newest_grant, newest
 -- across sets: any denial; else a grant that has not ended; else one that has
 CREATE TEMP TABLE "folds" AS
 SELECT point, purpose, CASE WHEN bool_or(denies) THEN 'denied' WHEN bool_or(grants AND NOT ended) THEN 'granted' WHEN bool_or(grants) THEN 'expired' ELSE 'unknown' END AS state
-FROM (SELECT *, CASE purpose WHEN 'newsletter' THEN coalesce(granted_at + to_months(24) <= getvariable('as_of'), true) ELSE false END AS ended FROM sets) GROUP BY point, purpose;
+FROM (SELECT *, CASE purpose WHEN 'newsletter' THEN coalesce(optin_plus_months(granted_at, 24) <= getvariable('as_of'), true) ELSE false END AS ended FROM sets) GROUP BY point, purpose;
 
 -- States: what holds for each customer and purpose
 -- ------------------------------------------------
@@ -739,7 +753,7 @@ SELECT 0 AS list, 'key email' AS subject, "key 0" AS key, "forms 0" AS forms FRO
 UNION ALL
 SELECT 1 AS list, 'key phone' AS subject, "key 0" AS key, "forms 0" AS forms FROM "listed 1" WHERE "key 0" IS NOT NULL
 UNION ALL
-SELECT 0 AS list, '' AS subject, '' AS key, ['']::VARCHAR[] AS forms WHERE false;
+SELECT 0 AS list, '' AS subject, '' AS key, CAST([''] AS VARCHAR[]) AS forms WHERE false;
 -- a list hits a customer through any contact point or record of his, equal or looser
 CREATE TEMP TABLE "hits" AS
 SELECT DISTINCT e.list, c.cluster FROM (
@@ -766,12 +780,14 @@ SELECT q.*,
   q."state product_update" IN ('granted') AND NOT q."suppressed email" AS "passes product_update",
   q."state sms_offers" IN ('granted') AND NOT q."suppressed phone" AS "passes sms_offers"
 FROM (SELECT p.*,
-    p.cluster IN (SELECT cluster FROM "suppressed email") AS "suppressed email",
-    p.cluster IN (SELECT cluster FROM "suppressed phone") AS "suppressed phone",
+    x0.cluster IS NOT NULL AS "suppressed email",
+    x1.cluster IS NOT NULL AS "suppressed phone",
     s0.state AS "state newsletter",
     s1.state AS "state product_update",
     s2.state AS "state sms_offers"
   FROM profiles p
+  LEFT JOIN "suppressed email" x0 ON x0.cluster = p.cluster
+  LEFT JOIN "suppressed phone" x1 ON x1.cluster = p.cluster
   JOIN states s0 ON s0.cluster = p.cluster AND s0.purpose = 'newsletter'
   JOIN states s1 ON s1.cluster = p.cluster AND s1.purpose = 'product_update'
   JOIN states s2 ON s2.cluster = p.cluster AND s2.purpose = 'sms_offers') q;
@@ -789,7 +805,7 @@ FROM (SELECT g.cluster, g.gate, g.belongs, CASE WHEN g.gate IS NULL THEN ((upper
 -- where: last_order < DATE '2026-05-24' AND last_order >= DATE '2023-01-01'
 CREATE TEMP TABLE "segment winback" AS
 SELECT cluster, CASE WHEN gate IS NOT NULL THEN gate WHEN NOT rule THEN 'rule_false' WHEN rule IS NULL THEN 'rule_unknown' WHEN NOT belongs THEN 'set_operation' ELSE 'in_segment' END AS verdict
-FROM (SELECT g.cluster, g.gate, g.belongs, CASE WHEN g.gate IS NULL THEN ((j."field last_order" < CAST(make_timestamp(1779580800000000) AS DATE)) AND (j."field last_order" >= CAST(make_timestamp(1672531200000000) AS DATE))) END AS rule
+FROM (SELECT g.cluster, g.gate, g.belongs, CASE WHEN g.gate IS NULL THEN ((j."field last_order" < CAST(optin_instant(1779580800000000) AS DATE)) AND (j."field last_order" >= CAST(optin_instant(1672531200000000) AS DATE))) END AS rule
   FROM (SELECT j.cluster, CASE WHEN j."suppressed email" THEN 'suppressed' WHEN j."state newsletter" = 'denied' THEN 'denied' WHEN j."state newsletter" = 'expired' THEN 'expired' WHEN j."state newsletter" = 'unknown' THEN 'unknown' WHEN j."state newsletter" = 'no_contact_point' THEN 'no_contact_point' END AS gate, NOT m0.verdict = 'in_segment' AS belongs FROM judged j
   JOIN "segment newsletter_dach" m0 ON m0.cluster = j.cluster) g
   JOIN judged j ON j.cluster = g.cluster);
@@ -850,48 +866,54 @@ JOIN "segment service_notice" v5 ON v5.cluster = j.cluster ORDER BY j.position
 -- export of newsletter_dach (contoso.yaml:214)
 -- of those who show one contact point the first
 CREATE TEMP TABLE "leaving 0" AS
-SELECT j.* FROM judged j JOIN "segment newsletter_dach" v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment'
-QUALIFY j."key email" IS NULL OR row_number() OVER (PARTITION BY j."key email" ORDER BY j.position) = 1;
+SELECT * FROM (SELECT j.*, row_number() OVER (PARTITION BY j."key email" ORDER BY j.position) AS turn
+FROM (SELECT j.* FROM judged j JOIN "segment newsletter_dach" v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment') j) j
+WHERE j."key email" IS NULL OR j.turn = 1;
 COPY (
 SELECT j.customer_id AS "customer_id", optin_formula(j."field email", false, true) AS "email", optin_formula(j."field first_name", false, false) AS "first_name", optin_formula(j."field last_name", false, false) AS "last_name", optin_formula(j."field country", false, false) AS "country" FROM "leaving 0" j ORDER BY j.position
 ) TO 'pipelines/../out/contoso/newsletter_dach.csv' (FORMAT csv, HEADER true, DELIMITER ',');
 -- export of winback (contoso.yaml:217)
 -- of those who show one contact point the first
 CREATE TEMP TABLE "leaving 1" AS
-SELECT j.* FROM judged j JOIN "segment winback" v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment'
-QUALIFY j."key email" IS NULL OR row_number() OVER (PARTITION BY j."key email" ORDER BY j.position) = 1;
+SELECT * FROM (SELECT j.*, row_number() OVER (PARTITION BY j."key email" ORDER BY j.position) AS turn
+FROM (SELECT j.* FROM judged j JOIN "segment winback" v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment') j) j
+WHERE j."key email" IS NULL OR j.turn = 1;
 COPY (
 SELECT j.customer_id AS "customer_id", j."field email" AS "email", j."field first_name" AS "first_name", CAST(j."field last_order" AS VARCHAR) AS "last_order", CAST(j."field revenue" AS VARCHAR) AS "revenue" FROM "leaving 1" j ORDER BY j.position
 ) TO 'pipelines/../out/contoso/winback.ndjson' (FORMAT json);
 -- export of product_fans (contoso.yaml:220)
 -- of those who show one contact point the first
 CREATE TEMP TABLE "leaving 2" AS
-SELECT j.* FROM judged j JOIN "segment product_fans" v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment'
-QUALIFY j."key email" IS NULL OR row_number() OVER (PARTITION BY j."key email" ORDER BY j.position) = 1;
+SELECT * FROM (SELECT j.*, row_number() OVER (PARTITION BY j."key email" ORDER BY j.position) AS turn
+FROM (SELECT j.* FROM judged j JOIN "segment product_fans" v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment') j) j
+WHERE j."key email" IS NULL OR j.turn = 1;
 COPY (
 SELECT j.customer_id AS "customer_id", j."field email" AS "email", j."field first_name" AS "first_name", j."field tier" AS "tier", j."field points" AS "points", j."state newsletter" AS "consent_newsletter" FROM "leaving 2" j ORDER BY j.position
 ) TO 'pipelines/../out/contoso/product_fans.parquet' (FORMAT parquet, COMPRESSION zstd);
 -- export of sms_munich (contoso.yaml:223)
 -- of those who show one contact point the first
 CREATE TEMP TABLE "leaving 3" AS
-SELECT j.* FROM judged j JOIN "segment sms_munich" v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment'
-QUALIFY j."key phone" IS NULL OR row_number() OVER (PARTITION BY j."key phone" ORDER BY j.position) = 1;
+SELECT * FROM (SELECT j.*, row_number() OVER (PARTITION BY j."key phone" ORDER BY j.position) AS turn
+FROM (SELECT j.* FROM judged j JOIN "segment sms_munich" v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment') j) j
+WHERE j."key phone" IS NULL OR j.turn = 1;
 COPY (
 SELECT j.customer_id AS "customer_id", optin_formula(j."field phone", true, false) AS "phone", optin_formula(j."field first_name", false, false) AS "first_name" FROM "leaving 3" j ORDER BY j.position
 ) TO 'pipelines/../out/contoso/sms_munich.csv' (FORMAT csv, HEADER true, DELIMITER ',');
 -- export of launch (contoso.yaml:226)
 -- of those who show one contact point the first
 CREATE TEMP TABLE "leaving 4" AS
-SELECT j.* FROM judged j JOIN "segment launch" v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment'
-QUALIFY j."key email" IS NULL OR row_number() OVER (PARTITION BY j."key email" ORDER BY j.position) = 1;
+SELECT * FROM (SELECT j.*, row_number() OVER (PARTITION BY j."key email" ORDER BY j.position) AS turn
+FROM (SELECT j.* FROM judged j JOIN "segment launch" v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment') j) j
+WHERE j."key email" IS NULL OR j.turn = 1;
 COPY (
 SELECT j.customer_id AS "customer_id", optin_formula(j."field email", false, true) AS "email", optin_formula(j."field first_name", false, false) AS "first_name" FROM "leaving 4" j ORDER BY j.position
 ) TO 'pipelines/../out/contoso/launch.csv' (FORMAT csv, HEADER true, DELIMITER ',');
 -- export of service_notice (contoso.yaml:229)
 -- of those who show one contact point the first
 CREATE TEMP TABLE "leaving 5" AS
-SELECT j.* FROM judged j JOIN "segment service_notice" v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment'
-QUALIFY j."key email" IS NULL OR row_number() OVER (PARTITION BY j."key email" ORDER BY j.position) = 1;
+SELECT * FROM (SELECT j.*, row_number() OVER (PARTITION BY j."key email" ORDER BY j.position) AS turn
+FROM (SELECT j.* FROM judged j JOIN "segment service_notice" v ON v.cluster = j.cluster WHERE v.verdict = 'in_segment') j) j
+WHERE j."key email" IS NULL OR j.turn = 1;
 COPY (
 SELECT j.customer_id AS "customer_id", optin_formula(j."field email", false, true) AS "email", optin_formula(j."field first_name", false, false) AS "first_name", optin_formula(j."field last_name", false, false) AS "last_name", optin_formula(j."field tier", false, false) AS "tier", j."field points" AS "points" FROM "leaving 5" j ORDER BY j.position
 ) TO 'pipelines/../out/contoso/service_notice.csv' (FORMAT csv, HEADER true, DELIMITER ',');

@@ -1,0 +1,204 @@
+//! A plan as a job for Apache Spark: steps, each a table that is written down before the next reads it.
+//!
+//! Spark asks a query anew wherever its table is read, and forgets it. A job that made records, their
+//! numbers and its guards anew at each reading would neither be fast nor sure, so every table is
+//! written as Parquet into a folder of the job, and read from there: the sources are read once.
+//!
+//! What is written here is [`python`], a job that stands alone; the runner of the feature `spark`
+//! plays the same steps through Spark Connect.
+
+mod python;
+mod translate;
+
+use std::path::PathBuf;
+
+use super::places::Places;
+use super::script;
+use super::text::remark;
+use crate::plan::{Plan, TargetFormat};
+
+pub use super::script::{Read, ReadFormat};
+pub use python::text as python;
+pub use translate::{literal, name};
+
+/// A job, in the language of Spark.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The pipeline.
+    pub pipeline: String,
+    /// Its file.
+    pub file: String,
+    /// The date as of which consent is judged, in microseconds since 1970; none where it is the time
+    /// at which the job runs.
+    pub as_of: Option<i64>,
+    /// What it does.
+    pub steps: Vec<Step>,
+}
+
+/// A step of a job.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// A heading of what follows.
+    Heading(String),
+    /// A line of comment on what follows.
+    Comment(String),
+    /// Files become a table.
+    Read(Read),
+    /// A query becomes a table, written down.
+    Table {
+        /// The table, without quotes.
+        table: String,
+        /// The query.
+        query: String,
+    },
+    /// The job ends unless one of these queries gives true; they are asked in turn.
+    Expect {
+        /// Queries of one row and one column.
+        any: Vec<String>,
+        /// Why it ended.
+        otherwise: String,
+    },
+    /// A table that is written anew of itself until it is done.
+    Rounds {
+        /// The table, without quotes.
+        table: String,
+        /// What it holds at first.
+        start: String,
+        /// What it holds after a round.
+        again: String,
+        /// A query of one row and one column: whether it is done.
+        done: String,
+    },
+    /// Rows for a file. They are written down first, and become files when all are.
+    Write(Write),
+}
+
+/// Rows for a file.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// What it is called in the pipeline: the segment, or the internal table.
+    pub called: String,
+    /// The rows.
+    pub query: String,
+    /// Where: the folder that Spark writes.
+    pub path: PathBuf,
+    /// As what.
+    pub format: TargetFormat,
+    /// The number of the export; none for an internal table.
+    pub export: Option<usize>,
+}
+
+/// The parameter that stands in queries for a date that is not known yet.
+pub const AS_OF: &str = ":as_of";
+
+impl Job {
+    /// The steps in the language of Spark.
+    pub(super) fn new(plan: &Plan, places: &Places, steps: &[script::Step]) -> Self {
+        let as_of = plan.as_of.map(|as_of| as_of.at.0);
+        let instant = as_of.map_or_else(|| AS_OF.to_owned(), super::rule::instant);
+        let query = |text: &str| translate::query(text, &instant);
+        let ask = |text: &str| query(&format!("SELECT {text} AS holds"));
+        let steps = steps
+            .iter()
+            .map(|step| match step {
+                script::Step::Heading(text) => Step::Heading(text.clone()),
+                script::Step::Comment(text) => Step::Comment(text.clone()),
+                script::Step::Read(read) => Step::Read(read.clone()),
+                script::Step::Table { table, query: text } => {
+                    Step::Table { table: table.clone(), query: query(text) }
+                }
+                script::Step::Expect { any, otherwise } => Step::Expect {
+                    any: any.iter().map(|one| ask(one)).collect(),
+                    otherwise: otherwise.clone(),
+                },
+                script::Step::Rounds(rounds) => Step::Rounds {
+                    table: rounds.table.clone(),
+                    start: query(&rounds.start),
+                    again: query(&rounds.again),
+                    done: ask(&rounds.done),
+                },
+                script::Step::Write(write) => Step::Write(Write {
+                    called: write.called.clone(),
+                    query: query(&write.query),
+                    path: write.path.clone(),
+                    format: write.format,
+                    export: write.export,
+                }),
+            })
+            .collect();
+        Self { pipeline: remark(&plan.name), file: remark(&places.file), as_of, steps }
+    }
+}
+
+/// Spark's name of a format.
+#[must_use]
+pub fn format_of(format: TargetFormat) -> &'static str {
+    match format {
+        TargetFormat::Csv | TargetFormat::Tsv => "csv",
+        TargetFormat::Ndjson => "json",
+        TargetFormat::Parquet | TargetFormat::Ipc => "parquet",
+    }
+}
+
+/// The options by which Spark writes a format.
+#[must_use]
+pub fn write_options(format: TargetFormat) -> Vec<(&'static str, &'static str)> {
+    let text = |delimiter| {
+        vec![
+            ("header", "true"),
+            ("sep", delimiter),
+            ("quote", "\""),
+            ("escape", "\""),
+            ("nullValue", ""),
+            ("emptyValue", "\"\""),
+            ("ignoreLeadingWhiteSpace", "false"),
+            ("ignoreTrailingWhiteSpace", "false"),
+        ]
+    };
+    match format {
+        TargetFormat::Csv => text(","),
+        TargetFormat::Tsv => text("\t"),
+        TargetFormat::Ndjson => vec![("ignoreNullFields", "false")],
+        TargetFormat::Parquet | TargetFormat::Ipc => vec![("compression", "zstd")],
+    }
+}
+
+/// Spark's name of a format that is read, the options, and the columns where they are not in the file.
+#[must_use]
+pub fn reading(format: &ReadFormat) -> (&'static str, Vec<(&'static str, String)>, Option<String>) {
+    match format {
+        ReadFormat::Delimited { delimiter, columns, .. } => {
+            let columns: Vec<String> =
+                columns.iter().map(|column| format!("{} STRING", name(column))).collect();
+            let options = [
+                ("header", "true"),
+                ("quote", "\""),
+                ("escape", "\""),
+                ("multiLine", "true"),
+                ("mode", "FAILFAST"),
+                ("enforceSchema", "true"),
+                ("nullValue", "\u{1}"),
+                ("emptyValue", ""),
+                ("ignoreLeadingWhiteSpace", "false"),
+                ("ignoreTrailingWhiteSpace", "false"),
+                ("maxCharsPerColumn", "-1"),
+            ];
+            let mut options: Vec<(&str, String)> =
+                options.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+            options.push(("sep", delimiter.to_string()));
+            if let ReadFormat::Delimited { gzip: true, .. } = format {
+                options.push(("compression", "gzip".to_owned()));
+            }
+            ("csv", options, Some(columns.join(", ")))
+        }
+        ReadFormat::Lines => {
+            ("text", vec![("lineSep", "\n".to_owned())], Some("line STRING".to_owned()))
+        }
+        ReadFormat::Parquet => ("parquet", Vec::new(), None),
+        ReadFormat::KeyTable => (
+            "json",
+            Vec::new(),
+            Some("value STRING, region STRING, key STRING, links BOOLEAN, denies ARRAY<STRING>, found ARRAY<STRING>".to_owned()),
+        ),
+    }
+}
