@@ -144,6 +144,8 @@ fn differences(out: &Path, plan: &Plan, engine: &EngineResult) -> Vec<String> {
     let mut table = |name: &str, types: &[Type], wanted: &RawTable| match rows_of(
         &out.join(format!("{name}.csv")),
     ) {
+        // A server may write nothing where there is nothing.
+        None if wanted.rows.is_empty() => {}
         None => found.push(format!("{name} was not written")),
         Some(given) => found.extend(unlike(name, &given, wanted, types)),
     };
