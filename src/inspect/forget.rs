@@ -105,7 +105,7 @@ pub fn forget(
             one.customer_id.iter().chain(earlier).map(|id| hex(id)).collect::<Vec<_>>()
         });
         let needles = Needles::new(plan, ids.unwrap_or_default(), &contacts);
-        let (written, not_read) = written(plan, &needles)?;
+        let (written, not_read) = written(plan, &needles);
         let mut forget = Forget {
             pipeline: plan.name.clone(),
             asked: text.to_owned(),

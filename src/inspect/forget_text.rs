@@ -2,7 +2,7 @@
 
 use super::forget::{Forget, Row};
 use super::plainly::plainly;
-use crate::report::{heading, number, tidy, wrap, wrap_words};
+use crate::report::{counted, heading, number, tidy, wrap, wrap_words};
 
 impl Forget {
     /// The answer in words.
@@ -38,8 +38,8 @@ impl Forget {
         if let Some(entry) = &self.entry {
             heading(&mut text, "Suppression list");
             let words = format!(
-                "{} digests added, {} were there",
-                number(entry.added as u64),
+                "{} added, {} there before",
+                counted(entry.added as u64, "digest"),
                 number(entry.there as u64)
             );
             line(&mut text, &format!("  {}: ", tidy(&entry.path)), &words);

@@ -272,11 +272,7 @@ fn digests(rng: &mut Rng, ground: &Ground, source: &mut Source) -> String {
         let cell = cell?;
         let region = Region::parse(&rng.word(&["DE", "US", "XX"]));
         let Some(loose) = chain.apply_loose(&cell, region) else { return Some(cell) };
-        let hex: String = rng
-            .one_of(&loose.entry_digests())
-            .iter()
-            .flat_map(|byte| format!("{byte:02x}").chars().collect::<Vec<_>>())
-            .collect();
+        let hex = optin::plan::hex(&rng.one_of(&loose.entry_digests()));
         Some(match rng.below(12) {
             0 => hex.to_uppercase(),
             1 => format!(" {hex} "),

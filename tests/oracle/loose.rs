@@ -65,11 +65,7 @@ pub fn digested(kind: Kind, shown: &Key) -> Vec<String> {
         }
         Kind::Text => {}
     }
-    let hex = |text: &String| {
-        let digest = Sha256::digest(text.as_bytes());
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
-    };
-    texts.iter().map(hex).collect()
+    texts.iter().map(|text| optin::plan::hex(&Sha256::digest(text.as_bytes()))).collect()
 }
 
 /// A mail without what a denial does not look at.

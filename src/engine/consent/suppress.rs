@@ -146,27 +146,19 @@ fn read(
         account.read += set.decisions;
         entries.push((Subject::Field(*field), set));
     }
-    let mut digests = Digests::new();
-    for matched in &list.matches {
-        let Match::Digest { field, column } = matched else { continue };
-        let cells = Cells::of(&source.column(column)?.series)?;
-        let mut of_field = HashSet::new();
-        for row in 0..source.rows {
-            let Some(text) = cells.text(row) else { continue };
-            filled[row] = true;
-            match read_sha(&text) {
-                Some(sha) if of_field.insert(sha) => account.used += 1,
-                Some(_) => account.folded += 1,
-                None if has_record[row] => continue,
-                None => {
-                    account.unmatchable += 1;
-                    first_unmatchable.get_or_insert(row);
-                }
+    let digests = read_digests(list, source, |row, is_new| {
+        filled[row] = true;
+        match is_new {
+            Some(true) => account.used += 1,
+            Some(false) => account.folded += 1,
+            None if has_record[row] => return,
+            None => {
+                account.unmatchable += 1;
+                first_unmatchable.get_or_insert(row);
             }
-            account.read += 1;
         }
-        digests.push((*field, of_field));
-    }
+        account.read += 1;
+    })?;
     let empty = filled.iter().filter(|filled| !**filled).count() as u64;
     account.read += empty;
     account.unmatchable += empty;
@@ -196,6 +188,28 @@ fn read(
         .into());
     }
     Ok((entries, digests, account))
+}
+
+/// A list's digests. Of each cell that is filled it is told whether its digest is a new one, or it is
+/// none.
+fn read_digests(
+    list: &Suppression,
+    source: &Loaded,
+    mut tell: impl FnMut(usize, Option<bool>),
+) -> Outcome<Digests> {
+    let mut digests = Digests::new();
+    for matched in &list.matches {
+        let Match::Digest { field, column } = matched else { continue };
+        let cells = Cells::of(&source.column(column)?.series)?;
+        let mut of_field = HashSet::new();
+        for row in 0..source.rows {
+            if let Some(text) = cells.text(row) {
+                tell(row, read_sha(&text).map(|sha| of_field.insert(sha)));
+            }
+        }
+        digests.push((*field, of_field));
+    }
+    Ok(digests)
 }
 
 impl Suppressed {
