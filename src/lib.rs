@@ -50,6 +50,6 @@ mod planted;
 mod run;
 
 pub use run::{
-    Failure, Loaded, RunOptions, check_file, check_text, compile_file, init_files, load_plan,
-    run_file, simulate_file, why_file,
+    Failure, Loaded, RunOptions, check_file, check_text, compile_file, forget_file, init_files,
+    load_plan, receipt_file, run_file, simulate_file, why_file,
 };

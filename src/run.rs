@@ -11,11 +11,13 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use crate::diagnostics::{
-    Code, Diagnostic, Faults, Severity, Sink, Style, advice, render_all, veil,
+    Code, Diagnostic, Faults, Outcome, Severity, Sink, Style, advice, render_all, veil,
 };
 use crate::engine::source::{catalog, read_pairs};
 use crate::engine::{Memory, Setting, execute, unbroken};
 use crate::init::{Proposal, propose};
+use crate::inspect::forget::{Forget, forget};
+use crate::inspect::receipt::{Receipt, receipt};
 use crate::inspect::simulate::{Simulated, simulate};
 use crate::inspect::why::{Why, why};
 use crate::output::journal::recover;
@@ -336,12 +338,52 @@ pub fn why_file(
     customer: &str,
     segment: Option<&str>,
 ) -> Result<Why, Failure> {
+    ask_file(path, options, |plan, setting| why(plan, setting, customer, segment))
+}
+
+/// The consent receipt of one person, as of the run's date. With `output` it is written there, too.
+///
+/// # Errors
+/// As [`why_file`]; nobody or several are meant; a file that cannot be written.
+pub fn receipt_file(
+    path: &Path,
+    options: &RunOptions,
+    customer: &str,
+    output: Option<&Path>,
+) -> Result<Receipt, Failure> {
+    ask_file(path, options, |plan, setting| {
+        let receipt = receipt(plan, setting, customer)?;
+        output.map_or(Ok(()), |output| receipt.write(output, plan, path))?;
+        Ok(receipt)
+    })
+}
+
+/// Where one person stands, in all sources and in all files that were written. With `list` an entry is
+/// added to this suppression list of digests; nothing else is written.
+///
+/// # Errors
+/// As [`why_file`]; nobody or several are meant; a list that cannot be written.
+pub fn forget_file(
+    path: &Path,
+    options: &RunOptions,
+    customer: &str,
+    list: Option<&Path>,
+) -> Result<Forget, Failure> {
+    ask_file(path, options, |plan, setting| forget(plan, setting, customer, path, list))
+}
+
+/// Answers a question about one person.
+fn ask_file<T>(
+    path: &Path,
+    options: &RunOptions,
+    answer: impl FnOnce(&Plan, &Setting) -> Outcome<T>,
+) -> Result<T, Failure> {
     let now = Instant::now();
     let loaded = check_file(path, options)?;
     let as_of = loaded.plan.as_of.unwrap_or(AsOf { at: now, replay: false });
     let memory = Memory::new(options.limit_memory, std::env::temp_dir());
     let setting = Setting { as_of, now, previous_rows: BTreeMap::new(), memory };
-    why(&loaded.plan, &setting, customer, segment).map_err(|Faults(faults)| {
+    answer(&loaded.plan, &setting).map_err(|Faults(faults)| {
         // What the question names is at fault, or what is read is.
         let of_question = [Code::UnknownField, Code::UnknownSegment];
         let pipeline_at_fault = faults.iter().all(|fault| of_question.contains(&fault.code));

@@ -40,6 +40,8 @@ const ROOMS: [(&str, &[&str]); 16] = [
             "run_file",
             "simulate_file",
             "why_file",
+            "receipt_file",
+            "forget_file",
         ],
     ),
 ];

@@ -1,7 +1,7 @@
 //! What must never be seen outside the outputs: every cell of every source here is a mark, so are values
 //! of `never` in the pipeline file and secrets in the environment; then everything is made to fail that can
 //! fail, with every command, in every voice. No mark may stand on stdout, on stderr or in a run record,
-//! but in the answer of `why` about whom it was asked.
+//! but in the answers of `why`, `receipt` and `forget` about whom they were asked.
 //!
 //! The codes of the registry that were seen on the way are counted: a fault that nobody made was not
 //! looked at.
@@ -25,11 +25,13 @@ mod planted;
 const MARKS: [&str; 6] = ["zq7", "9081726", "1973-11-1", "4815162", "4815.162", "0.481516"];
 
 /// The commands that take a pipeline file.
-const COMMANDS: [&[&str]; 8] = [
+const COMMANDS: [&[&str]; 10] = [
     &["run", "FILE"],
     &["check", "FILE"],
     &["explain", "FILE"],
     &["why", "FILE", "--customer", "customer_id=00000000000000000000000000000000"],
+    &["receipt", "FILE", "--customer", "customer_id=00000000000000000000000000000000"],
+    &["forget", "FILE", "--customer", "customer_id=00000000000000000000000000000000"],
     &["bench", "FILE", "--runs", "1"],
     &["simulate", "FILE"],
     &["compile", "FILE", "--dialect", "duckdb"],
@@ -276,7 +278,10 @@ fn all_is_well(watch: &Watch) {
     }
 }
 
-/// `why` tells of whom it was asked, and of nobody else; where it fails of nobody.
+/// Commands that tell of one person.
+const PERSONAL: [&str; 3] = ["why", "receipt", "forget"];
+
+/// `why` and its kin tell of whom they were asked, and of nobody else; where it fails of nobody.
 fn answers(watch: &Watch) {
     for format in FORMATS {
         let folder = marked(format);
@@ -296,8 +301,10 @@ fn answers(watch: &Watch) {
             "points=48151621",
             "token=token_zq7a",
         ] {
-            for voice in VOICES {
-                let args = [&["why", "pipeline.yaml", "--customer", asked], voice].concat();
+            for (command, voice) in
+                PERSONAL.iter().flat_map(|of| VOICES.iter().map(move |voice| (*of, *voice)))
+            {
+                let args = [&[command, "pipeline.yaml", "--customer", asked], voice].concat();
                 let seen = watch.look(folder.path(), &args, &allowed);
                 assert_eq!(seen.code, Some(0), "{asked}: {}", seen.stderr);
                 // The log is no answer.
@@ -311,8 +318,10 @@ fn answers(watch: &Watch) {
             "customer_id=0123456789abcdef0123456789abcdef",
             "nobody=1",
         ] {
-            for voice in VOICES {
-                let args = [&["why", "pipeline.yaml", "--customer", wrong], voice].concat();
+            for (command, voice) in
+                PERSONAL.iter().flat_map(|of| VOICES.iter().map(move |voice| (*of, *voice)))
+            {
+                let args = [&[command, "pipeline.yaml", "--customer", wrong], voice].concat();
                 watch.look(folder.path(), &args, &[]);
             }
         }
@@ -506,6 +515,13 @@ fn other_commands(watch: &Watch) {
     watch.voices(folder.path(), &diff);
     folder.write("out/run.json", "[");
     watch.voices(folder.path(), &diff);
+    // A list of digests that is none, and one that is made.
+    let forget = ["forget", "pipeline.yaml", "--customer", "people=Zq7-id-a", "--suppress"];
+    folder.write("erased.csv", "zq7a@marks.example\n");
+    watch.voices(folder.path(), &[&forget[..], &["erased.csv"]].concat());
+    let list = "digests.csv";
+    watch.look(folder.path(), &[&forget[..], &[list, "--json"]].concat(), &["zq7-id-a"]);
+    assert!(!folder.read(list).to_lowercase().contains("zq7"), "digests only");
     // Consent that speaks of nobody.
     let folder = marked("csv");
     folder.write("consent.csv", "mail,news,at\nzq7x@marks.example,yes,2026-01-02T03:04:05Z\n");

@@ -19,11 +19,12 @@ const REFERENCE: &str = "docs/pipeline-reference.md";
 
 /// Keys under `match` and under the options of normalizers: the schema says only that a mapping
 /// stands there, because its shape depends on what it is for.
-const KEYS_BESIDE_THE_SCHEMA: [&str; 9] = [
+const KEYS_BESIDE_THE_SCHEMA: [&str; 10] = [
     "record",
     "column",
     "region",
     "region_column",
+    "hashed",
     "region_field",
     "plus_tag",
     "gmail_dots",

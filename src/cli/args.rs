@@ -66,6 +66,41 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Write one person's consent receipt: purposes, states, and all decisions that were heard.
+    ///
+    /// JSON, shaped after ISO/IEC TS 27560. Holds personal data, of whom you ask for.
+    Receipt {
+        /// The pipeline file.
+        file: PathBuf,
+        /// Who, as in `optin why`.
+        #[arg(long, value_name = "FIELD=VALUE")]
+        customer: String,
+        /// Judge consent as of this date, over the file's.
+        #[arg(long, value_name = "DATE", value_parser = date)]
+        as_of: Option<Instant>,
+        /// Write the receipt to this file, readable by its owner only; without it to standard output.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Print the faults as JSON, too.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say where one person stands: rows of all sources, and files that were written. Deletes nothing.
+    ///
+    /// Prints where personal data stands, of whom you ask for, and no values.
+    Forget {
+        /// The pipeline file.
+        file: PathBuf,
+        /// Who, as in `optin why`.
+        #[arg(long, value_name = "FIELD=VALUE")]
+        customer: String,
+        /// Add the person to this list of digests (CSV), which a pipeline reads with `hashed: sha256`.
+        #[arg(long, value_name = "FILE")]
+        suppress: Option<PathBuf>,
+        /// Print JSON for machines.
+        #[arg(long)]
+        json: bool,
+    },
     /// Say how large each segment would be under other settings of consent; publishes nothing.
     Simulate {
         /// The pipeline file.

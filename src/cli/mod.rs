@@ -3,6 +3,7 @@
 mod args;
 mod compile;
 mod init;
+mod person;
 mod progress;
 mod shell;
 
@@ -52,6 +53,13 @@ pub fn main() -> ExitCode {
                 Ok(why) => print(&why.text(), DONE),
                 Err(failure) => refuse(&failure, *json),
             }
+        }
+        Command::Receipt { file, customer, as_of, output, json } => {
+            let options = RunOptions { as_of: date_of(*as_of, None), ..options };
+            person::receipt(file, &options, customer, output.as_deref(), *json)
+        }
+        Command::Forget { file, customer, suppress, json } => {
+            person::forget(file, &options, customer, suppress.as_deref(), *json)
         }
         Command::Simulate { file, as_of, json } => {
             let as_of = as_of.map(|at| AsOf { at, replay: false });

@@ -129,6 +129,12 @@ codes! {
     /// Consent was read, and says nothing of any customer.
     UnheardConsent = "unheard-consent",
 
+    // One person.
+    /// Nobody, or more than one customer, is what a command for one person was asked for.
+    NotOnePerson = "not-one-person",
+    /// A file that should be a suppression list of digests has another shape.
+    SuppressionFile = "suppression-file",
+
     // Runs that were.
     /// A file that should be the record of a run is none.
     RunRecord = "run-record",

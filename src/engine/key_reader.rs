@@ -13,7 +13,7 @@ use super::ids::{loose_id, record_digest};
 use super::records::Records;
 use super::source::Loaded;
 use crate::diagnostics::Outcome;
-use crate::normalize::{FORMS, Forms, Loose, PLAIN_ROOM, Region};
+use crate::normalize::{FORMS, Forms, Loose, PLAIN_ROOM, Region, Sha};
 use crate::plan::{FieldId, Key, Match, Plan, RegionFrom, TableId};
 use crate::planted;
 
@@ -156,6 +156,14 @@ impl<'a> KeyReader<'a> {
     #[must_use]
     pub fn denial(&self, row: usize) -> Option<KeyForms> {
         self.with_forms(row, |loose| &loose.denial)
+    }
+
+    /// The SHA-256 digests by which a list of digests finds the value; none without a key.
+    #[must_use]
+    pub fn target_shas(&self, row: usize) -> Vec<Sha> {
+        let Some(text) = self.cells.text(row) else { return Vec::new() };
+        let loose = self.key.chain.apply_loose(&text, self.region(row));
+        loose.map(|loose| loose.target_digests()).unwrap_or_default()
     }
 
     fn with_forms(

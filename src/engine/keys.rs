@@ -230,7 +230,7 @@ pub fn names_records(plan: &Plan) -> bool {
 /// The key fields among matches.
 pub fn matched<'a>(matches: impl Iterator<Item = &'a Match>) -> impl Iterator<Item = FieldId> {
     matches.filter_map(|matched| match matched {
-        Match::Key { field, .. } => Some(*field),
+        Match::Key { field, .. } | Match::Digest { field, .. } => Some(*field),
         Match::Record { .. } => None,
     })
 }

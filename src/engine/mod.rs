@@ -313,7 +313,7 @@ fn walk(plan: &Plan, setting: &Setting, mut aim: Aim<'_>) -> Outcome<()> {
     guard::rows(plan, setting, &loaded, |source| later.contains(&source), &mut warnings)?;
     guard::ages(plan, setting, &loaded, &decisions.newest)?;
     if let Aim::Unjudged(look) = aim {
-        let suppressed = suppress::suppressed(plan, &loaded, &clusters, &indexes)?;
+        let suppressed = suppress::suppressed(plan, &loaded, (&records, &clusters), &indexes)?;
         return look(simulate::Unjudged {
             loaded: &loaded,
             records: &records,
@@ -329,7 +329,7 @@ fn walk(plan: &Plan, setting: &Setting, mut aim: Aim<'_>) -> Outcome<()> {
         });
     }
     let states = state::states(plan, &mut decisions, &clusters, (&keys, &indexes), &shown)?;
-    let suppressed = suppress::suppressed(plan, &loaded, &clusters, &indexes)?;
+    let suppressed = suppress::suppressed(plan, &loaded, (&records, &clusters), &indexes)?;
     drop(indexes);
     stages.end("consent");
     let columns =

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
-use std::io::{BufWriter, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::io::Write as _;
 use std::path::Path;
 
 use super::diff::{Diff, Reason, id_text};
 use super::past_run::PastRun;
-use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
+use super::private_file::{refuse_over, site, write};
+use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::engine::Verdict;
-use crate::output::journal::prefix;
 use crate::report::{number, wrap, wrap_words};
 
 /// A reason in words: of those who left, and of those who joined.
@@ -105,34 +103,17 @@ impl Diff {
     /// # Errors
     /// A file that the runs read or wrote, one that is not CSV, one that cannot be written.
     pub fn write(&self, file: &Path, runs: [&Path; 2]) -> Outcome<()> {
-        let site = || Site { file: file.to_path_buf(), ..Site::default() };
-        let refused = |why: &str, help: &str| {
-            Diagnostic::error(Code::OutputPath, why).in_file(site()).help(help)
-        };
         if file.extension().is_none_or(|end| end != "csv") {
-            return Err(
-                refused("the file of changes is CSV", "write to a path that ends in .csv").into()
-            );
+            return Err(Diagnostic::error(Code::OutputPath, "the file of changes is CSV")
+                .in_file(site(file))
+                .help("write to a path that ends in .csv")
+                .into());
         }
-        let inode = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
         for run in runs {
-            let mut files = PastRun::read(run)?.files().into_iter();
-            let there = inode(file);
-            if there.is_some() && files.any(|path| inode(&path) == there) {
-                let why = "this would overwrite a file that one of the runs read or wrote";
-                return Err(refused(why, "write to another file").into());
-            }
+            let why = "this would overwrite a file that one of the runs read or wrote";
+            refuse_over(file, why, PastRun::read(run)?.files().into_iter())?;
         }
-        let failed = |error: &std::io::Error| {
-            let message = format!("the file cannot be written: {error}");
-            Diagnostic::error(Code::WriteFailed, message).in_file(site())
-        };
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
-        let written = || -> std::io::Result<()> {
-            fs::create_dir_all(folder)?;
-            let staged = tempfile::Builder::new().prefix(&prefix()).tempfile_in(folder)?;
-            let mut out = BufWriter::new(staged.as_file());
+        write(file, |out| {
             writeln!(out, "segment,change,customer_id,reason,before,after,other_customer_ids")?;
             for change in &self.changes {
                 let verdict = |of: Option<Verdict>| of.map_or("", Verdict::name);
@@ -149,12 +130,8 @@ impl Diff {
                     others.join(" "),
                 )?;
             }
-            out.flush()?;
-            drop(out);
-            staged.as_file().sync_all()?;
-            staged.persist(file).map(drop).map_err(|error| error.error)
-        };
-        written().map_err(|error| failed(&error).into())
+            Ok(())
+        })
     }
 }
 

@@ -98,6 +98,19 @@ impl PastRun {
             .collect()
     }
 
+    /// The tables and exports that the run wrote: names and files.
+    #[must_use]
+    pub fn written(&self) -> Vec<(String, PathBuf)> {
+        let list = |name: &str| self.record[name].as_array().cloned().unwrap_or_default();
+        let named = |file: &Json, name: &str| {
+            let name = file[name].as_str().unwrap_or_default().to_owned();
+            Some((name, self.start.join(file["path"].as_str()?)))
+        };
+        let (outputs, exports) = (list("outputs"), list("exports"));
+        let outputs = outputs.iter().filter_map(|file| named(file, "name"));
+        outputs.chain(exports.iter().filter_map(|file| named(file, "segment"))).collect()
+    }
+
     /// An internal table, ready to be read; none if the run wrote none of this name.
     ///
     /// # Errors
@@ -124,35 +137,39 @@ impl PastRun {
             Ok(_) => return Err(changed("is no longer the one that it wrote").into()),
             Err(error) => return Err(changed(&format!("cannot be read: {error}")).into()),
         }
-        let delimited = |delimiter| Format::Delimited {
-            delimiter,
-            quoted: true,
-            compression: Compression::None,
-        };
-        let format = match path.extension().and_then(|end| end.to_str()).unwrap_or_default() {
-            "csv" => delimited(b','),
-            "tsv" => delimited(b'\t'),
-            "ndjson" | "jsonl" => Format::Ndjson { compression: Compression::None },
-            "parquet" => Format::Parquet,
-            _ => Format::Ipc,
-        };
-        let request =
-            Request { name: name.to_owned(), pattern: path, format, span: Span::default() };
-        let listing = catalog::list(&request)?;
-        Ok(Some(Source {
-            name: name.to_owned(),
-            files: listing.files,
-            bytes: listing.bytes,
-            format,
-            nulls: vec![String::new()],
-            timezone: "UTC".to_owned(),
-            columns: listing.columns,
-            allow_empty: true,
-            stale_after: None,
-            min_rows: None,
-            max_drop: None,
-        }))
+        written_table(name, path).map(Some)
     }
+}
+
+/// A table that a run wrote, as a source.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn written_table(name: &str, path: PathBuf) -> Outcome<Source> {
+    let delimited =
+        |delimiter| Format::Delimited { delimiter, quoted: true, compression: Compression::None };
+    let format = match path.extension().and_then(|end| end.to_str()).unwrap_or_default() {
+        "csv" => delimited(b','),
+        "tsv" => delimited(b'\t'),
+        "ndjson" | "jsonl" => Format::Ndjson { compression: Compression::None },
+        "parquet" => Format::Parquet,
+        _ => Format::Ipc,
+    };
+    let request = Request { name: name.to_owned(), pattern: path, format, span: Span::default() };
+    let listing = catalog::list(&request)?;
+    Ok(Source {
+        name: name.to_owned(),
+        files: listing.files,
+        bytes: listing.bytes,
+        format,
+        nulls: vec![String::new()],
+        timezone: "UTC".to_owned(),
+        columns: listing.columns,
+        allow_empty: true,
+        stale_after: None,
+        min_rows: None,
+        max_drop: None,
+    })
 }
 
 /// Gives some columns of a table, part by part: of each part its number of rows, and the cells of the

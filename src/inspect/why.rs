@@ -220,7 +220,7 @@ pub struct ContactLine {
 }
 
 /// A contact point or record, by its value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct ContactName {
     /// `field` or `record`.
     pub kind: &'static str,

@@ -17,6 +17,7 @@
 mod address;
 mod alias;
 mod email;
+mod hashed;
 mod name;
 mod numerals;
 mod organization;
@@ -31,6 +32,7 @@ use serde::Serialize;
 
 pub use alias::Alias;
 pub use email::{EmailOptions, PLAIN_ROOM};
+pub use hashed::{Sha, read_sha, sha};
 pub use phone::Region;
 
 /// What a key stands for. Mail and phone keys are contact points.

@@ -229,6 +229,9 @@ fn matches(plan: &Plan, matches: &[Match], own: bool) -> String {
         .iter()
         .map(|matched| match matched {
             Match::Key { field, .. } => plan.fields[field.0].name.clone(),
+            Match::Digest { field, .. } => {
+                format!("{} by SHA-256 digests", plan.fields[field.0].name)
+            }
             Match::Record { table, .. } => {
                 format!("id in {}", plan.sources[plan.tables[table.0].source.0].name)
             }

@@ -553,6 +553,14 @@ pub enum Match {
         /// Where the phone normalizer finds the region, in this source's columns.
         region: RegionFrom<String>,
     },
+    /// By SHA-256 digests of the keys of a contact field, and of their looser forms: in suppression
+    /// lists only.
+    Digest {
+        /// The field whose keys are digested.
+        field: FieldId,
+        /// Column that holds the digest.
+        column: String,
+    },
     /// By the id of a record of a customer table.
     Record {
         /// The customer table.
@@ -567,7 +575,9 @@ impl Match {
     pub fn columns(&self) -> impl Iterator<Item = String> + use<> {
         let (column, region) = match self {
             Self::Key { column, region: RegionFrom::Of(region), .. } => (column, Some(region)),
-            Self::Key { column, .. } | Self::Record { column, .. } => (column, None),
+            Self::Key { column, .. }
+            | Self::Digest { column, .. }
+            | Self::Record { column, .. } => (column, None),
         };
         std::iter::once(column.clone()).chain(region.cloned())
     }

@@ -3,6 +3,7 @@
 use jiff::tz::TimeZone;
 use rayon::prelude::*;
 
+use super::digested::Digested;
 use super::points::{Point, Points};
 use super::{About, Subjects};
 use crate::diagnostics::Outcome;
@@ -227,7 +228,7 @@ pub fn decisions(
 }
 
 /// The files of a source as they were read first.
-fn before<'s>(source: &Source, sources: &'s [SourceRecord]) -> &'s [FileRecord] {
+pub fn before<'s>(source: &Source, sources: &'s [SourceRecord]) -> &'s [FileRecord] {
     let known = sources.iter().find(|known| known.name == source.name);
     known.map_or(&[], |known| known.files.as_slice())
 }
@@ -274,7 +275,7 @@ pub struct Keyed<'a> {
 
 impl<'a> Keyed<'a> {
     /// Of a match by key.
-    fn new(plan: &'a Plan, matched: &Match, part: &Loaded) -> Outcome<Option<(About, Self)>> {
+    pub fn new(plan: &'a Plan, matched: &Match, part: &Loaded) -> Outcome<Option<(About, Self)>> {
         let Match::Key { field, column, region } = matched else { return Ok(None) };
         let region = match region {
             RegionFrom::None => RegionFrom::None,
@@ -335,7 +336,7 @@ impl<'a> Keyed<'a> {
     }
 
     /// Whom a cell reaches; none if it is null or has no key.
-    fn reached(&self, points: &Points, row: usize, granted: bool) -> Option<Vec<Point>> {
+    pub fn reached(&self, points: &Points, row: usize, granted: bool) -> Option<Vec<Point>> {
         let region = match &self.region {
             RegionFrom::None => None,
             RegionFrom::Fixed(region) => Some(*region),
@@ -345,7 +346,8 @@ impl<'a> Keyed<'a> {
     }
 }
 
-fn cells(part: &Loaded, column: &str) -> Outcome<Cells> {
+/// The cells of a column.
+pub fn cells(part: &Loaded, column: &str) -> Outcome<Cells> {
     Cells::of(&part.column(column)?.series)
 }
 
@@ -504,7 +506,7 @@ pub fn add_record(points: &mut Points, table: TableId, id: &str) -> Point {
 }
 
 /// The records that a decision on an id reaches.
-fn record(points: &Points, table: TableId, id: &str, granted: bool) -> Vec<Point> {
+pub fn record(points: &Points, table: TableId, id: &str, granted: bool) -> Vec<Point> {
     let (key, loose) = record_texts(table, id);
     if granted {
         points.granted(&key)
@@ -527,8 +529,17 @@ pub fn suppressed(
     let wanted: Vec<String> = list.matches.iter().flat_map(Match::columns).collect();
     let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
     let mut all = Vec::new();
+    let digested: Vec<_> = list.matches.iter().map(|of| Digested::new(of, points)).collect();
     let part = |part: Loaded| {
         let mut found = Vec::new();
+        for digested in digested.iter().flatten() {
+            let cells = cells(&part, digested.column)?;
+            for row in 0..part.rows {
+                let reached = cells.text(row).and_then(|text| digested.reached(&text));
+                let reached = reached.into_iter().flatten();
+                found.extend(reached.map(|point| (row, digested.about, *point)));
+            }
+        }
         for matched in &list.matches {
             if let Some((about, keyed)) = Keyed::new(plan, matched, &part)?
                 && let Some(of) = points.get(about)

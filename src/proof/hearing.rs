@@ -102,16 +102,8 @@ impl Hearing<'_> {
     }
 }
 
-/// Hears what all sources say of some contacts.
-///
-/// # Errors
-/// Faults of the sources; one that changed since it was read first.
-pub fn hear<'a>(
-    plan: &'a Plan,
-    setting: &'a Setting,
-    sources: &[SourceRecord],
-    contacts: &[Contact],
-) -> Outcome<Hearing<'a>> {
+/// Contacts as points, in their order.
+pub fn subjects(plan: &Plan, contacts: &[Contact]) -> (Subjects, Vec<(About, Point)>) {
     let mut subjects = Subjects { of: HashMap::new(), rows: contacts.len() };
     let points: Vec<(About, Point)> = contacts
         .iter()
@@ -126,6 +118,20 @@ pub fn hear<'a>(
             }
         })
         .collect();
+    (subjects, points)
+}
+
+/// Hears what all sources say of some contacts.
+///
+/// # Errors
+/// Faults of the sources; one that changed since it was read first.
+pub fn hear<'a>(
+    plan: &'a Plan,
+    setting: &'a Setting,
+    sources: &[SourceRecord],
+    contacts: &[Contact],
+) -> Outcome<Hearing<'a>> {
+    let (subjects, points) = subjects(plan, contacts);
     let reaches =
         |at: usize, about: About, point: Point| points[at] == (about, point) && point != NONE;
     let mut said = vec![Vec::new(); contacts.len()];

@@ -18,7 +18,9 @@
 //! the customer (`denial: person`) is not proved here.
 
 mod decisions;
+mod digested;
 mod hearing;
+mod mentions;
 mod points;
 mod rows;
 
@@ -35,6 +37,7 @@ use crate::planted;
 pub use decisions::{Counts, Decision, Stand};
 use decisions::{Decisions, fold};
 pub use hearing::{Contact, Hearing, Listed, Said, hear};
+pub use mentions::{Mention, mentions};
 use points::{NONE, Point, Points};
 use rows::RowPoints;
 

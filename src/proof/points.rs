@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::diagnostics::Outcome;
 use crate::engine::cells::Cells;
-use crate::normalize::{Chain, Loose, PLAIN_ROOM, Region};
+use crate::normalize::{Chain, Loose, PLAIN_ROOM, Region, Sha, sha};
 
 /// Number of a point.
 pub type Point = u32;
@@ -130,6 +130,18 @@ impl Points {
             });
         }
         Ok(())
+    }
+
+    /// All points by the digests of their keys and of the forms by which denials find them.
+    pub fn digests(&self) -> HashMap<Sha, Vec<Point>> {
+        let mut all: HashMap<Sha, Vec<Point>> = HashMap::with_capacity(self.ends.len());
+        for point in (0..).take(self.ends.len()) {
+            let forms = self.own_forms.get(&point).into_iter().flatten().map(AsRef::as_ref);
+            for text in std::iter::once(text_of(&self.texts, &self.ends, point)).chain(forms) {
+                all.entry(sha(text)).or_default().push(point);
+            }
+        }
+        all
     }
 
     /// By which texts are hashed here.

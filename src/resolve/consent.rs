@@ -138,7 +138,7 @@ fn table(
     let customers =
         source.and_then(|source| tables.iter().position(|t| t.source == source)).map(TableId);
     let matches = match &written.matches {
-        Some(matches) => self::matches(cx, tables, fields, source, &matches.value),
+        Some(matches) => self::matches(cx, tables, fields, (source, false), &matches.value),
         None => Vec::new(),
     };
     if written.matches.as_ref().is_none_or(|m| m.value.0.is_empty()) && customers.is_none() {
@@ -289,7 +289,7 @@ fn matches(
     cx: &mut Context<'_>,
     tables: &[Table],
     fields: &[Field],
-    source: Option<SourceId>,
+    (source, is_list): (Option<SourceId>, bool),
     written: &Mapping<spec::Any>,
 ) -> Vec<Match> {
     let mut matches = Vec::new();
@@ -320,7 +320,7 @@ fn matches(
             }
             continue;
         }
-        if let Some(found) = key_match(cx, fields, source, name, node) {
+        if let Some(found) = key_match(cx, fields, (source, is_list), name, node) {
             matches.push(found);
         }
     }
@@ -330,7 +330,7 @@ fn matches(
 fn key_match(
     cx: &mut Context<'_>,
     fields: &[Field],
-    source: Option<SourceId>,
+    (source, is_list): (Option<SourceId>, bool),
     name: &Spanned<String>,
     node: &spec::Any,
 ) -> Option<Match> {
@@ -338,6 +338,11 @@ fn key_match(
     let detailed = matches!(node.0.value, spec::node::Node::Map(_));
     let (column, region) = if detailed {
         let written = spec::MatchColumn::decode(&node.0, &mut cx.sink)?;
+        if let Some(hashed) = &written.hashed {
+            let known = source.is_some_and(|source| cx.text_column(source, &written.column));
+            may_be_hashed(cx, field.map(|field| &fields[field.0]), is_list, &written, hashed.span);
+            return known.then_some(Match::Digest { field: field?, column: written.column.value });
+        }
         let region = match (&written.region, &written.region_column) {
             (Some(text), None) => cx.region(text).map(RegionFrom::Fixed),
             (None, Some(column)) => {
@@ -376,6 +381,43 @@ fn key_match(
     known.then_some(Match::Key { field, column: column.value, region })
 }
 
+/// Reports a match by digests where there can be none.
+fn may_be_hashed(
+    cx: &mut Context<'_>,
+    field: Option<&Field>,
+    is_list: bool,
+    written: &spec::MatchColumn,
+    hashed: Span,
+) {
+    if !is_list {
+        cx.sink.push(
+            Diagnostic::error(
+                Code::ConsentFault,
+                "digests can stand in suppression lists only, not in consent tables",
+            )
+            .at(hashed, "of a consent table")
+            .help("match decisions by the values themselves, or by `record`"),
+        );
+    }
+    if let Some(field) = field.filter(|field| field.key.kind() == Kind::Text) {
+        cx.sink.push(
+            Diagnostic::error(
+                Code::ConsentFault,
+                format!("`{}` is not a contact point", field.name),
+            )
+            .at(hashed, "digests are of mails and phones"),
+        );
+    }
+    let region = written.region.as_ref().or(written.region_column.as_ref());
+    if let Some(region) = region {
+        cx.sink.push(
+            Diagnostic::error(Code::BadValue, "a digest has no region")
+                .at(region.span, "leave it out")
+                .help("a number is digested in the form that the normalizer gives it"),
+        );
+    }
+}
+
 fn missing_region(
     cx: &mut Context<'_>,
     fields: &[Field],
@@ -407,7 +449,7 @@ fn suppression(
     written: &spec::Suppression,
 ) -> Option<Suppression> {
     let source = cx.source(&written.source);
-    let matches = matches(cx, tables, fields, source, &written.matches.value);
+    let matches = matches(cx, tables, fields, (source, true), &written.matches.value);
     if written.matches.value.0.is_empty() {
         cx.sink.push(
             Diagnostic::error(Code::ConsentFault, "a suppression list needs a key to match on")

@@ -302,6 +302,8 @@ spec_types! {
         region: optional Spanned<String>,
         /// Column that holds each number's region.
         region_column: optional Spanned<String>,
+        /// The column holds digests of keys, of this kind; in suppression lists.
+        hashed: optional Spanned<Hashed>,
     }
 
     /// The options of the normalizer `phone`.
@@ -487,6 +489,11 @@ choices! {
     Unmatched {
         Keep = "keep",
         Drop = "drop",
+    }
+
+    /// How digests are made.
+    Hashed {
+        Sha256 = "sha256",
     }
 
     /// What an unmatchable denial does.

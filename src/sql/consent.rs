@@ -91,6 +91,8 @@ fn ties(job: &Job<'_>, source: SourceId, matches: &[Match]) -> Ties {
                 ties.is_record.push(false);
                 ties.cells.push(cell);
             }
+            // Refused by `write_suppression`.
+            Match::Digest { .. } => {}
             Match::Record { table, column } => {
                 let id = format!("optin_id({})", text(job, column));
                 ties.points.push((literal(&job.record_subject(*table)), id, String::new()));
@@ -442,6 +444,10 @@ pub fn write_suppression(job: &mut Job<'_>) {
     for (number, listed) in plan.consent.suppress.iter().enumerate() {
         let source = plan.sources[listed.source.0].name.clone();
         let place = job.places.line(at(&job.places.suppress, number));
+        if listed.matches.iter().any(|of| matches!(of, Match::Digest { .. })) {
+            let span = at(&job.places.suppress, number);
+            job.refuse(span, "a suppression list of digests", "");
+        }
         let ties = ties(job, listed.source, &listed.matches);
         let table = format!("listed {number}");
         job.script.comment(&format!("list {source} ({place})"));

@@ -5,6 +5,8 @@ use super::pools::{Person, Vocabulary, mail_cell, phone_cell, value_cell, vocabu
 use super::rng::Rng;
 use super::times::{Expiry, date_cell, datetime_cell};
 
+use optin::normalize::{Chain, EmailOptions, Region, Step};
+
 const PURPOSES: [&str; 3] = ["newsletter", "Product_Update", "sms"];
 
 /// The section `consent`; adds the sources it needs. `expiries` are the purposes' `expires_after`.
@@ -260,6 +262,43 @@ fn phone_match(column: &str, region: Option<(&str, &String)>) -> String {
     }
 }
 
+/// Columns of digests, as `optin forget` and others make them, and the match that reads them.
+fn digests(rng: &mut Rng, ground: &Ground, source: &mut Source) -> String {
+    let mail = Chain::new(vec![Step::Email(EmailOptions::default())]);
+    let phone = Chain::new(vec![Step::Phone]);
+    let persons: Vec<Person> =
+        (0..source.rows.len()).map(|_| rng.one_of(&ground.people).clone()).collect();
+    let digest = |rng: &mut Rng, chain: &Chain, cell: Option<String>| {
+        let cell = cell?;
+        let region = Region::parse(&rng.word(&["DE", "US", "XX"]));
+        let Some(loose) = chain.apply_loose(&cell, region) else { return Some(cell) };
+        let hex = optin::plan::hex(&rng.one_of(&loose.entry_digests()));
+        Some(match rng.below(12) {
+            0 => hex.to_uppercase(),
+            1 => format!(" {hex} "),
+            2 => hex[1..].to_owned(),
+            _ => hex,
+        })
+    };
+    let mut matches = Vec::new();
+    let ways = rng.pick(&[1, 1, 2, 3]);
+    if ways & 1 != 0 {
+        source.add("mail sha", None, |row| {
+            let cell = mail_cell(rng, &ground.people, &persons[row]);
+            digest(rng, &mail, cell)
+        });
+        matches.push("email: { column: \"mail sha\", hashed: sha256 }");
+    }
+    if ways & 2 != 0 {
+        source.add("tel sha", None, |row| {
+            let cell = phone_cell(rng, &ground.people, &persons[row]);
+            digest(rng, &phone, cell)
+        });
+        matches.push("phone: { column: \"tel sha\", hashed: sha256 }");
+    }
+    matches.join(", ")
+}
+
 fn suppressions(rng: &mut Rng, ground: &mut Ground) -> Vec<String> {
     let mut entries = Vec::new();
     // Few and short: a list that hits everybody hides all other verdicts.
@@ -268,7 +307,12 @@ fn suppressions(rng: &mut Rng, ground: &mut Ground) -> Vec<String> {
         let mut source = Source::new(rng, format!("blocked_{at}"), rows);
         source.add("reason", None, |_| Some("bounced".to_owned()));
         let mut keys = vec![format!("source: {}", source.name)];
-        keys.push(format!("match: {{ {} }}", matches(rng, ground, &mut source, "")));
+        let matches = if !ground.is_plain && rng.chance(40) {
+            digests(rng, ground, &mut source)
+        } else {
+            matches(rng, ground, &mut source, "")
+        };
+        keys.push(format!("match: {{ {matches} }}"));
         match rng.below(7) {
             0 | 1 => {}
             2 => keys.push("channels: all".to_owned()),

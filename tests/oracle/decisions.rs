@@ -55,6 +55,8 @@ const DENIED: [&str; 14] = [
 #[derive(Clone, Debug, PartialEq)]
 pub enum Contact {
     Key(FieldId, Key),
+    /// A digest in a suppression list, in lower case.
+    Digest(FieldId, String),
     Record(TableId, String),
 }
 
@@ -277,6 +279,15 @@ pub fn cells(
                 match world.key(*field, &text, region) {
                     Some(key) => cells.keys.push(Contact::Key(*field, key)),
                     None => cells.unusable += 1,
+                }
+            }
+            Match::Digest { field, column } => {
+                let Some(text) = world.text(source, row, column) else { continue };
+                let digest = text.trim().to_lowercase();
+                if digest.chars().count() == 64 && digest.chars().all(|c| c.is_ascii_hexdigit()) {
+                    cells.keys.push(Contact::Digest(*field, digest));
+                } else {
+                    cells.unusable += 1;
                 }
             }
             Match::Record { table, column } => {

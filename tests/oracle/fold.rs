@@ -7,7 +7,7 @@ use optin::plan::{Conflict, Denial, FieldId, Match, Model, PurposeId};
 use super::calendar::{DAY, period_end};
 use super::decisions::{Book, Contact, Decision};
 use super::identity::{Cluster, People};
-use super::loose::{Key, denial_reaches, plain_id};
+use super::loose::{Key, denial_reaches, digested, plain_id};
 use super::{World, count};
 
 /// When grants end.
@@ -58,6 +58,10 @@ pub fn reaches(world: &World<'_>, on: &Contact, contact: &Contact) -> bool {
         (Contact::Key(left, denied), Contact::Key(right, shown)) => {
             let kind = world.plan.fields[left.0].key.kind();
             left == right && denial_reaches(kind, denied, shown)
+        }
+        (Contact::Digest(left, digest), Contact::Key(right, shown)) => {
+            let kind = world.plan.fields[left.0].key.kind();
+            left == right && digested(kind, shown).contains(digest)
         }
         (Contact::Record(left, denied), Contact::Record(right, id)) => {
             left == right && plain_id(denied) == plain_id(id)
@@ -273,7 +277,7 @@ fn contact_fields(world: &World<'_>) -> Vec<FieldId> {
     let matched = consent.tables.iter().flat_map(|table| &table.matches);
     let matched = matched.filter_map(|item| match item {
         Match::Key { field, .. } => Some(*field),
-        Match::Record { .. } => None,
+        Match::Digest { .. } | Match::Record { .. } => None,
     });
     let mut fields: Vec<FieldId> =
         matched.chain(consent.purposes.iter().map(|purpose| purpose.via)).collect();

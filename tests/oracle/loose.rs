@@ -5,6 +5,7 @@
 
 use optin::normalize::{Kind, Region};
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat};
+use sha2::{Digest as _, Sha256};
 
 /// The key of a value.
 #[derive(Clone, Debug)]
@@ -51,6 +52,20 @@ pub fn plain_id(id: &str) -> String {
         number.remove(0);
     }
     number
+}
+
+/// The digests in a list that hold for the key `shown` (section 9).
+pub fn digested(kind: Kind, shown: &Key) -> Vec<String> {
+    let mut texts = vec![shown.text.clone()];
+    match kind {
+        Kind::Mail => texts.push(bare_mail(&shown.text)),
+        Kind::Phone => {
+            texts.extend(national_number(shown).map(|number| format!("c{number}")));
+            texts.extend(local_number(shown).map(|number| format!("l{number}")));
+        }
+        Kind::Text => {}
+    }
+    texts.iter().map(|text| optin::plan::hex(&Sha256::digest(text.as_bytes()))).collect()
 }
 
 /// A mail without what a denial does not look at.

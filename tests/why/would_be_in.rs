@@ -236,7 +236,7 @@ impl<'a> Change<'a> {
                 let of = &self.plan.sources[self.plan.tables[table.0].source.0].name;
                 (contact.kind == "record" && *of == contact.of).then_some(column)
             }
-            Match::Key { .. } => None,
+            Match::Key { .. } | Match::Digest { .. } => None,
         })?;
         cells.push((matched, contact.value.clone()));
         if cells.iter().any(|(_, cell)| source.nulls.contains(cell)) {

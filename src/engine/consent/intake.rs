@@ -205,6 +205,8 @@ impl<'a> Intake<'a> {
                         keys.push((Subject::Field(*field), reader));
                     }
                 }
+                // Digests stand in suppression lists only.
+                Match::Digest { .. } => {}
                 Match::Record { table, column } => records.push((*table, cells(column)?)),
             }
         }

@@ -6,6 +6,7 @@
 
 mod expiry;
 pub mod fold;
+mod hashed;
 pub mod intake;
 pub mod state;
 pub mod suppress;

@@ -1,9 +1,12 @@
 //! Suppression: who is never contacted (docs/semantics.md, section 9).
 
+use std::collections::HashSet;
+
 use rayon::prelude::*;
 
 use super::Subject;
 use super::fold::{DecisionSet, Drawer, hit_by};
+use super::hashed;
 use super::state::aside_keys;
 use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
 use crate::engine::account::SuppressionAccount;
@@ -15,7 +18,9 @@ use crate::engine::key_reader::{KeyForms, KeyReader};
 use crate::engine::keys::{Indexes, Keys};
 use crate::engine::memory::unreadable;
 use crate::engine::profile::Shown;
+use crate::engine::records::Records;
 use crate::engine::source::Loaded;
+use crate::normalize::{Sha, read_sha};
 use crate::plan::{FieldId, Match, Plan, Suppression, Unmatchable};
 
 /// Which profiles each list hits.
@@ -34,14 +39,14 @@ pub struct Suppressed {
 pub fn suppressed(
     plan: &Plan,
     loaded: &[Option<Loaded>],
-    clusters: &Clusters,
+    (records, clusters): (&Records, &Clusters),
     indexes: &Indexes,
 ) -> Outcome<Suppressed> {
     let mut hits = Vec::new();
     let mut accounts = Vec::new();
     for list in &plan.consent.suppress {
         let Some(source) = &loaded[list.source.0] else { continue };
-        let (entries, mut account) = read(plan, list, source)?;
+        let (entries, digests, mut account) = read(plan, list, source)?;
         // Records first, partition by partition; then whose cluster one of them is.
         let mut of_record = vec![false; clusters.of.len()];
         for (subject, set) in &entries {
@@ -55,6 +60,9 @@ pub fn suppressed(
             of_record.par_iter_mut().zip(hits).for_each(|(of_record, hit)| *of_record |= hit);
             account.used += used;
             account.folded += set.decisions - used;
+        }
+        for (field, digests) in &digests {
+            hashed::mark(plan, loaded, records, (*field, digests), &mut of_record)?;
         }
         let hit: Vec<bool> = (0..clusters.len())
             .into_par_iter()
@@ -74,11 +82,14 @@ pub fn suppressed(
 /// A list's entries by subject, under the forms by which a suppression matches.
 type Entries = Vec<(Subject, DecisionSet)>;
 
+/// A list's entries that are digests, by field.
+type Digests = Vec<(FieldId, HashSet<Sha>)>;
+
 fn read(
     plan: &Plan,
     list: &Suppression,
     source: &Loaded,
-) -> Outcome<(Entries, SuppressionAccount)> {
+) -> Outcome<(Entries, Digests, SuppressionAccount)> {
     let mut account = SuppressionAccount {
         source: plan.sources[list.source.0].name.clone(),
         ..Default::default()
@@ -135,6 +146,19 @@ fn read(
         account.read += set.decisions;
         entries.push((Subject::Field(*field), set));
     }
+    let digests = read_digests(list, source, |row, is_new| {
+        filled[row] = true;
+        match is_new {
+            Some(true) => account.used += 1,
+            Some(false) => account.folded += 1,
+            None if has_record[row] => return,
+            None => {
+                account.unmatchable += 1;
+                first_unmatchable.get_or_insert(row);
+            }
+        }
+        account.read += 1;
+    })?;
     let empty = filled.iter().filter(|filled| !**filled).count() as u64;
     account.read += empty;
     account.unmatchable += empty;
@@ -163,7 +187,29 @@ fn read(
         )
         .into());
     }
-    Ok((entries, account))
+    Ok((entries, digests, account))
+}
+
+/// A list's digests. Of each cell that is filled it is told whether its digest is a new one, or it is
+/// none.
+fn read_digests(
+    list: &Suppression,
+    source: &Loaded,
+    mut tell: impl FnMut(usize, Option<bool>),
+) -> Outcome<Digests> {
+    let mut digests = Digests::new();
+    for matched in &list.matches {
+        let Match::Digest { field, column } = matched else { continue };
+        let cells = Cells::of(&source.column(column)?.series)?;
+        let mut of_field = HashSet::new();
+        for row in 0..source.rows {
+            if let Some(text) = cells.text(row) {
+                tell(row, read_sha(&text).map(|sha| of_field.insert(sha)));
+            }
+        }
+        digests.push((*field, of_field));
+    }
+    Ok(digests)
 }
 
 impl Suppressed {

@@ -1,0 +1,75 @@
+//! A file for one reader: written under a temporary name, mode 0600, flushed and renamed; never over a
+//! file that is read.
+
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
+use crate::output::journal::prefix;
+use crate::plan::Plan;
+
+/// A file as a place.
+pub fn site(file: &Path) -> Site {
+    Site { file: file.to_path_buf(), ..Site::default() }
+}
+
+/// Refuses a target that is one of these files, whatever name it is called by.
+///
+/// # Errors
+/// It is one of them.
+pub fn refuse_over(file: &Path, why: &str, others: impl Iterator<Item = PathBuf>) -> Outcome<()> {
+    let inode = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+    let there = inode(file);
+    if there.is_some() && others.into_iter().any(|path| inode(&path) == there) {
+        return Err(Diagnostic::error(Code::OutputPath, why)
+            .in_file(site(file))
+            .help("write to another file")
+            .into());
+    }
+    Ok(())
+}
+
+/// All files that a plan reads, and the pipeline file.
+pub fn read_by(plan: &Plan, pipeline: &Path) -> Vec<PathBuf> {
+    let sources = plan.sources.iter().flat_map(|source| source.files.iter().cloned());
+    let earlier = plan.identity.previous.iter().filter_map(|earlier| earlier.source.as_ref());
+    let earlier = earlier.flat_map(|source| source.files.iter().cloned());
+    let beside = plan.beside.iter().map(|beside| beside.path.clone());
+    sources.chain(earlier).chain(beside).chain([pipeline.to_path_buf()]).collect()
+}
+
+/// All files that a plan writes.
+pub fn written_by(plan: &Plan) -> Vec<PathBuf> {
+    let outputs = plan.outputs.named().into_iter().filter_map(|(_, target)| target);
+    let exports = plan.exports.iter().map(|export| &export.target);
+    let targets = outputs.chain(exports).map(|target| target.path.clone());
+    targets.chain(["run.json", "report.html"].map(|name| plan.out.join(name))).collect()
+}
+
+/// Writes a file, all of it or nothing. What stands there is replaced.
+///
+/// # Errors
+/// A folder or file that cannot be written.
+pub fn write(
+    file: &Path,
+    fill: impl FnOnce(&mut BufWriter<&fs::File>) -> io::Result<()>,
+) -> Outcome<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let written = || -> io::Result<()> {
+        fs::create_dir_all(folder)?;
+        let staged = tempfile::Builder::new().prefix(&prefix()).tempfile_in(folder)?;
+        let mut out = BufWriter::new(staged.as_file());
+        fill(&mut out)?;
+        out.flush()?;
+        drop(out);
+        staged.as_file().sync_all()?;
+        staged.persist(file).map(drop).map_err(|error| error.error)
+    };
+    written().map_err(|error| {
+        let message = format!("the file cannot be written: {error}");
+        Diagnostic::error(Code::WriteFailed, message).in_file(site(file)).into()
+    })
+}
