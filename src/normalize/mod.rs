@@ -21,6 +21,7 @@ mod name;
 mod numerals;
 mod organization;
 mod phone;
+pub mod platform;
 mod text;
 mod unaccent;
 mod words;

@@ -12,13 +12,18 @@
 //!   `opt_out`: or nobody decided on it),
 //! - no contact point that stands in the row is denied, nor a record of its customer,
 //!
-//! and no suppression list of the segment's channels holds one of them. Where a file does not show
+//! and no suppression list of the segment's channels holds one of them. Of an audience for a platform,
+//! which shows digests, each digest must be that of the contact point which the engine names, and is a
+//! point itself: the contact points of all who decided or are suppressed are hashed as the platform
+//! does, and no denied or suppressed one may stand in the file. Where a file does not show
 //! the contact point, it is asked of the engine. Which records are one customer is the
 //! engine's answer too; that a denial of a contact point which does not stand in the row reaches
 //! the customer (`denial: person`) is not proved here.
 
 mod decisions;
+mod hashed;
 mod hearing;
+mod keyed;
 mod points;
 mod rows;
 
@@ -30,6 +35,7 @@ use serde::Serialize;
 
 use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
 use crate::engine::{ExportTable, Setting, SourceRecord, progress};
+use crate::normalize::platform::Platform;
 use crate::plan::{Denial, Export, FieldId, Gate, Model, Plan, PurposeId};
 use crate::planted;
 pub use decisions::{Counts, Decision, Stand};
@@ -43,6 +49,8 @@ use rows::RowPoints;
 pub enum About {
     /// A contact point in this field.
     Field(FieldId),
+    /// What a platform makes of a contact point in this field: its digest there.
+    Hashed(FieldId, Platform),
     /// A record.
     Record,
 }
@@ -236,6 +244,8 @@ impl Court<'_> {
             .collect();
         let records = || rows.records(row).iter().map(|point| (About::Record, *point));
         points.extend(records());
+        let digests = rows.digests.iter().map(|(about, points)| (*about, points[row]));
+        points.extend(digests.filter(|(_, point)| *point != NONE));
         for (list, held) in self.plan.consent.suppress.iter().zip(self.lists) {
             let bound = list.channels.as_ref();
             let binds = bound
@@ -264,7 +274,7 @@ impl Court<'_> {
         };
         let via = rows.point(declared.via, row);
         let own = |about: About| match about {
-            About::Field(field) => field == declared.via,
+            About::Field(field) | About::Hashed(field, _) => field == declared.via,
             About::Record => true,
         };
         let person = self.plan.consent.denial == Denial::Person;
@@ -272,6 +282,8 @@ impl Court<'_> {
         for (about, point) in points {
             match stand((*about, *point)) {
                 Stand::Denied if own(*about) || person => return Some(Offence::Denied),
+                // A digest may be that of several contact points, so a grant counts by its text alone.
+                _ if matches!(about, About::Hashed(..)) => {}
                 stand if own(*about) && stand != Stand::Denied => best = best.max(stand),
                 _ => {}
             }
