@@ -19,7 +19,8 @@ use optin::diagnostics::Code;
 use serde_json::Value;
 
 /// Codes without a fixture, and why.
-const EXEMPT: [(Code, &str); 12] = [
+const EXEMPT: [(Code, &str); 13] = [
+    (Code::EarlierAudience, "needs a file of a run before; tests/audiences.rs shows it"),
     (Code::RunRecord, "needs another command; tests/diff.rs and tests/cli.rs show it"),
     (Code::MissingMembers, "needs another command; tests/diff.rs shows it"),
     (Code::ChangedOutput, "needs another command; tests/diff.rs shows it"),

@@ -100,7 +100,10 @@ const REFUSED: [&[(&str, &str)]; 9] = [
     &[("IDENTITY", "groupings:\n  - { name: firm, link_on: [[name]] }\n"), ("COLUMNS", ", firm")],
     &[("news.csv", "news.ipc")],
     &[("seen: seen }", "seen: seen, EMAIL: name }"), ("COLUMNS", ", EMAIL")],
-    &[("columns: [customer_id, emailCOLUMNS]", "audience: meta_custom_audience, columns: { email: email }")],
+    &[(
+        "columns: [customer_id, emailCOLUMNS]",
+        "audience: meta_custom_audience, columns: { email: email }",
+    )],
 ];
 
 #[test]

@@ -224,9 +224,7 @@ fn google_mail(value: &str) -> Result<String, LeftEmpty> {
 /// The address, if it is one and nothing beside it. No platform knows somebody by `Ann <ann@x.org>`.
 fn plain_mail(mail: String) -> Result<String, LeftEmpty> {
     let is_plain = mail.split_once('@').is_some_and(|(local, domain)| {
-        let odd = |c: char| {
-            c.is_whitespace() || c.is_control() || "<>()[],;:\"\\@".contains(c)
-        };
+        let odd = |c: char| c.is_whitespace() || c.is_control() || "<>()[],;:\"\\@".contains(c);
         !local.is_empty()
             && !local.contains(odd)
             && !domain.contains(odd)
@@ -328,12 +326,20 @@ mod tests {
     #[test]
     fn mails() {
         let google = |value| G.normal(Trait::Mail, value, None);
-        assert_eq!(google("Jane.Doe+Shopping@googlemail.com").as_deref(), Ok("janedoe@googlemail.com"));
+        assert_eq!(
+            google("Jane.Doe+Shopping@googlemail.com").as_deref(),
+            Ok("janedoe@googlemail.com")
+        );
         assert_eq!(google("user.name+NYC@Example.com").as_deref(), Ok("user.name+nyc@example.com"));
         assert_eq!(google(" a nn @Gmail.com ").as_deref(), Ok("ann@gmail.com"));
         let meta = |value| M.normal(Trait::Mail, value, None);
-        assert_eq!(meta(" Jane.Doe+Shopping@gmail.com").as_deref(), Ok("jane.doe+shopping@gmail.com"));
-        for none in ["", "n/a", "Ann <ann@x.org>", "a@b@c.org", "ann@localhost", "ann@x..org", "@x.org"] {
+        assert_eq!(
+            meta(" Jane.Doe+Shopping@gmail.com").as_deref(),
+            Ok("jane.doe+shopping@gmail.com")
+        );
+        for none in
+            ["", "n/a", "Ann <ann@x.org>", "a@b@c.org", "ann@localhost", "ann@x..org", "@x.org"]
+        {
             assert_eq!(google(none), Err(LeftEmpty::NoMailAddress), "{none}");
             assert_eq!(meta(none), Err(LeftEmpty::NoMailAddress), "{none}");
         }
@@ -346,7 +352,10 @@ mod tests {
         let google = |value, region| G.normal(Trait::Phone, value, region);
         assert_eq!(google("0151 23456789", de).as_deref(), Ok("+4915123456789"));
         assert_eq!(google("+49 (0)151 23456789", None).as_deref(), Ok("+4915123456789"));
-        assert_eq!(M.normal(Trait::Phone, "+49 151 23456789", None).as_deref(), Ok("4915123456789"));
+        assert_eq!(
+            M.normal(Trait::Phone, "+49 151 23456789", None).as_deref(),
+            Ok("4915123456789")
+        );
         // Without `+` and region it is one number in one country and another in the next.
         for unsure in ["0151 23456789", "49 151 23456789", "0049 151 23456789", "none"] {
             assert_eq!(google(unsure, None), Err(LeftEmpty::NoCountryCode), "{unsure}");

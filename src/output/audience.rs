@@ -166,7 +166,11 @@ impl<'a> Hashing<'a> {
     fn make(&self, at: usize, cells: &Cells, row: usize, first: usize) -> Made {
         let (platform, of) = (self.file.platform, self.file.columns[at]);
         let Some(text) = cells.text(row).filter(|text| !text.trim().is_empty()) else {
-            return if self.hides_digest(at, first + row) { Made::DigestAlready } else { Made::Missing };
+            return if self.hides_digest(at, first + row) {
+                Made::DigestAlready
+            } else {
+                Made::Missing
+            };
         };
         if platform.hashes(of) && is_digest(&text) {
             return Made::DigestAlready;
@@ -249,7 +253,9 @@ impl<'a> Hashing<'a> {
         let left_empty = counts.left_empty.iter();
         Ok(WrittenAudience {
             platform: self.file.platform.name(),
-            carried: carried.map(|(at, rows)| Carried { column: column(at), rows: *rows }).collect(),
+            carried: carried
+                .map(|(at, rows)| Carried { column: column(at), rows: *rows })
+                .collect(),
             matchable: counts.matchable,
             left_empty: left_empty
                 .map(|((at, reason), rows)| EmptyCells {

@@ -83,8 +83,12 @@ pub fn publish(
         }
         let mut audience = hashing.map(Hashing::finish).transpose()?;
         if let (Some(audience), Some(platform)) = (&mut audience, &export.audience) {
-            audience.removals =
-                removals::write(&mut staging, &setting.memory, (name, &export.target.path), platform)?;
+            audience.removals = removals::write(
+                &mut staging,
+                &setting.memory,
+                (name, &export.target.path),
+                platform,
+            )?;
         }
         exports.push(WrittenExport {
             file,

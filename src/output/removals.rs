@@ -50,9 +50,10 @@ pub fn write(
     let mut earlier = None;
     let mut columns: Vec<Trait> = file.columns.clone();
     if path.exists() {
-        let staged = staging.staged(path).map(Path::to_path_buf).ok_or_else(|| {
-            Diagnostic::error(Code::AccountFault, "an audience was not staged")
-        })?;
+        let staged = staging
+            .staged(path)
+            .map(Path::to_path_buf)
+            .ok_or_else(|| Diagnostic::error(Code::AccountFault, "an audience was not staged"))?;
         let held = held(platform, &staged, memory)?;
         let before = header(platform, path)?;
         // Columns that are no longer filled are removed too.
@@ -222,11 +223,7 @@ fn visit(
         name: "the audience before".to_owned(),
         files: vec![file.to_path_buf()],
         bytes: 0,
-        format: Format::Delimited {
-            delimiter: b',',
-            quoted: true,
-            compression: Compression::None,
-        },
+        format: Format::Delimited { delimiter: b',', quoted: true, compression: Compression::None },
         nulls: vec![String::new()],
         timezone: "UTC".to_owned(),
         columns: names.iter().map(column).collect(),

@@ -281,9 +281,15 @@ fn outputs(plan: &Plan, text: &mut String) {
         let columns: Vec<_> = match &export.audience {
             None => export.headers(plan),
             Some(file) => {
-                let _ = writeln!(text, "   as {}, from values as they stand:", file.platform.name());
+                let _ =
+                    writeln!(text, "   as {}, from values as they stand:", file.platform.name());
                 let from = export.columns.iter().map(|column| plan.column_name(*column));
-                export.headers(plan).into_iter().zip(from).map(|(a, b)| format!("{a}: {b}")).collect()
+                export
+                    .headers(plan)
+                    .into_iter()
+                    .zip(from)
+                    .map(|(a, b)| format!("{a}: {b}"))
+                    .collect()
             }
         };
         let guard = match export.target.format {

@@ -15,8 +15,8 @@ use crate::engine::source::{self, FileRecord, Loaded};
 use crate::engine::{Setting, SourceRecord, loose_id};
 use crate::normalize::platform::Platform;
 use crate::plan::{
-    AsOf, Conflict, ConsentTable, DAY, FieldId, Instant, Match, Period, Plan, PurposeId,
-    Shape, Source, Suppression, TableId,
+    AsOf, Conflict, ConsentTable, DAY, FieldId, Instant, Match, Period, Plan, PurposeId, Shape,
+    Source, Suppression, TableId,
 };
 
 /// One decision on one point.
@@ -128,7 +128,8 @@ fn number_of(about: About) -> u32 {
     match about {
         About::Field(field) => number(field),
         About::Hashed(field, platform) => {
-            let above = HASHED.iter().find(|(_, of)| *of == platform).map_or(0, |(above, _)| *above);
+            let above =
+                HASHED.iter().find(|(_, of)| *of == platform).map_or(0, |(above, _)| *above);
             above | number(field)
         }
         About::Record => u32::MAX,

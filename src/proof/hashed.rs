@@ -55,7 +55,8 @@ pub fn read(
     source::visit(&source, &names, prepare, |(part_rows, columns)| {
         // More rows than were meant are told below.
         let end = len.min(rows + part_rows);
-        for (((field, _), (about, points)), cells) in contacts.iter().zip(&mut digests).zip(&columns)
+        for (((field, _), (about, points)), cells) in
+            contacts.iter().zip(&mut digests).zip(&columns)
         {
             let due = due(plan, file, claim, *field, rows..end)?;
             let of = subjects.add_to(*about);
@@ -65,7 +66,9 @@ pub fn read(
                     let name = &plan.fields[field.0].name;
                     return Err(Diagnostic::error(
                         Code::VerifyFailed,
-                        format!("a digest of `{name}` is not that of the contact point that was meant"),
+                        format!(
+                            "a digest of `{name}` is not that of the contact point that was meant"
+                        ),
                     )
                     .in_file(Site {
                         file: export.target.path.clone(),

@@ -98,7 +98,13 @@ impl<'a> Keyed<'a> {
     }
 
     /// Whom a cell reaches that was looked at; none if it is null or has no key.
-    pub fn seen(&self, points: &Points, row: usize, look: Look, granted: bool) -> Option<Vec<Point>> {
+    pub fn seen(
+        &self,
+        points: &Points,
+        row: usize,
+        look: Look,
+        granted: bool,
+    ) -> Option<Vec<Point>> {
         match look {
             Look::Nobody => None,
             Look::Known(point) => Some(vec![point]),
@@ -117,7 +123,11 @@ impl<'a> Keyed<'a> {
         match self.hashed {
             // Equal digests are one person to the platform, so each decision reaches equal ones.
             Some((platform, held)) => {
-                Some(points.granted(&hex(&platform.digest(held, &text, region)?)))
+                // `Ann <ann@x.org>` is nobody to a platform; it is the mailbox all the same.
+                let digest = platform
+                    .digest(held, &text, region)
+                    .or_else(|| platform.digest(held, &self.chain.apply(&text, region)?, region));
+                Some(points.granted(&hex(&digest?)))
             }
             None => points.reached(self.chain, &text, region, granted),
         }

@@ -175,16 +175,25 @@ fn proved(plan: &Plan, export: &Export, rows: &RowPoints) -> Proved {
 enum Offence {
     Suppressed,
     Denied,
+    /// Another contact point of the same digest is suppressed or denied.
+    SuppressedAlike,
+    DeniedAlike,
     Expired,
     NotGranted,
     NoContactPoint,
 }
 
 impl Offence {
+    const fn is_alike(self) -> bool {
+        matches!(self, Self::SuppressedAlike | Self::DeniedAlike)
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Suppressed => "suppressed",
             Self::Denied => "denied",
+            Self::SuppressedAlike => "with the digest of a contact point that is suppressed",
+            Self::DeniedAlike => "with the digest of a contact point that is denied",
             Self::Expired => "expired",
             Self::NotGranted => "never granted",
             Self::NoContactPoint => "without a contact point",
@@ -227,10 +236,13 @@ impl Court<'_> {
             row: Some(*first as u64 + 1),
             ..Site::default()
         })
-        .help(
+        .help(if offences.iter().all(|offence| offence.is_alike()) {
+            "nothing was published; to the platform these are one person: write the contact point in the \
+             consent source as its customer writes it, so that the decision reaches him"
+        } else {
             "nothing was published; if no source changed while it was read, this is a mistake of \
-             the program: please report it",
-        )
+             the program: please report it"
+        })
         .into())
     }
 
@@ -246,13 +258,20 @@ impl Court<'_> {
         points.extend(records());
         let digests = rows.digests.iter().map(|(about, points)| (*about, points[row]));
         points.extend(digests.filter(|(_, point)| *point != NONE));
+        let is_digest = |point: &(About, Point)| matches!(point.0, About::Hashed(..));
+        let mut alike = None;
         for (list, held) in self.plan.consent.suppress.iter().zip(self.lists) {
             let bound = list.channels.as_ref();
             let binds = bound
                 .is_none_or(|bound| bound.iter().any(|field| segment.channels.contains(field)));
-            if binds && points.iter().any(|point| held.binary_search(point).is_ok()) {
+            let mut hit = points.iter().filter(|point| binds && held.binary_search(point).is_ok());
+            if hit.clone().any(|point| !is_digest(point)) {
                 return Some(Offence::Suppressed);
             }
+            alike = alike.or(hit.next().map(|_| Offence::SuppressedAlike));
+        }
+        if alike.is_some() {
+            return alike;
         }
         let Gate::Purposes(purposes) = &segment.gate else { return None };
         purposes.iter().filter_map(|purpose| self.unproved(*purpose, rows, row, &points)).min()
@@ -268,7 +287,12 @@ impl Court<'_> {
     ) -> Option<Offence> {
         let declared = &self.plan.consent.purposes[purpose.0];
         let stand = |(about, point): (About, Point)| {
-            let decisions = self.decisions.of(about, point, purpose);
+            let mut decisions = self.decisions.of(about, point, purpose);
+            if let About::Hashed(field, _) = about {
+                // What reaches the contact point itself reaches its digest, however it is spelt.
+                let own = rows.point(field, row);
+                decisions.extend(self.decisions.of(About::Field(field), own, purpose));
+            }
             let at = self.setting.as_of.at;
             fold(&decisions, self.plan.consent.conflict, declared.expires_after, at)
         };
@@ -281,7 +305,11 @@ impl Court<'_> {
         let mut best = Stand::Unknown;
         for (about, point) in points {
             match stand((*about, *point)) {
-                Stand::Denied if own(*about) || person => return Some(Offence::Denied),
+                Stand::Denied if own(*about) || person => {
+                    // Digests come last.
+                    let alike = matches!(about, About::Hashed(..));
+                    return Some(if alike { Offence::DeniedAlike } else { Offence::Denied });
+                }
                 // A digest may be that of several contact points, so a grant counts by its text alone.
                 _ if matches!(about, About::Hashed(..)) => {}
                 stand if own(*about) && stand != Stand::Denied => best = best.max(stand),

@@ -266,7 +266,7 @@ fn audience(text: &mut String, name: &str, rows: u64, a: &WrittenAudience) {
     let empty: Vec<String> = a
         .left_empty
         .iter()
-        .map(|of| format!("{} {} ({})", number(of.rows), of.reason.words(), of.column))
+        .map(|of| format!("{} ({}) {}", of.reason.words(), of.column, number(of.rows)))
         .collect();
     if !empty.is_empty() {
         wrap(text, "    left empty: ", &empty);
@@ -274,7 +274,9 @@ fn audience(text: &mut String, name: &str, rows: u64, a: &WrittenAudience) {
     let Some(removals) = &a.removals else { return };
     *text += &file_line(&removals.file.path, removals.file.rows, removals.file.bytes);
     match &removals.earlier {
-        None => wrap_words(text, "    ", "no audience stood there before: nobody is removed".split(' ')),
+        None => {
+            wrap_words(text, "    ", "no audience stood there before: nobody is removed".split(' '))
+        }
         Some(earlier) => {
             let parts = [
                 ("removed", removals.file.rows),

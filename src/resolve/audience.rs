@@ -9,10 +9,7 @@ use crate::plan::{Field, FieldId, OutColumn, PlatformFile, Target, Type};
 use crate::spec::{self, AudiencePlatform, ExportColumns};
 
 /// The columns of an export that is no audience, as they are listed.
-pub fn listed<'w>(
-    cx: &mut Context<'_>,
-    export: &'w spec::Export,
-) -> Option<&'w [Spanned<String>]> {
+pub fn listed<'w>(cx: &mut Context<'_>, export: &'w spec::Export) -> Option<&'w [Spanned<String>]> {
     if let Some(removals) = &export.removals {
         cx.sink.push(
             fault("`removals` goes with `audience` only")
@@ -25,7 +22,10 @@ pub fn listed<'w>(
         ExportColumns::Platform(columns) => {
             cx.sink.push(
                 fault("columns with names of their own go with `audience` only")
-                    .at(columns.0.first().map_or(export.path.span, |(name, _)| name.span), "a mapping")
+                    .at(
+                        columns.0.first().map_or(export.path.span, |(name, _)| name.span),
+                        "a mapping",
+                    )
                     .help("write `columns: [A, B]`, or say for which platform: `audience: ...`"),
             );
             Some(&[])
@@ -50,13 +50,18 @@ pub fn columns(
         cx.sink.push(
             fault("an audience says which field fills which column of the platform")
                 .at(written.span, "its `columns` is no mapping")
-                .help(format!("such as `columns: {{ {}: FIELD }}`; columns: {}", names[0], names.join(", "))),
+                .help(format!(
+                    "such as `columns: {{ {}: FIELD }}`; columns: {}",
+                    names[0],
+                    names.join(", ")
+                )),
         );
         return None;
     };
     let mut found: Vec<(Trait, OutColumn, Span)> = Vec::new();
     for (name, field) in &mapping.0 {
-        let Some((_, of)) = platform.columns().iter().find(|(known, _)| *known == name.value) else {
+        let Some((_, of)) = platform.columns().iter().find(|(known, _)| *known == name.value)
+        else {
             let fault = Diagnostic::error(
                 Code::UnknownPlatformColumn,
                 format!("{} knows no column `{}`", platform.name(), name.value),

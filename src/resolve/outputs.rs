@@ -107,19 +107,20 @@ pub fn exports(
         let segment = segment_id(cx, segments, &export.segment);
         let target = target(cx, places, &export.path);
         let (columns, audience) = match &export.audience {
-            Some(platform) => {
-                audience::columns(cx, fields, export, platform, places).map_or_else(
-                    || (Some(Vec::new()), None),
-                    |(columns, file)| (Some(columns), Some(file)),
-                )
-            }
-            None => (audience::listed(cx, export).map(|names| {
-                cx.unique("column", names.iter());
-                let found = names.iter().filter_map(|name| {
-                    Some((column(cx, fields, groupings, consent, name)?, name.span))
-                });
-                found.collect()
-            }), None),
+            Some(platform) => audience::columns(cx, fields, export, platform, places).map_or_else(
+                || (Some(Vec::new()), None),
+                |(columns, file)| (Some(columns), Some(file)),
+            ),
+            None => (
+                audience::listed(cx, export).map(|names| {
+                    cx.unique("column", names.iter());
+                    let found = names.iter().filter_map(|name| {
+                        Some((column(cx, fields, groupings, consent, name)?, name.span))
+                    });
+                    found.collect()
+                }),
+                None,
+            ),
         };
         drafts.push(DraftExport {
             segment,

@@ -1,7 +1,7 @@
 //! The keys of the pipeline file. Doc comments here are what editors show (`optin schema`).
 
-use super::decode::{Decode, Entries, Mapping, NameOrMap, OneOrMany, spec_types, wrong_kind};
 use super::columns::ExportColumns;
+use super::decode::{Decode, Entries, Mapping, NameOrMap, OneOrMany, spec_types, wrong_kind};
 use super::identity::{Condition, FieldGroup, PathOrMap, Rule};
 use super::node::{Node, Scalar};
 use crate::diagnostics::{Code, Diagnostic, Sink, Spanned};

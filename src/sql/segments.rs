@@ -276,7 +276,8 @@ fn write_export(job: &mut Job<'_>, judged: &Judged, number: usize, export: &Expo
     let plan = job.plan;
     let span = at(&job.places.exports, number);
     if let Some(file) = &export.audience {
-        let why = "an audience is made of normal forms that only `optin run` makes; write it with a run";
+        let why =
+            "an audience is made of normal forms that only `optin run` makes; write it with a run";
         job.refuse(span, format!("`audience: {}`", file.platform.name()), why);
         return;
     }
