@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use crate::support::Folder;
 
 fn sha256(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(text).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// A pipeline of people with mails and phones, a consent table and a list of who is not contacted.
@@ -145,9 +145,8 @@ fn the_example_lets_no_contact_point_out() {
     }
     folder.optin(&["run", "pipelines/audiences.yaml", "--out", "o"]).done();
     let mut seen = 0;
-    for name in crate::support::files(&folder.at("o")).iter().filter(|name| name.ends_with(".csv"))
-    {
-        let text = folder.read(&format!("o/{name}"));
+    for name in ["google", "google-removals", "meta", "meta-removals"] {
+        let text = folder.read(&format!("o/out/audiences/{name}.csv"));
         assert!(!text.contains('@') && !text.contains('+'), "{name}");
         seen += text.lines().count();
     }

@@ -282,7 +282,7 @@ mod tests {
 
     fn hex(digest: Option<Digest>) -> String {
         let digest = digest.expect("a digest");
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
     }
 
     /// The digests that the platforms publish.

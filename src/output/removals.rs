@@ -64,8 +64,10 @@ pub fn write(
             .filter(|of| columns.contains(of) || before.contains(of))
             .collect();
         let (_, sha256) = format::digest(path).map_err(|error| failed(path, &error))?;
-        visit(platform, path, before, |rows| {
-            rows.into_iter().for_each(|row| removed.add(platform, &held, row));
+        visit(platform, path, &before, |rows| {
+            for row in rows {
+                removed.add(platform, &held, row);
+            }
             memory.check("looking for who is removed from an audience")
         })?;
         let (_, again) = format::digest(path).map_err(|error| failed(path, &error))?;
@@ -75,7 +77,7 @@ pub fn write(
         let Removed { rows, still_in, again, without_identifier, .. } = removed;
         earlier = Some(Earlier { sha256, rows, still_in, again, without_identifier });
     }
-    let frame = frame(platform, &columns, &removed.removed)?;
+    let frame = frame(platform, &columns, &removed.leaving)?;
     let rows = Rows::Frame(frame);
     let meant = Meant { rows: &rows, hashing: None, guard: None, memory };
     let file = staging.add(name, target, &meant, false)?;
@@ -99,7 +101,7 @@ pub fn write(
 /// The rows that are removed, and what became of the others.
 #[derive(Default)]
 struct Removed {
-    removed: Vec<CellsOfRow>,
+    leaving: Vec<CellsOfRow>,
     seen: HashSet<Id>,
     rows: u64,
     still_in: u64,
@@ -128,7 +130,7 @@ impl Removed {
         }
         let whole = row.iter().map(|cell| cell.as_deref().unwrap_or_default());
         if self.seen.insert(id(whole)) {
-            self.removed.push(row);
+            self.leaving.push(row);
         } else {
             self.again += 1;
         }
@@ -179,7 +181,7 @@ fn id<'t>(texts: impl Iterator<Item = &'t str>) -> Id {
 /// All identifiers of an audience file.
 fn held(platform: Platform, file: &Path, memory: &Memory) -> Outcome<HashSet<Id>> {
     let mut held = HashSet::new();
-    visit(platform, file, header(platform, file)?, |rows| {
+    visit(platform, file, &header(platform, file)?, |rows| {
         let ids = rows.iter().flat_map(|row| identifiers(platform, row));
         held.extend(ids.map(|identifier| identifier.id));
         memory.check("reading an audience back")
@@ -211,7 +213,7 @@ fn header(platform: Platform, file: &Path) -> Outcome<Vec<Trait>> {
 fn visit(
     platform: Platform,
     file: &Path,
-    header: Vec<Trait>,
+    header: &[Trait],
     take: impl FnMut(Vec<CellsOfRow>) -> Outcome<()>,
 ) -> Outcome<()> {
     let names: Vec<&str> = header.iter().map(|of| platform.column(*of)).collect();
@@ -294,8 +296,10 @@ mod tests {
         let ids = new.iter().flat_map(|row| identifiers(META, row));
         let held: HashSet<Id> = ids.map(|identifier| identifier.id).collect();
         let mut removed = Removed::default();
-        old.iter().for_each(|row| removed.add(META, &held, row.clone()));
-        let parts = removed.removed.len() as u64
+        for row in old {
+            removed.add(META, &held, row.clone());
+        }
+        let parts = removed.leaving.len() as u64
             + removed.still_in
             + removed.again
             + removed.without_identifier;
@@ -308,11 +312,11 @@ mod tests {
         let ann = row(&[(Trait::Mail, "a"), (Trait::Phone, "1")]);
         let bob = row(&[(Trait::Mail, "b"), (Trait::Phone, "1")]);
         let only_bob = removed(&[ann.clone(), bob.clone()], std::slice::from_ref(&bob));
-        assert_eq!(only_bob.removed, [row(&[(Trait::Mail, "a")])]);
+        assert_eq!(only_bob.leaving, [row(&[(Trait::Mail, "a")])]);
         assert_eq!(only_bob.still_in, 1);
         // The same digest in another column is another identifier.
         let odd = removed(&[row(&[(Trait::Mail, "1")])], &[bob]);
-        assert_eq!(odd.removed, [row(&[(Trait::Mail, "1")])]);
+        assert_eq!(odd.leaving, [row(&[(Trait::Mail, "1")])]);
     }
 
     #[test]
@@ -326,23 +330,23 @@ mod tests {
             ]
         };
         let moved = removed(&[row(&named("1"))], &[row(&named("2"))]);
-        assert_eq!(moved.removed, [row(&named("1"))]);
+        assert_eq!(moved.leaving, [row(&named("1"))]);
         let stays = removed(&[row(&named("1"))], &[row(&named("1"))]);
-        assert!(stays.removed.is_empty());
+        assert!(stays.leaving.is_empty());
         // A name beside a mail address that is gone is not removed if another row has it.
         let mut old = named("1").to_vec();
         old.push((Trait::Mail, "a"));
         let namesake = removed(&[row(&old)], &[row(&named("1"))]);
-        assert_eq!(namesake.removed, [row(&[(Trait::Mail, "a")])]);
+        assert_eq!(namesake.leaving, [row(&[(Trait::Mail, "a")])]);
         // A country alone names nobody.
         let nobody = removed(&[row(&[(Trait::Country, "c")])], &[]);
-        assert_eq!((nobody.removed.len(), nobody.without_identifier), (0, 1));
+        assert_eq!((nobody.leaving.len(), nobody.without_identifier), (0, 1));
     }
 
     #[test]
     fn what_is_removed_is_removed_once() {
         let ann = row(&[(Trait::Mail, "a")]);
         let twice = removed(&[ann.clone(), ann.clone()], &[]);
-        assert_eq!((twice.removed.len(), twice.again), (1, 1));
+        assert_eq!((twice.leaving.len(), twice.again), (1, 1));
     }
 }

@@ -275,7 +275,11 @@ fn audience(text: &mut String, name: &str, rows: u64, a: &WrittenAudience) {
     *text += &file_line(&removals.file.path, removals.file.rows, removals.file.bytes);
     match &removals.earlier {
         None => {
-            wrap_words(text, "    ", "no audience stood there before: nobody is removed".split(' '))
+            wrap_words(
+                text,
+                "    ",
+                "no audience stood there before: nobody is removed".split(' '),
+            );
         }
         Some(earlier) => {
             let parts = [
