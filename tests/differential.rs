@@ -4,6 +4,7 @@
 //! Where a case fails its folder stays, and the message names it and the seed.
 
 mod account;
+mod audiences;
 mod compare;
 
 use std::collections::BTreeMap;

@@ -4,6 +4,7 @@
 
 mod adversarial;
 mod architecture;
+mod audiences;
 mod canary;
 mod cases;
 mod cli;

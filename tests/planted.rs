@@ -67,6 +67,74 @@ fn every_planted_fault_is_found_by_two_checks() {
     assert!(!fails(ORACLE, "", 50).0, "without a fault all is well");
 }
 
+/// Audiences hold digests, which nobody reads: each fault must be refused there by the proof as well.
+#[test]
+fn the_proof_refuses_faults_in_audiences() {
+    let refused = "not allowed by the consent sources";
+    let faults = [
+        ("unknown-passes", refused),
+        ("mask-skipped", refused),
+        ("expiry-ignored", refused),
+        ("suppression-ignored", refused),
+        ("key-hashed", "not that of the contact point that was meant"),
+    ];
+    for (platform, column) in
+        [("google_customer_match", "Email"), ("meta_custom_audience", "email")]
+    {
+        let folder = Folder::with(&[
+            (
+                "people.csv",
+                "id,mail\n1,a.n@fabrikam.com\n2,no@fabrikam.com\n3,old@fabrikam.com\n4,b@fabrikam.com\n\
+                 5,nobody@fabrikam.com\n",
+            ),
+            (
+                "consent.csv",
+                "mail,news,at\na.n@fabrikam.com,yes,2026-05-01\nno@fabrikam.com,no,2026-05-01\n\
+                 old@fabrikam.com,yes,2020-01-01\nb@fabrikam.com,yes,2026-05-01\n",
+            ),
+            ("blocked.csv", "mail\nb@fabrikam.com\n"),
+        ]);
+        folder.write(
+            "pipeline.yaml",
+            format!(
+                "version: 1
+name: audience
+as_of: 2026-06-01T00:00:00Z
+sources:
+  - {{ name: people, path: people.csv }}
+  - {{ name: consent, path: consent.csv, types: {{ at: date }} }}
+  - {{ name: blocked, path: blocked.csv }}
+keys: [{{ field: mail, normalize: email }}]
+customers: [{{ source: people, id: id, fields: {{ mail: mail }} }}]
+consent:
+  purposes: [{{ name: news, via: mail, model: opt_in, expires_after: 1 years }}]
+  tables: [{{ source: consent, match: {{ mail: mail }}, values: {{ news: news }}, at: at }}]
+  suppress: [{{ source: blocked, match: {{ mail: mail }} }}]
+segments: [{{ name: all, consent: news }}]
+exports:
+  - {{ segment: all, path: out/a.csv, audience: {platform}, columns: {{ {column}: mail }} }}
+out: out
+"
+            ),
+        );
+        for (fault, said) in faults {
+            let run = command(folder.path())
+                .args(["run", "pipeline.yaml", "--quiet"])
+                .env("OPTIN_FAULT", fault)
+                .output()
+                .expect("a run");
+            let stderr = String::from_utf8_lossy(&run.stderr);
+            assert!(
+                !run.status.success() && stderr.contains(said),
+                "{platform}, {fault}: {stderr}"
+            );
+            assert!(!folder.at("out/a.csv").exists(), "{platform}, {fault}");
+        }
+        folder.optin(&["run", "pipeline.yaml", "--quiet"]).done();
+        assert_eq!(folder.read("out/a.csv").lines().count(), 2);
+    }
+}
+
 const PIPELINE: &str = "version: 1
 name: kill
 as_of: 2026-06-01T00:00:00Z

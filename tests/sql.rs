@@ -91,7 +91,7 @@ OUTPUTSexports:
 ";
 
 /// What is put into [`BASE`], by the word it stands for.
-const REFUSED: [&[(&str, &str)]; 8] = [
+const REFUSED: [&[(&str, &str)]; 9] = [
     &[("NORMALIZE", "name")],
     &[("SOURCE", ", stale_after: 7 days")],
     &[("SOURCE", ", expect: { max_drop: 10% }")],
@@ -100,6 +100,10 @@ const REFUSED: [&[(&str, &str)]; 8] = [
     &[("IDENTITY", "groupings:\n  - { name: firm, link_on: [[name]] }\n"), ("COLUMNS", ", firm")],
     &[("news.csv", "news.ipc")],
     &[("seen: seen }", "seen: seen, EMAIL: name }"), ("COLUMNS", ", EMAIL")],
+    &[(
+        "columns: [customer_id, emailCOLUMNS]",
+        "audience: meta_custom_audience, columns: { email: email }",
+    )],
 ];
 
 #[test]

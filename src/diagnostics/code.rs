@@ -91,6 +91,10 @@ codes! {
     UngatedContact = "ungated-contact",
     /// An output's path cannot be used.
     OutputPath = "output-path",
+    /// An audience for an advertising platform cannot be made as written.
+    AudienceFault = "audience-fault",
+    /// The platform's files have no column of that name.
+    UnknownPlatformColumn = "unknown-platform-column",
 
     // Rules.
     /// A segment rule is not a predicate this program reads.
@@ -142,6 +146,12 @@ codes! {
     MissingMembers = "missing-members",
     /// A file that a run wrote is no longer the one that its run record names.
     ChangedOutput = "changed-output",
+
+    // Audiences.
+    /// A value that is to be hashed is a hash already.
+    HashedAlready = "hashed-already",
+    /// The audience file that stands there already cannot be read as one.
+    EarlierAudience = "earlier-audience",
 
     // SQL.
     /// SQL cannot say a part of the pipeline exactly, so `compile` refuses it.

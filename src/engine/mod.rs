@@ -177,6 +177,12 @@ impl ExportTable<'_> {
         self.columns.region(field, self.audience.profiles()[row])
     }
 
+    /// What the records of a row's customer hold in a field, whether it survives or not.
+    #[must_use]
+    pub fn texts_of_records(&self, field: FieldId, row: usize) -> Vec<String> {
+        self.columns.texts_of_records(field, self.audience.profiles()[row])
+    }
+
     /// Table and id of each record of a row's customer.
     #[must_use]
     pub fn record_ids(&self, row: usize) -> Vec<(TableId, String)> {

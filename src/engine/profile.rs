@@ -166,6 +166,17 @@ impl<'a> ProfileColumns<'a> {
         cells.text(row).map(Cow::into_owned)
     }
 
+    /// What the records of a profile hold in a field, whether it survives or not.
+    #[must_use]
+    pub fn texts_of_records(&self, field: FieldId, profile: u32) -> Vec<String> {
+        let members = self.clusters.members(profile as usize).iter();
+        let text = |record: &Record| {
+            let (cells, row) = self.records.cell(*record, field);
+            cells.text(row).map(Cow::into_owned)
+        };
+        members.filter_map(text).collect()
+    }
+
     /// Table and id of each record of a profile.
     #[must_use]
     pub fn record_ids(&self, profile: u32) -> Vec<(TableId, String)> {

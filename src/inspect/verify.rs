@@ -43,7 +43,7 @@ impl Found {
 /// A file of the run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Checked {
-    /// What it was: `pipeline`, `source`, `output`, `export` or `report`.
+    /// What it was: `pipeline`, `source`, `output`, `export`, `removals` or `report`.
     pub kind: &'static str,
     /// The source's, output's or segment's name.
     pub name: String,
@@ -139,8 +139,15 @@ pub fn verify(record: &Path) -> Outcome<Verified> {
         }
     }
     let page = run.get("report").map(|page| vec![page.clone()]).unwrap_or_default();
-    let written =
-        [("output", list(&run["outputs"])), ("export", list(&run["exports"])), ("report", page)];
+    let exports = list(&run["exports"]);
+    let removals = exports.iter().map(|export| &export["audience"]["removals"]);
+    let removals = removals.filter(|removals| removals.is_object()).cloned().collect();
+    let written = [
+        ("output", list(&run["outputs"])),
+        ("export", exports),
+        ("removals", removals),
+        ("report", page),
+    ];
     for (kind, files_of_kind) in written {
         for file in files_of_kind {
             let (Some(path), Some(print)) = (words(&file, "path"), words(&file, "sha256")) else {

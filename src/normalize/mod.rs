@@ -22,6 +22,7 @@ mod name;
 mod numerals;
 mod organization;
 mod phone;
+pub mod platform;
 mod text;
 mod unaccent;
 mod words;

@@ -16,8 +16,9 @@ use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::audience::Hashing;
 use super::disk::Stored;
-use crate::diagnostics::Faults;
+use crate::diagnostics::{Faults, Outcome};
 use crate::engine::source::{Raw, parquet, text};
 use crate::engine::{Memory, Rows, progress};
 use crate::normalize::Kind;
@@ -30,6 +31,8 @@ const DATETIME: &str = "%Y-%m-%dT%H:%M:%S%.fZ";
 pub struct Meant<'a> {
     /// The rows.
     pub rows: &'a Rows<'a>,
+    /// What makes a platform's columns of them, if they are an audience.
+    pub hashing: Option<&'a Hashing<'a>>,
     /// What each column holds, if formulas in texts are to be guarded.
     pub guard: Option<Vec<Kind>>,
     /// The memory that there is.
@@ -38,7 +41,15 @@ pub struct Meant<'a> {
 
 impl Meant<'_> {
     fn some(&self, pieces: Range<usize>) -> Result<Vec<DataFrame>, Stop> {
-        let pieces = self.rows.some(pieces)?;
+        let first = pieces.start * Rows::piece_rows();
+        let mut pieces = self.rows.some(pieces)?;
+        if let Some(hashing) = self.hashing {
+            let hashed = pieces
+                .into_par_iter()
+                .enumerate()
+                .map(|(at, piece)| hashing.piece(&piece, first + at * Rows::piece_rows()));
+            pieces = hashed.collect::<Outcome<_>>()?;
+        }
         progress::step(pieces.iter().map(|piece| piece.height() as u64).sum());
         Ok(match &self.guard {
             Some(kinds) => pieces

@@ -4,10 +4,12 @@
 //! flushed to disk and read back; only when all of them hold what was meant are they renamed into
 //! place, the run record last. What cannot be finished leaves the old files as they were.
 
+pub mod audience;
 mod disk;
 mod format;
 pub mod journal;
 pub mod record;
+mod removals;
 mod stage;
 
 pub use format::digest;
@@ -19,6 +21,7 @@ use crate::normalize::Kind;
 use crate::plan::{Export, Instant, OutColumn, Plan, Target, TargetFormat};
 use crate::planted;
 use crate::proof::{Claim, prove};
+use audience::Hashing;
 use format::Meant;
 use record::Warning;
 use stage::Staging;
@@ -60,7 +63,7 @@ pub fn publish(
     let mut outputs = Vec::new();
     for table in &results.tables {
         let Some(target) = target_of(plan, table) else { continue };
-        let rows = Meant { rows: &table.rows, guard: None, memory: &setting.memory };
+        let rows = Meant { rows: &table.rows, hashing: None, guard: None, memory: &setting.memory };
         outputs.push(staging.add(table.name, target, &rows, table.name == "identity")?);
     }
     let mut exports = Vec::new();
@@ -68,7 +71,8 @@ pub fn publish(
         let export = &plan.exports[table.export];
         let name = &plan.segments[export.segment.0].name;
         let (rows, guard) = (&table.rows(), guard(plan, export));
-        let rows = Meant { rows, guard, memory: &setting.memory };
+        let hashing = export.audience.as_ref().map(|file| Hashing::new(plan, export, file, table));
+        let rows = Meant { rows, hashing: hashing.as_ref(), guard, memory: &setting.memory };
         let file = staging.add(name, &export.target, &rows, false)?;
         if file.rows != table.audience().account().written {
             return Err(Diagnostic::error(
@@ -77,9 +81,19 @@ pub fn publish(
             )
             .into());
         }
+        let mut audience = hashing.map(Hashing::finish).transpose()?;
+        if let (Some(audience), Some(platform)) = (&mut audience, &export.audience) {
+            audience.removals = removals::write(
+                &mut staging,
+                &setting.memory,
+                (name, &export.target.path),
+                platform,
+            )?;
+        }
         exports.push(WrittenExport {
             file,
-            columns: export.columns.iter().map(|column| plan.column_name(*column)).collect(),
+            columns: export.headers(plan),
+            audience,
             allowed_columns: export
                 .allowed
                 .iter()
@@ -147,6 +161,8 @@ fn guard(plan: &Plan, export: &Export) -> Option<Vec<Kind>> {
     let text = matches!(export.target.format, TargetFormat::Csv | TargetFormat::Tsv);
     (text && export.guard_formulas).then(|| {
         let kind = |column: &OutColumn| match column {
+            // What is not hashed there is text, and a digest begins no formula.
+            _ if export.audience.is_some() => Kind::Text,
             OutColumn::Field(field) => plan.fields[field.0].key.kind(),
             _ => Kind::Text,
         };

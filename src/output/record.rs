@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::audience::WrittenAudience;
 use super::stage::site;
 use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::engine::account::Account;
@@ -46,6 +47,9 @@ pub struct WrittenExport {
     /// The reason for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
+    /// Of an audience for a platform: what it can be matched by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audience: Option<WrittenAudience>,
 }
 
 /// The page about the run, for people. It is made of this record as it is without this part, so the

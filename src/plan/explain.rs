@@ -281,7 +281,20 @@ fn outputs(plan: &Plan, text: &mut String) {
         }
     }
     for export in &plan.exports {
-        let columns: Vec<_> = export.columns.iter().map(|c| plan.column_name(*c)).collect();
+        let columns: Vec<_> = match &export.audience {
+            None => export.headers(plan),
+            Some(file) => {
+                let _ =
+                    writeln!(text, "   as {}, from values as they stand:", file.platform.name());
+                let from = export.columns.iter().map(|column| plan.column_name(*column));
+                export
+                    .headers(plan)
+                    .into_iter()
+                    .zip(from)
+                    .map(|(a, b)| format!("{a}: {b}"))
+                    .collect()
+            }
+        };
         let guard = match export.target.format {
             TargetFormat::Csv | TargetFormat::Tsv if export.guard_formulas => ", formulas guarded",
             _ => "",
@@ -293,6 +306,9 @@ fn outputs(plan: &Plan, text: &mut String) {
             export.target.path.display(),
             columns.join(", "),
         );
+        if let Some(removals) = export.audience.as_ref().and_then(|file| file.removals.as_ref()) {
+            let _ = writeln!(text, "      who is no longer in it -> {}", removals.path.display());
+        }
     }
     let _ = writeln!(text, "   run record: {}", plan.out.join("run.json").display());
 }

@@ -22,6 +22,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::normalize::platform::{Platform, Trait};
 use crate::normalize::{Chain, Kind, Region};
 
 macro_rules! id {
@@ -735,6 +736,37 @@ pub struct Export {
     pub guard_formulas: bool,
     /// Contact fields that leave although no gate covers them, and why.
     pub allowed: Option<Allowed>,
+    /// Set where it is an audience for an advertising platform.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audience: Option<PlatformFile>,
+}
+
+/// What a platform is to read of an export.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlatformFile {
+    /// The platform.
+    pub platform: Platform,
+    /// What each column of the export is there.
+    pub columns: Vec<Trait>,
+    /// Where the identifiers go that the file before held and this one does not.
+    pub removals: Option<Target>,
+}
+
+impl Export {
+    /// The name of a column of this export, by its place.
+    #[must_use]
+    pub fn header(&self, plan: &Plan, at: usize) -> String {
+        match &self.audience {
+            Some(file) => file.platform.column(file.columns[at]).to_owned(),
+            None => plan.column_name(self.columns[at]),
+        }
+    }
+
+    /// The names of all columns.
+    #[must_use]
+    pub fn headers(&self, plan: &Plan) -> Vec<String> {
+        (0..self.columns.len()).map(|at| self.header(plan, at)).collect()
+    }
 }
 
 /// Contact fields that leave although no gate of the segment covers them.
@@ -775,6 +807,23 @@ impl Plan {
                 format!("consent_{}", self.consent.purposes[purpose.0].name)
             }
         }
+    }
+
+    /// The platforms for which some export hashes the contact points of a field.
+    #[must_use]
+    pub fn hashed_for(&self, field: FieldId) -> Vec<Platform> {
+        let of = |export: &Export| {
+            let file = export.audience.as_ref()?;
+            let mut columns = export.columns.iter().zip(&file.columns);
+            let hashed = columns.any(|(column, of)| {
+                *column == OutColumn::Field(field) && matches!(of, Trait::Mail | Trait::Phone)
+            });
+            hashed.then_some(file.platform)
+        };
+        let mut platforms: Vec<Platform> = self.exports.iter().filter_map(of).collect();
+        platforms.sort_unstable();
+        platforms.dedup();
+        platforms
     }
 
     /// True where a field is a contact point: its key is of kind mail or phone.

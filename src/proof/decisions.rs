@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use rayon::prelude::*;
 
 use super::digested::Digested;
+use super::keyed::{Keyed, Look};
 use super::points::{Point, Points};
 use super::{About, Subjects};
 use crate::diagnostics::Outcome;
@@ -13,10 +14,10 @@ use crate::engine::consent::vocabulary::{Reading, read, trimmed};
 use crate::engine::source::values::TimeReader;
 use crate::engine::source::{self, FileRecord, Loaded};
 use crate::engine::{Setting, SourceRecord, loose_id};
-use crate::normalize::{Chain, Region};
+use crate::normalize::platform::Platform;
 use crate::plan::{
-    AsOf, Conflict, ConsentTable, DAY, FieldId, Instant, Match, Period, Plan, PurposeId,
-    RegionFrom, Shape, Source, Suppression, TableId,
+    AsOf, Conflict, ConsentTable, DAY, FieldId, Instant, Match, Period, Plan, PurposeId, Shape,
+    Source, Suppression, TableId,
 };
 
 /// One decision on one point.
@@ -36,13 +37,13 @@ pub struct Decisions {
     all: Vec<Found>,
     /// By what they are about, where the decisions of each point start in `all`, up to the last that has
     /// one; and one more, where they end.
-    starts: Vec<(u16, Vec<usize>)>,
+    starts: Vec<(u32, Vec<usize>)>,
 }
 
 impl Decisions {
     fn new(mut all: Vec<Found>) -> Self {
         all.par_sort_unstable_by_key(|found| (found.about, found.point));
-        let mut starts: Vec<(u16, Vec<usize>)> = Vec::new();
+        let mut starts: Vec<(u32, Vec<usize>)> = Vec::new();
         for (at, found) in all.iter().enumerate() {
             if starts.last().is_none_or(|(about, _)| *about != found.about) {
                 if let Some((_, before)) = starts.last_mut() {
@@ -61,9 +62,10 @@ impl Decisions {
         Self { all, starts }
     }
 
-    /// How many there are.
+    /// How many there are; what reaches a digest reached its text already.
     pub fn count(&self) -> u64 {
-        self.all.len() as u64
+        let is_own = |found: &&Found| !matches!(about_of(found.about), About::Hashed(..));
+        self.all.iter().filter(is_own).count() as u64
     }
 
     /// What is decided on a point for a purpose.
@@ -96,7 +98,7 @@ pub enum Counts {
 struct Found {
     at: i64,
     point: Point,
-    about: u16,
+    about: u32,
     purpose: u16,
     table: u16,
     granted: bool,
@@ -110,22 +112,39 @@ impl Found {
     }
 
     fn heard(self, row: usize, counts: Counts) -> Heard {
-        let about = match self.about {
-            u16::MAX => About::Record,
-            field => About::Field(FieldId(usize::from(field))),
-        };
+        let about = about_of(self.about);
         let purpose = PurposeId(usize::from(self.purpose));
         let decision = self.decision();
         Heard { row, about, point: self.point, purpose, decision, day: None, counts }
     }
 }
 
-/// Fields by their numbers, records behind them all.
-fn number_of(about: About) -> u16 {
+/// Above the numbers of fields: the platform for which a field's contact points are hashed.
+const HASHED: [(u32, Platform); 2] =
+    [(1 << 30, Platform::GoogleCustomerMatch), (2 << 30, Platform::MetaCustomAudience)];
+
+/// Fields by their numbers, digests by theirs, records behind them all.
+fn number_of(about: About) -> u32 {
+    let number = |field: FieldId| u32::try_from(field.0).unwrap_or(HASHED[0].0 - 1);
     match about {
-        About::Field(field) => u16::try_from(field.0).unwrap_or(u16::MAX - 1),
-        About::Record => u16::MAX,
+        About::Field(field) => number(field),
+        About::Hashed(field, platform) => {
+            let above =
+                HASHED.iter().find(|(_, of)| *of == platform).map_or(0, |(above, _)| *above);
+            above | number(field)
+        }
+        About::Record => u32::MAX,
     }
+}
+
+/// What a number stands for.
+fn about_of(number: u32) -> About {
+    let field = FieldId((number & (HASHED[0].0 - 1)) as usize);
+    if number == u32::MAX {
+        return About::Record;
+    }
+    let hashed = HASHED.iter().find(|(above, _)| number & !(HASHED[0].0 - 1) == *above);
+    hashed.map_or(About::Field(field), |(_, platform)| About::Hashed(field, *platform))
 }
 
 /// What a row of a consent table says of a point.
@@ -253,99 +272,6 @@ enum Days {
     Some(Vec<bool>),
 }
 
-/// What a first look at a cell tells.
-#[derive(Clone, Copy)]
-enum Look {
-    /// It reaches nobody.
-    Nobody,
-    /// A plain mail address with this hash, and a point that has it.
-    Plain(u64, Option<Point>),
-    /// The key of this point, and of no looser form: it reaches this point and nobody else.
-    Known(Point),
-    /// One must look closer.
-    Closer,
-}
-
-/// The key cells of a matched column.
-pub struct Keyed<'a> {
-    chain: &'a Chain,
-    cells: Cells,
-    region: RegionFrom<Cells>,
-}
-
-impl<'a> Keyed<'a> {
-    /// Of a match by key.
-    pub fn new(plan: &'a Plan, matched: &Match, part: &Loaded) -> Outcome<Option<(About, Self)>> {
-        let Match::Key { field, column, region } = matched else { return Ok(None) };
-        let region = match region {
-            RegionFrom::None => RegionFrom::None,
-            RegionFrom::Fixed(region) => RegionFrom::Fixed(*region),
-            RegionFrom::Of(column) => RegionFrom::Of(cells(part, column)?),
-        };
-        let chain = &plan.fields[field.0].key.chain;
-        Ok(Some((About::Field(*field), Self { chain, cells: cells(part, column)?, region })))
-    }
-
-    /// For each row whether it may reach somebody. Hashes first, then the looks, so that these do not
-    /// wait for each other.
-    fn looks(&self, points: &Points, rows: usize) -> Vec<Look> {
-        let hash = |row: usize| match self.cells.text(row) {
-            None => Look::Nobody,
-            Some(text) => points
-                .plain_hash(self.chain, &text)
-                .map_or(Look::Closer, |hash| Look::Plain(hash, None)),
-        };
-        let mut looks: Vec<Look> = (0..rows).map(hash).collect();
-        for look in &mut looks {
-            if let Look::Plain(hash, _) = look
-                && !points.may_hold(*hash)
-            {
-                *look = Look::Nobody;
-            }
-        }
-        for look in &mut looks {
-            if let Look::Plain(hash, point) = look {
-                *point = points.by_hash(*hash);
-                if point.is_none() && !points.may_have_form(*hash) {
-                    *look = Look::Nobody;
-                }
-            }
-        }
-        // The keys of those who may be known are fetched together too, and then compared.
-        let known = |(row, look): (usize, &Look)| match look {
-            Look::Plain(hash, Some(point)) if !points.may_have_form(*hash) => Some((row, *point)),
-            _ => None,
-        };
-        let known: Vec<(usize, Point)> = looks.iter().enumerate().filter_map(known).collect();
-        let keys = points.fetch(known.iter().map(|(_, point)| *point));
-        for ((row, point), key) in known.into_iter().zip(keys) {
-            if self.cells.text(row).is_some_and(|text| key.is_plain(self.chain, &text)) {
-                looks[row] = Look::Known(point);
-            }
-        }
-        looks
-    }
-
-    /// Whom a cell reaches that was looked at; none if it is null or has no key.
-    fn seen(&self, points: &Points, row: usize, look: Look, granted: bool) -> Option<Vec<Point>> {
-        match look {
-            Look::Nobody => None,
-            Look::Known(point) => Some(vec![point]),
-            Look::Closer | Look::Plain(..) => self.reached(points, row, granted),
-        }
-    }
-
-    /// Whom a cell reaches; none if it is null or has no key.
-    pub fn reached(&self, points: &Points, row: usize, granted: bool) -> Option<Vec<Point>> {
-        let region = match &self.region {
-            RegionFrom::None => None,
-            RegionFrom::Fixed(region) => Some(*region),
-            RegionFrom::Of(cells) => cells.text(row).and_then(|text| Region::parse(&text)),
-        };
-        points.reached(self.chain, &self.cells.text(row)?, region, granted)
-    }
-}
-
 /// The cells of a column.
 pub fn cells(part: &Loaded, column: &str) -> Outcome<Cells> {
     Cells::of(&part.column(column)?.series)
@@ -361,7 +287,7 @@ impl<'a> Reader<'a> {
         let mut keys = Vec::new();
         let mut records = Vec::new();
         for matched in &table.matches {
-            keys.extend(Keyed::new(plan, matched, part)?);
+            keys.extend(Keyed::all(plan, matched, part)?);
             if let Match::Record { table, column } = matched {
                 records.push((*table, cells(part, column)?));
             }
@@ -541,9 +467,8 @@ pub fn suppressed(
             }
         }
         for matched in &list.matches {
-            if let Some((about, keyed)) = Keyed::new(plan, matched, &part)?
-                && let Some(of) = points.get(about)
-            {
+            for (about, keyed) in Keyed::all(plan, matched, &part)? {
+                let Some(of) = points.get(about) else { continue };
                 for row in 0..part.rows {
                     let reached = keyed.reached(of, row, false).into_iter().flatten();
                     found.extend(reached.map(|point| (row, about, point)));

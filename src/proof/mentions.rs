@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use super::decisions::{Keyed, before, cells, record};
+use super::decisions::{before, cells, record};
 use super::digested::Digested;
 use super::hearing::{Contact, subjects};
+use super::keyed::Keyed;
 use super::points::Point;
 use super::{About, Subjects};
 use crate::diagnostics::Outcome;
@@ -137,7 +138,10 @@ impl Way<'_> {
         let met = |points: Option<Vec<Point>>| points.is_some_and(|points| !points.is_empty());
         match self {
             Self::Matched(matched @ Match::Key { column, .. }) => {
-                let Some((about, keyed)) = Keyed::new(plan, matched, part)? else { return Ok(()) };
+                let Some((about, keyed)) = Keyed::all(plan, matched, part)?.into_iter().next()
+                else {
+                    return Ok(());
+                };
                 let Some(of) = subjects.get(about) else { return Ok(()) };
                 let rows = (0..part.rows).filter(|row| met(keyed.reached(of, *row, false)));
                 found.extend(

@@ -12,14 +12,19 @@
 //!   `opt_out`: or nobody decided on it),
 //! - no contact point that stands in the row is denied, nor a record of its customer,
 //!
-//! and no suppression list of the segment's channels holds one of them. Where a file does not show
+//! and no suppression list of the segment's channels holds one of them. Of an audience for a platform,
+//! which shows digests, each digest must be that of the contact point which the engine names, and is a
+//! point itself: the contact points of all who decided or are suppressed are hashed as the platform
+//! does, and no denied or suppressed one may stand in the file. Where a file does not show
 //! the contact point, it is asked of the engine. Which records are one customer is the
 //! engine's answer too; that a denial of a contact point which does not stand in the row reaches
 //! the customer (`denial: person`) is not proved here.
 
 mod decisions;
 mod digested;
+mod hashed;
 mod hearing;
+mod keyed;
 mod mentions;
 mod points;
 mod rows;
@@ -32,6 +37,7 @@ use serde::Serialize;
 
 use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
 use crate::engine::{ExportTable, Setting, SourceRecord, progress};
+use crate::normalize::platform::Platform;
 use crate::plan::{Denial, Export, FieldId, Gate, Model, Plan, PurposeId};
 use crate::planted;
 pub use decisions::{Counts, Decision, Stand};
@@ -46,6 +52,8 @@ use rows::RowPoints;
 pub enum About {
     /// A contact point in this field.
     Field(FieldId),
+    /// What a platform makes of a contact point in this field: its digest there.
+    Hashed(FieldId, Platform),
     /// A record.
     Record,
 }
@@ -170,16 +178,25 @@ fn proved(plan: &Plan, export: &Export, rows: &RowPoints) -> Proved {
 enum Offence {
     Suppressed,
     Denied,
+    /// Another contact point of the same digest is suppressed or denied.
+    SuppressedAlike,
+    DeniedAlike,
     Expired,
     NotGranted,
     NoContactPoint,
 }
 
 impl Offence {
+    const fn is_alike(self) -> bool {
+        matches!(self, Self::SuppressedAlike | Self::DeniedAlike)
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Suppressed => "suppressed",
             Self::Denied => "denied",
+            Self::SuppressedAlike => "with the digest of a contact point that is suppressed",
+            Self::DeniedAlike => "with the digest of a contact point that is denied",
             Self::Expired => "expired",
             Self::NotGranted => "never granted",
             Self::NoContactPoint => "without a contact point",
@@ -222,10 +239,13 @@ impl Court<'_> {
             row: Some(*first as u64 + 1),
             ..Site::default()
         })
-        .help(
+        .help(if offences.iter().all(|offence| offence.is_alike()) {
+            "nothing was published; to the platform these are one person: write the contact point in the \
+             consent source as its customer writes it, so that the decision reaches him"
+        } else {
             "nothing was published; if no source changed while it was read, this is a mistake of \
-             the program: please report it",
-        )
+             the program: please report it"
+        })
         .into())
     }
 
@@ -239,13 +259,22 @@ impl Court<'_> {
             .collect();
         let records = || rows.records(row).iter().map(|point| (About::Record, *point));
         points.extend(records());
+        let digests = rows.digests.iter().map(|(about, points)| (*about, points[row]));
+        points.extend(digests.filter(|(_, point)| *point != NONE));
+        let is_digest = |point: &(About, Point)| matches!(point.0, About::Hashed(..));
+        let mut alike = None;
         for (list, held) in self.plan.consent.suppress.iter().zip(self.lists) {
             let bound = list.channels.as_ref();
             let binds = bound
                 .is_none_or(|bound| bound.iter().any(|field| segment.channels.contains(field)));
-            if binds && points.iter().any(|point| held.binary_search(point).is_ok()) {
+            let mut hit = points.iter().filter(|point| binds && held.binary_search(point).is_ok());
+            if hit.clone().any(|point| !is_digest(point)) {
                 return Some(Offence::Suppressed);
             }
+            alike = alike.or(hit.next().map(|_| Offence::SuppressedAlike));
+        }
+        if alike.is_some() {
+            return alike;
         }
         let Gate::Purposes(purposes) = &segment.gate else { return None };
         purposes.iter().filter_map(|purpose| self.unproved(*purpose, rows, row, &points)).min()
@@ -261,20 +290,31 @@ impl Court<'_> {
     ) -> Option<Offence> {
         let declared = &self.plan.consent.purposes[purpose.0];
         let stand = |(about, point): (About, Point)| {
-            let decisions = self.decisions.of(about, point, purpose);
+            let mut decisions = self.decisions.of(about, point, purpose);
+            if let About::Hashed(field, _) = about {
+                // What reaches the contact point itself reaches its digest, however it is spelt.
+                let own = rows.point(field, row);
+                decisions.extend(self.decisions.of(About::Field(field), own, purpose));
+            }
             let at = self.setting.as_of.at;
             fold(&decisions, self.plan.consent.conflict, declared.expires_after, at)
         };
         let via = rows.point(declared.via, row);
         let own = |about: About| match about {
-            About::Field(field) => field == declared.via,
+            About::Field(field) | About::Hashed(field, _) => field == declared.via,
             About::Record => true,
         };
         let person = self.plan.consent.denial == Denial::Person;
         let mut best = Stand::Unknown;
         for (about, point) in points {
             match stand((*about, *point)) {
-                Stand::Denied if own(*about) || person => return Some(Offence::Denied),
+                Stand::Denied if own(*about) || person => {
+                    // Digests come last.
+                    let alike = matches!(about, About::Hashed(..));
+                    return Some(if alike { Offence::DeniedAlike } else { Offence::Denied });
+                }
+                // A digest may be that of several contact points, so a grant counts by its text alone.
+                _ if matches!(about, About::Hashed(..)) => {}
                 stand if own(*about) && stand != Stand::Denied => best = best.max(stand),
                 _ => {}
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::decisions::add_record;
 use super::points::{NONE, Point, Prepared};
-use super::{About, Claim, Subjects};
+use super::{About, Claim, Subjects, hashed};
 use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::engine::cells::Cells;
 use crate::engine::source::{self, Loaded};
@@ -21,10 +21,12 @@ pub struct RowPoints {
     pub len: usize,
     /// By field, then row: the contact point, or none.
     pub fields: Vec<(FieldId, Vec<Point>)>,
+    /// Of an audience: by column, then row, the digest, or none.
+    pub digests: Vec<(About, Vec<Point>)>,
     /// Records of each row's customer, behind each other; empty if no decision names a record.
-    records: Vec<Point>,
+    pub records: Vec<Point>,
     /// Where those of each row end.
-    ends: Vec<usize>,
+    pub ends: Vec<usize>,
 }
 
 impl RowPoints {
@@ -52,6 +54,9 @@ pub fn read(
     claim: &Claim<'_>,
     subjects: &mut Subjects,
 ) -> Outcome<RowPoints> {
+    if let Some(file) = &export.audience {
+        return hashed::read(plan, (export, file), claim, subjects);
+    }
     let shown = contact_columns(plan, export);
     let len = claim.table.len();
     let mut fields: Vec<(FieldId, Vec<Point>)> =
@@ -91,39 +96,52 @@ pub fn read(
         .into());
     }
     // Contact points that the file does not show.
-    let purposes = plan.segments[export.segment.0].gate.purposes().iter();
-    let hidden: BTreeSet<FieldId> = purposes
-        .map(|purpose| plan.consent.purposes[purpose.0].via)
-        .filter(|via| shown.iter().all(|(field, _)| field != via))
-        .collect();
-    for field in hidden {
-        let of = subjects.add_to(About::Field(field));
-        let mut points = Vec::with_capacity(len);
-        for start in (0..len).step_by(Rows::piece_rows()) {
-            let end = len.min(start + Rows::piece_rows());
-            let cells = claim.table.cells(field, start..end)?;
-            for row in start..end {
-                let region = region(plan, claim, field, row);
-                let chain = &plan.fields[field.0].key.chain;
-                let point = cells.text(row - start).map(|text| of.add_value(chain, &text, region));
-                points.push(point.unwrap_or(NONE));
-            }
-        }
-        fields.push((field, points));
+    let hidden = vias(plan, export).filter(|via| shown.iter().all(|(field, _)| field != via));
+    for field in hidden.collect::<BTreeSet<_>>() {
+        fields.push((field, meant(plan, claim, field, subjects)?));
     }
     let (records, ends) = records(plan, claim, subjects, len);
-    Ok(RowPoints { len, fields, records, ends })
+    Ok(RowPoints { len, fields, digests: Vec::new(), records, ends })
+}
+
+/// What the segment of an export goes out through.
+pub fn vias<'p>(plan: &'p Plan, export: &Export) -> impl Iterator<Item = FieldId> + use<'p> {
+    let purposes = plan.segments[export.segment.0].gate.purposes().iter();
+    purposes.map(|purpose| plan.consent.purposes[purpose.0].via)
+}
+
+/// The contact points that the rows' customers show in a field, as the engine has them.
+pub fn meant(
+    plan: &Plan,
+    claim: &Claim<'_>,
+    field: FieldId,
+    subjects: &mut Subjects,
+) -> Outcome<Vec<Point>> {
+    let of = subjects.add_to(About::Field(field));
+    let len = claim.table.len();
+    let mut points = Vec::with_capacity(len);
+    for start in (0..len).step_by(Rows::piece_rows()) {
+        let end = len.min(start + Rows::piece_rows());
+        let cells = claim.table.cells(field, start..end)?;
+        for row in start..end {
+            let region = region(plan, claim, field, row);
+            let chain = &plan.fields[field.0].key.chain;
+            let point = cells.text(row - start).map(|text| of.add_value(chain, &text, region));
+            points.push(point.unwrap_or(NONE));
+        }
+    }
+    Ok(points)
 }
 
 /// The region in which a row's number is read.
-fn region(plan: &Plan, claim: &Claim<'_>, field: FieldId, row: usize) -> Option<Region> {
+pub fn region(plan: &Plan, claim: &Claim<'_>, field: FieldId, row: usize) -> Option<Region> {
     let beside = claim.table.region(field, row);
     let beside = beside.as_deref().and_then(Region::parse);
     beside.or(plan.fields[field.0].key.fixed_region())
 }
 
 /// The records of all rows' customers, if some decision or suppression names records.
-fn records(
+pub fn records(
     plan: &Plan,
     claim: &Claim<'_>,
     subjects: &mut Subjects,
@@ -172,7 +190,12 @@ fn header(plan: &Plan, export: &Export, column: OutColumn) -> String {
 }
 
 /// The staged file as a source.
-fn staged(plan: &Plan, export: &Export, claim: &Claim<'_>, shown: &[(FieldId, String)]) -> Source {
+pub fn staged(
+    plan: &Plan,
+    export: &Export,
+    claim: &Claim<'_>,
+    shown: &[(FieldId, String)],
+) -> Source {
     let delimited =
         |delimiter| Format::Delimited { delimiter, quoted: true, compression: Compression::None };
     let format = match export.target.format {
@@ -182,8 +205,11 @@ fn staged(plan: &Plan, export: &Export, claim: &Claim<'_>, shown: &[(FieldId, St
         TargetFormat::Parquet => Format::Parquet,
         TargetFormat::Ipc => Format::Ipc,
     };
-    let column = |column: &OutColumn| {
-        let name = header(plan, export, *column);
+    let column = |at: usize| {
+        let name = match export.audience {
+            Some(_) => export.header(plan, at),
+            None => header(plan, export, export.columns[at]),
+        };
         let field = shown.iter().find(|(_, shown)| *shown == name);
         let ty = match field {
             Some((field, _)) if is_typed(export) => ColumnType::Stored(plan.fields[field.0].ty),
@@ -198,7 +224,7 @@ fn staged(plan: &Plan, export: &Export, claim: &Claim<'_>, shown: &[(FieldId, St
         format,
         nulls: vec![String::new()],
         timezone: "UTC".to_owned(),
-        columns: export.columns.iter().map(column).collect(),
+        columns: (0..export.columns.len()).map(column).collect(),
         allow_empty: true,
         stale_after: None,
         min_rows: None,

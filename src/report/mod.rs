@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use crate::engine::account::{Account, SegmentAccount};
 use crate::output::RunRecord;
+use crate::output::audience::WrittenAudience;
 pub use layout::{counted, file_line, heading, number, table, tidy, wrap, wrap_words};
 use layout::{line, nonzero, wrap_under};
 
@@ -227,6 +228,9 @@ fn written(text: &mut String, record: &RunRecord) {
     heading(text, "Written");
     for export in &record.exports {
         *text += &file_line(&export.file.path, export.file.rows, export.file.bytes);
+        if let Some(audience) = &export.audience {
+            self::audience(text, &export.file.name, export.file.rows, audience);
+        }
     }
     for output in &record.outputs {
         *text += &file_line(&output.path, output.rows, output.bytes);
@@ -248,6 +252,46 @@ fn written(text: &mut String, record: &RunRecord) {
         let parts =
             parts.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{} {what}", number(*n)));
         line(text, &format!("not written of {}", a.segment), parts);
+    }
+}
+
+/// What an audience for a platform can be matched by, and who is no longer in it.
+fn audience(text: &mut String, name: &str, rows: u64, a: &WrittenAudience) {
+    let (matchable, of) = (number(a.matchable), number(rows));
+    let carried = a.carried.iter();
+    let parts = carried.map(|of| format!("{} {}", of.column, number(of.rows)));
+    let parts: Vec<String> =
+        std::iter::once(format!("{matchable} of {of} can be matched")).chain(parts).collect();
+    wrap(text, &format!("    {} of {name}: ", a.platform), &parts);
+    let empty: Vec<String> = a
+        .left_empty
+        .iter()
+        .map(|of| format!("{} ({}) {}", of.reason.words(), of.column, number(of.rows)))
+        .collect();
+    if !empty.is_empty() {
+        wrap(text, "    left empty: ", &empty);
+    }
+    let Some(removals) = &a.removals else { return };
+    *text += &file_line(&removals.file.path, removals.file.rows, removals.file.bytes);
+    match &removals.earlier {
+        None => {
+            wrap_words(
+                text,
+                "    ",
+                "no audience stood there before: nobody is removed".split(' '),
+            );
+        }
+        Some(earlier) => {
+            let parts = [
+                ("removed", removals.file.rows),
+                ("still in", earlier.still_in),
+                ("removed with another row", earlier.again),
+                ("without an identifier", earlier.without_identifier),
+            ];
+            let lead = format!("    of {} before: ", counted(earlier.rows, "row"));
+            let parts: Vec<String> = nonzero(&parts).collect();
+            wrap(text, &lead, &parts);
+        }
     }
 }
 

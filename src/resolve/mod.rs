@@ -4,6 +4,7 @@
 //! which every name is an id, every type fits, every segment has a gate and every export stands
 //! behind one, or all faults at once. Nothing is read here but the catalog's answers.
 
+mod audience;
 mod consent;
 mod customers;
 mod identity;

@@ -4,12 +4,13 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::Context;
+use super::audience;
 use super::segments::segment_id;
 use crate::diagnostics::{Code, Diagnostic, Span, Spanned};
 use crate::normalize::Kind;
 use crate::plan::{
     Allowed, Consent, Export, Field, FieldId, Gate, Grouping, GroupingId, OutColumn, Outputs,
-    PurposeId, Segment, SegmentId, Table, Target, TargetFormat,
+    PlatformFile, PurposeId, Segment, SegmentId, Table, Target, TargetFormat,
 };
 use crate::spec;
 
@@ -80,6 +81,7 @@ pub struct DraftExport {
     columns: Option<Vec<(OutColumn, Span)>>,
     allowed: Option<Allowed>,
     guard_formulas: bool,
+    audience: Option<PlatformFile>,
     span: Span,
 }
 
@@ -100,25 +102,37 @@ pub fn exports(
 ) -> Vec<DraftExport> {
     let segments = cx.written.segments.as_deref().unwrap_or_default();
     let written = cx.written.exports.as_deref().unwrap_or_default();
-    written
-        .iter()
-        .map(|export| DraftExport {
-            segment: segment_id(cx, segments, &export.segment),
-            target: target(cx, places, &export.path),
-            columns: export.columns.as_ref().map(|names| {
-                cx.unique("column", names.iter());
-                names
-                    .iter()
-                    .filter_map(|name| {
+    let mut drafts = Vec::new();
+    for export in written {
+        let segment = segment_id(cx, segments, &export.segment);
+        let target = target(cx, places, &export.path);
+        let (columns, audience) = match &export.audience {
+            Some(platform) => audience::columns(cx, fields, export, platform, places).map_or_else(
+                || (Some(Vec::new()), None),
+                |(columns, file)| (Some(columns), Some(file)),
+            ),
+            None => (
+                audience::listed(cx, export).map(|names| {
+                    cx.unique("column", names.iter());
+                    let found = names.iter().filter_map(|name| {
                         Some((column(cx, fields, groupings, consent, name)?, name.span))
-                    })
-                    .collect()
-            }),
+                    });
+                    found.collect()
+                }),
+                None,
+            ),
+        };
+        drafts.push(DraftExport {
+            segment,
+            target,
+            columns,
             allowed: allowed(cx, fields, export),
             guard_formulas: export.guard_formulas.unwrap_or(true),
+            audience,
             span: export.segment.span,
-        })
-        .collect()
+        });
+    }
+    drafts
 }
 
 fn column(
@@ -277,6 +291,7 @@ pub fn finish_exports(
             contacts,
             guard_formulas: draft.guard_formulas,
             allowed: draft.allowed,
+            audience: draft.audience,
         });
     }
     exports
@@ -298,7 +313,7 @@ pub fn outputs(cx: &mut Context<'_>, places: &Places<'_>) -> Outputs {
     }
 }
 
-fn target(cx: &mut Context<'_>, places: &Places<'_>, path: &Spanned<String>) -> Option<Target> {
+pub fn target(cx: &mut Context<'_>, places: &Places<'_>, path: &Spanned<String>) -> Option<Target> {
     let extension = path.value.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
     let format = match extension.as_str() {
         "csv" => TargetFormat::Csv,
@@ -324,7 +339,7 @@ fn target(cx: &mut Context<'_>, places: &Places<'_>, path: &Spanned<String>) -> 
 /// Two outputs may not share a file.
 pub fn check_collisions(cx: &mut Context<'_>, places: &Places<'_>) {
     let internal = cx.written.outputs.iter().flat_map(spec::Outputs::paths);
-    let exports = cx.written.exports.iter().flatten().map(|export| &export.path);
+    let exports = cx.written.exports.iter().flatten().flat_map(spec::Export::paths);
     let mut seen: Vec<(PathBuf, Span)> = Vec::new();
     for written in internal.chain(exports) {
         let path = lexical(&places.path(&written.value));

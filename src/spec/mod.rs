@@ -5,6 +5,7 @@
 //! because the text is first read as a tree of nodes ([`node`]) and then decoded ([`decode`]);
 //! serde's own derive would stop at the first fault and lose places inside flattened types.
 
+mod columns;
 pub mod decode;
 mod identity;
 #[allow(clippy::doc_markdown, reason = "these comments are what editors show")]
@@ -14,6 +15,7 @@ mod private;
 mod shape;
 mod syntax;
 
+pub use columns::ExportColumns;
 pub use decode::{Decode, Mapping, NameOrMap, OneOrMany};
 pub use identity::{Condition, FieldGroup, PathOrMap, Rule, alias_file};
 pub use model::*;
@@ -37,6 +39,13 @@ impl Outputs {
             &self.conflicts,
         ];
         all.into_iter().flatten()
+    }
+}
+
+impl Export {
+    /// The paths of all that it writes.
+    pub fn paths(&self) -> impl Iterator<Item = &Spanned<String>> {
+        std::iter::once(&self.path).chain(&self.removals)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The keys of the pipeline file. Doc comments here are what editors show (`optin schema`).
 
+use super::columns::ExportColumns;
 use super::decode::{Decode, Entries, Mapping, NameOrMap, OneOrMany, spec_types, wrong_kind};
 use super::identity::{Condition, FieldGroup, PathOrMap, Rule};
 use super::node::{Node, Scalar};
@@ -285,7 +286,13 @@ spec_types! {
         /// Where; format by extension.
         path: required Spanned<String>,
         /// customer_id, fields, consent_PURPOSE; default customer_id and the gate's contact fields.
-        columns: optional Vec<Spanned<String>>,
+        /// Of an audience: the platform's column: field.
+        columns: optional ExportColumns,
+        /// Write the platform's columns, hashed as it wants: google_customer_match or
+        /// meta_custom_audience.
+        audience: optional Spanned<AudiencePlatform>,
+        /// Of an audience: where the identifiers go that the file before held and this one does not.
+        removals: optional Spanned<String>,
         /// Contact fields that may leave although no gate covers them; needs `because`.
         allow_columns: optional Vec<Spanned<String>>,
         /// The reason for `allow_columns`.
@@ -500,6 +507,12 @@ choices! {
     Unmatchable {
         Stop = "stop",
         Report = "report",
+    }
+
+    /// Advertising platforms.
+    AudiencePlatform {
+        GoogleCustomerMatch = "google_customer_match",
+        MetaCustomAudience = "meta_custom_audience",
     }
 
     /// Whether a part of a mail address counts.

@@ -278,6 +278,12 @@ fn copy(
 fn write_export(job: &mut Job<'_>, judged: &Judged, number: usize, export: &Export) {
     let plan = job.plan;
     let span = at(&job.places.exports, number);
+    if let Some(file) = &export.audience {
+        let why =
+            "an audience is made of normal forms that only `optin run` makes; write it with a run";
+        job.refuse(span, format!("`audience: {}`", file.platform.name()), why);
+        return;
+    }
     let segment = &plan.segments[export.segment.0];
     let grouping = export.columns.iter().find_map(|column| match column {
         OutColumn::Grouping(grouping) => Some(*grouping),
