@@ -547,6 +547,18 @@ fn refusals(watch: &Watch) {
         watch.voices(folder.path(), &["run", "pipeline.yaml"]);
         watch.voices(folder.path(), &["bench", "pipeline.yaml", "--runs", "1"]);
     }
+    // Audiences: none before, one before, and what is none.
+    for before in [None, Some("Email\nzq7x@marks.example\n"), Some("zq7\nzq7\n"), Some("")] {
+        let folder = marked("csv");
+        let columns = "audience: google_customer_match, columns: { Email: mail, First Name: name }, \
+                       removals: out/gone.csv";
+        replace(&folder, "pipeline.yaml", "columns: [customer_id, mail, name]", columns);
+        if let Some(before) = before {
+            folder.write("out/all.csv", before);
+        }
+        watch.voices(folder.path(), &["run", "pipeline.yaml"]);
+        watch.voices(folder.path(), &["run", "pipeline.yaml"]);
+    }
     let folder = marked("csv");
     watch.voices(folder.path(), &["run", "pipeline.yaml", "--limit-memory", "1MB"]);
     watch.look(folder.path(), &["schema"], &[]);

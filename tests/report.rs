@@ -342,6 +342,13 @@ fn pages_of_other_runs_are_whole() {
     }
     let folder = Folder::new();
     let out = folder.at("out");
+    let audiences = ["run", "pipelines/audiences.yaml", "--out", out.to_str().expect("a path")];
+    optin(root(), &audiences).done();
+    let shown = check_figures(&folder.read("out/report.html"), &folder.json("out/run.json"));
+    assert!(shown.contains("/exports/1/audience/matchable"), "{shown:?}");
+    assert!(shown.contains("/exports/1/audience/removals/rows"), "{shown:?}");
+    let folder = Folder::new();
+    let out = folder.at("out");
     let args = [
         "run",
         "pipelines/contoso.yaml",

@@ -15,6 +15,7 @@ pub fn written(html: &mut Html, record: &Facts<'_>) {
     section(html, "written", "Written", |html| {
         if record.has_entries("exports") {
             exports(html, record);
+            audiences(html, record);
         } else if record.holds("replay") {
             note(html, "This is a replay: it hides later denials, so nothing is exported.");
         } else {
@@ -74,6 +75,31 @@ fn exports(html: &mut Html, record: &Facts<'_>) {
                 }
                 cell(html, &file.count("bytes").bytes());
                 digest(html, file.word("sha256"));
+            });
+        }
+    });
+}
+
+/// What exports for advertising platforms can be matched by, and who was taken out of them.
+fn audiences(html: &mut Html, record: &Facts<'_>) {
+    let audiences: Vec<Facts<'_>> =
+        record.list("exports").filter(|export| export.has("audience")).collect();
+    if audiences.is_empty() {
+        return;
+    }
+    let head = ["segment", "<platform", "rows", "can be matched", "share", "rows removed"];
+    table(html, "Audiences for advertising platforms, hashed", &head, |html| {
+        for of in &audiences {
+            row(html, of.word("name"), |html| {
+                words(html, of.word("audience/platform"));
+                cell(html, &of.count("rows"));
+                cell(html, &of.count("audience/matchable"));
+                share(html, "td", &of.count("audience/matchable"), &of.count("rows"));
+                if of.has("audience/removals") {
+                    cell(html, &of.count("audience/removals/rows"));
+                } else {
+                    words(html, "not asked for");
+                }
             });
         }
     });
