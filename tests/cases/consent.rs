@@ -272,9 +272,8 @@ fn digests(rng: &mut Rng, ground: &Ground, source: &mut Source) -> String {
         let cell = cell?;
         let region = Region::parse(&rng.word(&["DE", "US", "XX"]));
         let Some(loose) = chain.apply_loose(&cell, region) else { return Some(cell) };
-        let digests = loose.entry_digests();
-        let digest: &[u8; 32] = rng.one_of(&digests);
-        let hex = optin::plan::hex(digest);
+        let shas = loose.entry_digests();
+        let hex = optin::plan::hex(rng.one_of(&shas).as_slice());
         Some(match rng.below(12) {
             0 => hex.to_uppercase(),
             1 => format!(" {hex} "),
