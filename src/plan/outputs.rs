@@ -1,0 +1,142 @@
+//! What a pipeline writes: internal tables, and exports of segments.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::{FieldId, GroupingId, Plan, PurposeId, SegmentId};
+use crate::normalize::platform::{Platform, Trait};
+
+/// The internal tables to write; each optional.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Outputs {
+    /// One row a customer.
+    pub profiles: Option<Target>,
+    /// One row a record: its customer and the rule that linked it.
+    pub identity: Option<Target>,
+    /// Records set aside, with the reason.
+    pub quarantine: Option<Target>,
+    /// One row a customer, one column a segment: the verdict.
+    pub segments: Option<Target>,
+    /// One row a customer and field: where its value came from.
+    pub provenance: Option<Target>,
+    /// The values that link most records.
+    pub shared_keys: Option<Target>,
+    /// Customers of whom one record's grant meets another's denial.
+    pub conflicts: Option<Target>,
+}
+
+impl Outputs {
+    /// The tables by name, those that are not asked for among them.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, Option<&Target>); 7] {
+        [
+            ("profiles", self.profiles.as_ref()),
+            ("identity", self.identity.as_ref()),
+            ("quarantine", self.quarantine.as_ref()),
+            ("segments", self.segments.as_ref()),
+            ("provenance", self.provenance.as_ref()),
+            ("shared_keys", self.shared_keys.as_ref()),
+            ("conflicts", self.conflicts.as_ref()),
+        ]
+    }
+}
+
+/// A file to write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Target {
+    /// Where.
+    pub path: PathBuf,
+    /// How.
+    pub format: TargetFormat,
+}
+
+/// Formats that are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetFormat {
+    /// Comma-separated text.
+    Csv,
+    /// Tab-separated text.
+    Tsv,
+    /// One JSON object a line.
+    Ndjson,
+    /// Apache Parquet.
+    Parquet,
+    /// Apache Arrow IPC file.
+    Ipc,
+}
+
+/// A segment to write.
+#[derive(Clone, Debug, Serialize)]
+pub struct Export {
+    /// Which.
+    pub segment: SegmentId,
+    /// Where and how.
+    pub target: Target,
+    /// What it shows, in order.
+    pub columns: Vec<OutColumn>,
+    /// Contact points of which each value leaves once: the gate's `via` fields, or for
+    /// `consent: none` those among the columns.
+    pub contacts: Vec<FieldId>,
+    /// Whether text cells that spreadsheets would run are guarded.
+    pub guard_formulas: bool,
+    /// Contact fields that leave although no gate covers them, and why.
+    pub allowed: Option<Allowed>,
+    /// Set where it is an audience for an advertising platform.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audience: Option<PlatformFile>,
+}
+
+/// What a platform is to read of an export.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlatformFile {
+    /// The platform.
+    pub platform: Platform,
+    /// What each column of the export is there.
+    pub columns: Vec<Trait>,
+    /// Where the identifiers go that the file before held and this one does not.
+    pub removals: Option<Target>,
+}
+
+impl Export {
+    /// The name of a column of this export, by its place.
+    #[must_use]
+    pub fn header(&self, plan: &Plan, at: usize) -> String {
+        match &self.audience {
+            Some(file) => file.platform.column(file.columns[at]).to_owned(),
+            None => plan.column_name(self.columns[at]),
+        }
+    }
+
+    /// The names of all columns.
+    #[must_use]
+    pub fn headers(&self, plan: &Plan) -> Vec<String> {
+        (0..self.columns.len()).map(|at| self.header(plan, at)).collect()
+    }
+}
+
+/// Contact fields that leave although no gate of the segment covers them.
+#[derive(Clone, Debug, Serialize)]
+pub struct Allowed {
+    /// The fields.
+    pub fields: Vec<FieldId>,
+    /// The reason; stands in the run record.
+    pub because: String,
+}
+
+/// A column of an export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutColumn {
+    /// `customer_id`.
+    CustomerId,
+    /// `previous_customer_ids`: ids that its records had in an earlier run, beside its own.
+    PreviousIds,
+    /// The id of a grouping.
+    Grouping(GroupingId),
+    /// A field of the profile.
+    Field(FieldId),
+    /// `consent_<purpose>`.
+    Consent(PurposeId),
+}
