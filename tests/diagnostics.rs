@@ -19,7 +19,7 @@ use optin::diagnostics::Code;
 use serde_json::Value;
 
 /// Codes without a fixture, and why.
-const EXEMPT: [(Code, &str); 12] = [
+const EXEMPT: [(Code, &str); 16] = [
     (Code::RunRecord, "needs another command; tests/diff.rs and tests/cli.rs show it"),
     (Code::MissingMembers, "needs another command; tests/diff.rs shows it"),
     (Code::ChangedOutput, "needs another command; tests/diff.rs shows it"),
@@ -31,6 +31,10 @@ const EXEMPT: [(Code, &str); 12] = [
     (Code::OutsideRoot, "needs an option; tests/root.rs shows it"),
     (Code::ProofFailed, "stands for a mistake of this program; tests/planted.rs plants some"),
     (Code::SqlUnsupported, "of another command; tests/sql.rs shows it"),
+    (Code::NotBuiltIn, "needs an option; tests/spark_run.rs shows it"),
+    (Code::KeyLimit, "needs a server; tests/spark_run.rs shows it"),
+    (Code::JobGuard, "needs a server; tests/spark_run.rs shows it"),
+    (Code::ServerFailed, "needs an option; tests/spark_run.rs shows it"),
     (Code::VerifyFailed, "needs a disk that gives back something else than was written"),
 ];
 
