@@ -25,6 +25,7 @@
 //! | [`inspect`] | questions about a pipeline or runs: `why`, `simulate`, `bench`, `verify`, `diff` | diagnostics, normalize, plan, engine, proof, output, report |
 //! | [`init`] | a first pipeline for data files: `optin init` | diagnostics, normalize, spec, plan, resolve, engine's readers, report |
 //! | [`sql`] | a plan as SQL that a database runs by itself | diagnostics, normalize, plan |
+//! | `spark` | a job played on a server of Spark Connect (feature `spark`) | diagnostics, plan, sql |
 //! | [`generate`] | synthetic data for trials | nothing |
 //! | [`cli`] | the commands | all |
 //!
@@ -43,6 +44,8 @@ pub mod proof;
 pub mod report;
 pub mod resolve;
 pub mod rule;
+#[cfg(feature = "spark")]
+pub mod spark;
 pub mod spec;
 pub mod sql;
 
@@ -53,3 +56,5 @@ pub use run::{
     Failure, Loaded, RunOptions, check_file, check_text, compile_file, forget_file, init_files,
     load_plan, receipt_file, run_file, simulate_file, why_file,
 };
+#[cfg(feature = "spark")]
+pub use run::{SparkOptions, run_spark_file};

@@ -1,6 +1,8 @@
 //! The way through, from a file's name to a run record.
 
 mod key_tables;
+#[cfg(feature = "spark")]
+mod on_spark;
 mod places;
 mod root;
 
@@ -29,6 +31,8 @@ use crate::planted;
 use crate::report::page::page;
 use crate::resolve::{Aliases, ExtraKind, Found, Overrides, extras, requests, resolve};
 use crate::{spec, sql};
+#[cfg(feature = "spark")]
+pub use on_spark::{SparkOptions, run_spark_file};
 use root::Root;
 
 /// What a caller of [`run_file`] may choose.
@@ -322,7 +326,7 @@ pub fn compile_file(
     };
     let job = job.map_err(of_pipeline)?;
     if let Some(folder) = keys {
-        unbroken(|| key_tables::write(&loaded.plan, folder))
+        unbroken(|| key_tables::write(&loaded.plan, folder, None))
             .map_err(|faults| Failure::of_run(path, &loaded.text, faults))?;
     }
     Ok(job)

@@ -19,7 +19,7 @@ use optin::diagnostics::Code;
 use serde_json::Value;
 
 /// Codes without a fixture, and why.
-const EXEMPT: [(Code, &str); 15] = [
+const EXEMPT: [(Code, &str); 19] = [
     (Code::NotOnePerson, "needs another command; tests/receipt.rs shows it"),
     (Code::SuppressionFile, "needs another command; tests/forget.rs shows it"),
     (Code::EarlierAudience, "needs a file of a run before; tests/audiences.rs shows it"),
@@ -34,6 +34,10 @@ const EXEMPT: [(Code, &str); 15] = [
     (Code::OutsideRoot, "needs an option; tests/root.rs shows it"),
     (Code::ProofFailed, "stands for a mistake of this program; tests/planted.rs plants some"),
     (Code::SqlUnsupported, "of another command; tests/sql.rs shows it"),
+    (Code::NotBuiltIn, "needs an option; tests/spark_run.rs shows it"),
+    (Code::KeyLimit, "needs a server; tests/spark_run.rs shows it"),
+    (Code::JobGuard, "needs a server; tests/spark_run.rs shows it"),
+    (Code::ServerFailed, "needs an option; tests/spark_run.rs shows it"),
     (Code::VerifyFailed, "needs a disk that gives back something else than was written"),
 ];
 

@@ -139,7 +139,7 @@ pub fn check(
 }
 
 /// What differs between the folders that the job wrote and the files of the engine.
-fn differences(out: &Path, plan: &Plan, engine: &EngineResult) -> Vec<String> {
+pub fn differences(out: &Path, plan: &Plan, engine: &EngineResult) -> Vec<String> {
     let mut found = Vec::new();
     let mut table = |name: &str, types: &[Type], wanted: &RawTable| match rows_of(
         &out.join(format!("{name}.csv")),

@@ -226,6 +226,15 @@ pub enum Dialect {
     Spark,
 }
 
+/// Engines that run a pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Engine {
+    /// The one of this program, on this machine.
+    Polars,
+    /// Apache Spark 4, or what speaks Spark Connect; writes no run record and no report.
+    Spark,
+}
+
 /// `optin run`.
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
@@ -247,6 +256,21 @@ pub struct RunArgs {
     /// Do not write `report.html`, the page about the run.
     #[arg(long)]
     pub no_report: bool,
+    /// Which engine runs the pipeline.
+    #[arg(long, value_enum, default_value_t = Engine::Polars)]
+    pub engine: Engine,
+    /// With `--engine spark`: the server of Spark Connect, such as `sc://host:15002`. It must see the
+    /// files of this machine under the same names.
+    #[arg(long, value_name = "URL", required_if_eq("engine", "spark"))]
+    pub remote: Option<String>,
+    /// With `--engine spark`: where the job keeps its tables while it runs, seen by the server too.
+    /// Without it `.optin-spark` in the working folder.
+    #[arg(long, value_name = "DIR")]
+    pub work: Option<PathBuf>,
+    /// With `--engine spark`: how many different values a field may have whose keys this program must
+    /// make itself; more are refused. Without it 5000000.
+    #[arg(long, value_name = "N")]
+    pub max_keys: Option<u64>,
     /// Print nothing if all goes well.
     #[arg(short, long)]
     pub quiet: bool,

@@ -6,6 +6,7 @@ mod init;
 mod person;
 mod progress;
 mod shell;
+mod spark;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -21,7 +22,7 @@ use crate::{
     Failure, RunOptions, check_file, generate, inspect, report, run_file, simulate_file, spec,
     why_file,
 };
-use args::{Args, Command, RunArgs};
+use args::{Args, Command, Engine, RunArgs};
 
 /// Done.
 const DONE: u8 = 0;
@@ -129,6 +130,13 @@ fn date_of(as_of: Option<Instant>, replay: Option<Instant>) -> Option<AsOf> {
 }
 
 fn run(args: &RunArgs, options: RunOptions, is_logging: bool) -> u8 {
+    if let Some(code) = spark::refuse_options(args) {
+        return code;
+    }
+    if args.engine == Engine::Spark {
+        let (as_of, out) = (date_of(args.as_of, args.replay), args.out.clone());
+        return spark::run(args, RunOptions { as_of, out, ..options });
+    }
     if args.limit_memory.is_some() {
         give_memory_back();
     }

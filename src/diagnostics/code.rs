@@ -156,6 +156,14 @@ codes! {
     // SQL.
     /// SQL cannot say a part of the pipeline exactly, so `compile` refuses it.
     SqlUnsupported = "sql-unsupported",
+    /// This program was built without the engine that the command line asks for.
+    NotBuiltIn = "not-built-in",
+    /// A field has more values that SQL cannot normalize than a run on another engine may take.
+    KeyLimit = "key-limit",
+    /// A guard ended a job: it met what it cannot treat as the pipeline asks.
+    JobGuard = "job-guard",
+    /// A server to which the run was given failed, or cannot be reached; its own words could quote data.
+    ServerFailed = "server-failed",
 
     // Running.
     /// The run takes more memory than it may.

@@ -25,16 +25,16 @@ struct Filled {
     region: RegionFrom<String>,
 }
 
-/// Writes the key tables of a plan into a folder.
+/// Writes the key tables of a plan into a folder; `limit` is how many values a field may have in one.
 ///
 /// # Errors
-/// Faults of the sources; a file that cannot be written.
-pub fn write(plan: &Plan, folder: &Path) -> Outcome<()> {
+/// Faults of the sources; a field of more values; a file that cannot be written.
+pub fn write(plan: &Plan, folder: &Path, limit: Option<u64>) -> Outcome<()> {
     std::fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
     for number in 0..plan.fields.len() {
         let field = FieldId(number);
         if sql::wants_table(&plan.fields[number].key.chain) {
-            let values = values(plan, field)?;
+            let values = values(plan, field, limit)?;
             write_field(plan, field, &values, &folder.join(sql::file_name(field)))?;
         }
     }
@@ -46,6 +46,17 @@ fn failed(path: &Path, error: &std::io::Error) -> Diagnostic {
         Code::WriteFailed,
         format!("{} cannot be written: {}", path.display(), error.kind()),
     )
+}
+
+fn too_many(field: &str, values: usize, limit: u64) -> Diagnostic {
+    Diagnostic::error(
+        Code::KeyLimit,
+        format!(
+            "the field `{field}` has {values} or more different values whose keys this program must make \
+             itself; {limit} may be"
+        ),
+    )
+    .help("give a higher `--max-keys` if this machine has the memory, or normalize the field less")
 }
 
 fn columns(plan: &Plan, field: FieldId) -> Vec<Filled> {
@@ -79,7 +90,11 @@ fn columns(plan: &Plan, field: FieldId) -> Vec<Filled> {
 }
 
 /// The distinct values of a field that must be looked up, with the texts of their regions.
-fn values(plan: &Plan, field: FieldId) -> Outcome<BTreeSet<(String, Option<String>)>> {
+fn values(
+    plan: &Plan,
+    field: FieldId,
+    limit: Option<u64>,
+) -> Outcome<BTreeSet<(String, Option<String>)>> {
     let chain = &plan.fields[field.0].key.chain;
     let mut all = BTreeSet::new();
     for Filled { source, column, region } in columns(plan, field) {
@@ -110,7 +125,12 @@ fn values(plan: &Plan, field: FieldId) -> Outcome<BTreeSet<(String, Option<Strin
         };
         source::visit(&plan.sources[source.0], &wanted, part, |found| {
             all.extend(found);
-            Ok(())
+            match limit {
+                Some(limit) if all.len() as u64 > limit => {
+                    Err(too_many(&plan.fields[field.0].name, all.len(), limit).into())
+                }
+                _ => Ok(()),
+            }
         })?;
     }
     Ok(all)

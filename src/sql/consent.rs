@@ -425,7 +425,7 @@ LEFT JOIN denied_points d ON d.purpose = p.purpose AND d.subject = s.subject AND
 }
 
 /// When a period that begins at a time has ended; null where there is no time.
-fn ends(start: &str, period: Period) -> String {
+pub fn ends(start: &str, period: Period) -> String {
     let (by, times) = match period.unit {
         PeriodUnit::Hours => ("hours", 1),
         PeriodUnit::Days => ("hours", 24),

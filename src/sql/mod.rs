@@ -22,6 +22,7 @@ mod people;
 mod places;
 mod prelude;
 mod profiles;
+mod proof;
 mod reading;
 mod rule;
 mod script;
@@ -64,7 +65,7 @@ pub fn duckdb(plan: &Plan, places: &Places, keys: Option<&Path>) -> Outcome<Stri
 /// As [`duckdb()`].
 pub fn spark(plan: &Plan, places: &Places, keys: Option<&Path>) -> Outcome<spark::Job> {
     let steps = steps(plan, places, Dialect::Spark, keys)?;
-    Ok(spark::Job::new(plan, places, &steps))
+    Ok(spark::Job::new(&Job::new(plan, places, Dialect::Spark, keys), &steps))
 }
 
 /// What a job does, in the order of the plan.

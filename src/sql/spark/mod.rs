@@ -12,10 +12,9 @@ mod translate;
 
 use std::path::PathBuf;
 
-use super::places::Places;
-use super::script;
 use super::text::remark;
-use crate::plan::{Plan, TargetFormat};
+use super::{job, proof, script};
+use crate::plan::{SegmentId, TargetFormat};
 
 pub use super::script::{Read, ReadFormat};
 pub use python::text as python;
@@ -33,6 +32,30 @@ pub struct Job {
     pub as_of: Option<i64>,
     /// What it does.
     pub steps: Vec<Step>,
+    /// Where it keeps who is in which segment, in the order of the pipeline.
+    pub verdicts: Vec<Verdicts>,
+    /// What a runner asks when the outputs are written down, before it publishes them.
+    pub proofs: Vec<Proof>,
+}
+
+/// The table of a segment's verdicts: a row a profile, with the column `verdict`.
+#[derive(Clone, Debug)]
+pub struct Verdicts {
+    /// The segment.
+    pub segment: String,
+    /// The table, without quotes.
+    pub table: String,
+}
+
+/// A question about an export.
+#[derive(Clone, Debug)]
+pub struct Proof {
+    /// The segment.
+    pub segment: String,
+    /// The number of the export.
+    pub export: usize,
+    /// Reasons (`why`) for which customers may not leave, and how many (`customers`). No rows if all may.
+    pub query: String,
 }
 
 /// A step of a job.
@@ -93,7 +116,8 @@ pub const AS_OF: &str = ":as_of";
 
 impl Job {
     /// The steps in the language of Spark.
-    pub(super) fn new(plan: &Plan, places: &Places, steps: &[script::Step]) -> Self {
+    pub(super) fn new(of: &job::Job<'_>, steps: &[script::Step]) -> Self {
+        let (plan, places) = (of.plan, of.places);
         let as_of = plan.as_of.map(|as_of| as_of.at.0);
         let instant = as_of.map_or_else(|| AS_OF.to_owned(), super::rule::instant);
         let query = |text: &str| translate::query(text, &instant);
@@ -126,7 +150,28 @@ impl Job {
                 }),
             })
             .collect();
-        Self { pipeline: remark(&plan.name), file: remark(&places.file), as_of, steps }
+        let verdicts = plan.segments.iter().enumerate().map(|(number, segment)| Verdicts {
+            segment: segment.name.clone(),
+            table: of.verdict_table(SegmentId(number)),
+        });
+        // A replay exports nothing.
+        let exports =
+            if plan.as_of.is_some_and(|as_of| as_of.replay) { &[] } else { &*plan.exports };
+        let proofs = exports.iter().enumerate().filter_map(|(number, export)| {
+            Some(Proof {
+                segment: plan.segments[export.segment.0].name.clone(),
+                export: number,
+                query: query(&proof::query(of, number, export)?),
+            })
+        });
+        Self {
+            pipeline: remark(&plan.name),
+            file: remark(&places.file),
+            as_of,
+            verdicts: verdicts.collect(),
+            proofs: proofs.collect(),
+            steps,
+        }
     }
 }
 
