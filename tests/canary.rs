@@ -636,13 +636,18 @@ fn each<T: Sync>(all: &[T], look: impl Fn(&T) + Sync) {
 }
 
 /// Codes that cannot be had from outside, and what shows them.
-const NOT_REACHED: [Code; 4] = [
+const NOT_REACHED: [Code; 8] = [
     // Mistakes of this program: `planted` has them.
     Code::EngineFault,
     Code::AccountFault,
     Code::ProofFailed,
     // A disk that gives back something else than was written: so does `planted`.
     Code::VerifyFailed,
+    // Of `--engine spark`: `spark_run` has them.
+    Code::NotBuiltIn,
+    Code::KeyLimit,
+    Code::JobGuard,
+    Code::ServerFailed,
 ];
 
 #[test]

@@ -135,7 +135,7 @@ fn run(args: &RunArgs, options: RunOptions, is_logging: bool) -> u8 {
     }
     if args.engine == Engine::Spark {
         let (as_of, out) = (date_of(args.as_of, args.replay), args.out.clone());
-        return spark::run(args, RunOptions { as_of, out, ..options });
+        return spark::run(args, &RunOptions { as_of, out, ..options });
     }
     if args.limit_memory.is_some() {
         give_memory_back();

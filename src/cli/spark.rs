@@ -14,10 +14,10 @@ pub fn refuse_options(args: &RunArgs) -> Option<u8> {
         ("--work", args.work.is_some()),
         ("--max-keys", args.max_keys.is_some()),
     ];
-    let polars = [("--limit-memory", args.limit_memory.is_some()), ("--no-report", args.no_report)];
+    let own = [("--limit-memory", args.limit_memory.is_some()), ("--no-report", args.no_report)];
     let (of, why) = match args.engine {
         Engine::Polars => (&spark[..], "is an option of `--engine spark`"),
-        Engine::Spark => (&polars[..], "means nothing to `--engine spark`, leave it out"),
+        Engine::Spark => (&own[..], "means nothing to `--engine spark`, leave it out"),
     };
     let (option, _) = of.iter().find(|(_, given)| *given)?;
     let error = Args::command()
@@ -28,7 +28,7 @@ pub fn refuse_options(args: &RunArgs) -> Option<u8> {
 
 /// Runs a pipeline on a server of Spark Connect.
 #[cfg(feature = "spark")]
-pub fn run(args: &RunArgs, options: RunOptions) -> u8 {
+pub fn run(args: &RunArgs, options: &RunOptions) -> u8 {
     /// Values of a field whose keys this program makes: some hundreds of bytes of memory each.
     const MAX_KEYS: u64 = 5_000_000;
     let spark = crate::SparkOptions {
@@ -36,7 +36,7 @@ pub fn run(args: &RunArgs, options: RunOptions) -> u8 {
         work: args.work.clone(),
         max_keys: args.max_keys.unwrap_or(MAX_KEYS),
     };
-    match crate::run_spark_file(&args.file, &options, &spark) {
+    match crate::run_spark_file(&args.file, options, &spark) {
         Ok(ran) if args.json => super::print_json(&ran, super::DONE),
         Ok(_) if args.quiet => super::DONE,
         Ok(ran) => super::print(&ran.text(), super::DONE),
@@ -46,7 +46,7 @@ pub fn run(args: &RunArgs, options: RunOptions) -> u8 {
 
 /// Says that this program cannot.
 #[cfg(not(feature = "spark"))]
-pub fn run(args: &RunArgs, _: RunOptions) -> u8 {
+pub fn run(args: &RunArgs, _: &RunOptions) -> u8 {
     use crate::diagnostics::{Code, Diagnostic};
 
     let fault = Diagnostic::error(

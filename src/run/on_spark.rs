@@ -59,7 +59,13 @@ pub fn run_spark_file(
         })
     })();
     work.remove();
-    played.map_err(of_run)
+    let mut ran = played.map_err(of_run)?;
+    ran.warnings = loaded
+        .warnings
+        .iter()
+        .map(|warning| format!("{}: {}", warning.code.name(), warning.message))
+        .collect();
+    Ok(ran)
 }
 
 /// The folder of a run: it holds personal data, so nobody else may read it, and it goes with the run.

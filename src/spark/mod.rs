@@ -44,6 +44,8 @@ pub struct Ran {
     pub segments: Vec<Counted>,
     /// What was published.
     pub outputs: Vec<Output>,
+    /// What the user should look at: warnings about the pipeline file.
+    pub warnings: Vec<String>,
 }
 
 /// Verdicts of a segment.
@@ -93,6 +95,9 @@ impl Ran {
         for Output { called, path, rows } in &self.outputs {
             let _ = writeln!(out, "{called}: {rows} rows in {}", path.display());
         }
+        for warning in &self.warnings {
+            let _ = writeln!(out, "warning: {warning}");
+        }
         out
     }
 }
@@ -139,7 +144,8 @@ fn play(server: &mut Server, job: &Job, as_of: &str, run: &str) -> Outcome<Ran> 
     }
     publish::publish(staged)?;
     let (pipeline, as_of) = (job.pipeline.clone(), as_of.to_owned());
-    Ok(Ran { pipeline, as_of, spark: server.version.clone(), profiles, segments, outputs })
+    let (spark, warnings) = (server.version.clone(), Vec::new());
+    Ok(Ran { pipeline, as_of, spark, profiles, segments, outputs, warnings })
 }
 
 /// Every profile has one verdict in every segment.

@@ -3,7 +3,7 @@
 
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use spark_connect::DataType;
@@ -73,6 +73,9 @@ pub fn stage(server: &mut Server, write: &Write, table: &str, run: &str) -> Outc
     if !rows.is_dir() {
         fs::create_dir(&rows).map_err(|error| failed(&rows, &error))?;
     }
+    // As outputs of this program: for their owner alone.
+    let private = fs::Permissions::from_mode(0o700);
+    fs::set_permissions(&rows, private).map_err(|error| failed(&rows, &error))?;
     let schema = server.schema(table)?;
     let mut options = options;
     match write.format {

@@ -244,8 +244,9 @@ pub fn without_parameters(remote: &str) -> &str {
 
 /// A guard ended the job.
 fn guarded(text: &str) -> Diagnostic {
-    Diagnostic::error(Code::JobGuard, format!("the job ended: {text}"))
-        .help("nothing was published; run this pipeline with `--engine polars`, or change the data")
+    Diagnostic::error(Code::JobGuard, format!("the job ended: {text}")).help(
+        "nothing was published; run this pipeline without `--engine spark`, or change the data",
+    )
 }
 
 /// What a server says may quote cells, so it is told which guard of the job it names, or the class of
@@ -286,9 +287,15 @@ fn guards(job: &Job) -> Vec<String> {
     for step in &job.steps {
         match step {
             Step::Table { query, .. } => find(query),
-            Step::Expect { any, .. } => any.iter().for_each(|one| find(one)),
+            Step::Expect { any, .. } => {
+                for query in any {
+                    find(query);
+                }
+            }
             Step::Rounds { start, again, done, .. } => {
-                [start, again, done].into_iter().for_each(|one| find(one))
+                for query in [start, again, done] {
+                    find(query);
+                }
             }
             Step::Write(write) => find(&write.query),
             Step::Heading(_) | Step::Comment(_) | Step::Read(_) => {}
