@@ -11,7 +11,7 @@ pub enum Dialect {
 
 impl Dialect {
     /// Its name.
-    pub fn engine(self) -> &'static str {
+    pub(super) fn engine(self) -> &'static str {
         match self {
             Self::Duckdb => "DuckDB",
             Self::Spark => "Spark",
@@ -19,7 +19,7 @@ impl Dialect {
     }
 
     /// A number for each row, none twice. What order they have is of no account.
-    pub fn row_number(self) -> &'static str {
+    pub(super) fn row_number(self) -> &'static str {
         match self {
             Self::Duckdb => "row_number() OVER ()",
             // Over all rows `row_number` would bring them to one machine.
@@ -29,7 +29,7 @@ impl Dialect {
 
     /// A value, null or not, of the row of a group that is first by `rank` of those that `filter`
     /// takes.
-    pub fn first(self, value: &str, rank: &str, filter: &str) -> String {
+    pub(super) fn first(self, value: &str, rank: &str, filter: &str) -> String {
         match self {
             // Null is no argument of `arg_min`, so it is put into a list and taken out again.
             Self::Duckdb => {
@@ -40,7 +40,7 @@ impl Dialect {
     }
 
     /// What tells a contact point of `subject`, `key` and `found` from all others.
-    pub fn point(self) -> &'static str {
+    pub(super) fn point(self) -> &'static str {
         match self {
             Self::Duckdb => "dense_rank() OVER (ORDER BY subject, key, found)",
             // Each part with its length before it.
@@ -51,7 +51,7 @@ impl Dialect {
     }
 
     /// What profiles are ordered by: the table of the first record, and the customer's id.
-    pub fn position(self) -> &'static str {
+    pub(super) fn position(self) -> &'static str {
         match self {
             Self::Duckdb => "row_number() OVER (ORDER BY anchor_table, customer_id)",
             Self::Spark => "lpad(CAST(anchor_table AS VARCHAR), 10, '0') || customer_id",

@@ -25,8 +25,8 @@ enum Token {
 
 /// A query as Spark reads it. `as_of` is the date as of which consent is judged, as an expression.
 pub fn query(text: &str, as_of: &str) -> String {
-    let tokens = expanded(self::tokens(text));
-    let as_of = expanded(self::tokens(as_of));
+    let tokens = expanded(&self::tokens(text));
+    let as_of = expanded(&self::tokens(as_of));
     let mut out = String::new();
     say(&tokens, &as_of, &mut out);
     out
@@ -111,7 +111,7 @@ fn trimmed(tokens: &[Token]) -> &[Token] {
 }
 
 /// All calls of macros replaced by their bodies, with their arguments in them.
-fn expanded(tokens: Vec<Token>) -> Vec<Token> {
+fn expanded(tokens: &[Token]) -> Vec<Token> {
     let mut out = Vec::with_capacity(tokens.len());
     let mut at = 0;
     while at < tokens.len() {
@@ -120,9 +120,9 @@ fn expanded(tokens: Vec<Token>) -> Vec<Token> {
             && is_call
             && let Some((parameters, body)) = prelude::inline(word)
         {
-            let (given, end) = arguments(&tokens, at + 1);
+            let (given, end) = arguments(tokens, at + 1);
             let given: Vec<Vec<Token>> =
-                given.into_iter().map(|one| expanded(trimmed(&one).to_vec())).collect();
+                given.into_iter().map(|one| expanded(trimmed(&one))).collect();
             let mut filled = Vec::new();
             let body = self::tokens(&body);
             for (number, token) in body.iter().enumerate() {
@@ -147,7 +147,7 @@ fn expanded(tokens: Vec<Token>) -> Vec<Token> {
                 }
             }
             out.push(Token::Sign('('));
-            out.extend(expanded(filled));
+            out.extend(expanded(&filled));
             out.push(Token::Sign(')'));
             at = end + 1;
         } else {
@@ -282,11 +282,13 @@ fn replacement(of: &str) -> String {
 }
 
 /// An identifier.
+#[must_use]
 pub fn name(text: &str) -> String {
     format!("`{}`", text.replace('`', "``"))
 }
 
 /// A text.
+#[must_use]
 pub fn literal(text: &str) -> String {
     let mut out = String::from("'");
     for c in text.chars() {
