@@ -260,9 +260,8 @@ mod with_a_client {
         let plain = "id,email\n1,ann@example.com\n2,bob@example.com\n3,cid@example.com\n4,dan@example.com\n";
         let said = CONSENTS.replace("åsa@example.com,yes,2026-02-03\n", "");
         let list = "email\ncid@example.com\n";
-        let pipeline = PIPELINE
-            .replace("customers:", "  - { name: never, path: never.csv }\ncustomers:")
-            .replace(
+        let pipeline =
+            PIPELINE.replace("keys:", "  - { name: never, path: never.csv }\nkeys:").replace(
                 "segments:\n",
                 "  suppress:\n    - { source: never, match: { email: email } }\nsegments:\n",
             );

@@ -1,7 +1,9 @@
 //! A session of a server of Spark Connect: tables are kept in a folder that it sees, and what it says is
 //! not passed on.
 
+use std::net::{TcpStream, ToSocketAddrs as _};
 use std::path::Path;
+use std::time::Duration;
 
 use spark_connect::{DataFrame, DataType, SparkError, SparkSession};
 
@@ -28,6 +30,14 @@ impl Server {
         let guards = guards(job);
         let shown = without_parameters(remote);
         let what = format!("the server {shown} cannot be used");
+        if !answers(shown) {
+            return Err(Diagnostic::error(
+                Code::ServerFailed,
+                format!("{what}: nothing answers there"),
+            )
+            .help("see that it runs, and is reached from here; write `sc://host:port`")
+            .into());
+        }
         let begin = || {
             let session = SparkSession::builder().remote(remote).get_or_create()?;
             session.conf().set("spark.sql.session.timeZone", "UTC")?;
@@ -240,6 +250,18 @@ impl Server {
 /// Where a server is, without what follows: a token could stand there.
 pub fn without_parameters(remote: &str) -> &str {
     remote.split("/;").next().unwrap_or_default()
+}
+
+/// True if somebody listens there. The client itself would try for minutes.
+fn answers(remote: &str) -> bool {
+    let Some(host) = remote.strip_prefix("sc://") else { return false };
+    let host = host.trim_end_matches('/');
+    // As the client: without a port it is this one.
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let host = if has_port { host.to_owned() } else { format!("{host}:15002") };
+    let Ok(addresses) = host.to_socket_addrs() else { return false };
+    let wait = Duration::from_secs(10);
+    addresses.into_iter().any(|address| TcpStream::connect_timeout(&address, wait).is_ok())
 }
 
 /// A guard ended the job.
