@@ -4,7 +4,7 @@
 //! and writes the exports, in the order of the plan, each step a table under a comment that names
 //! its place in the pipeline file. Nothing is read or written here.
 //!
-//! The steps (`script`) are made once, in the words of DuckDB; `duckdb` writes them down, and [`spark`]
+//! The steps (`script`) are made once, in the words of DuckDB; `duckdb` writes them down, and [`mod@spark`]
 //! translates them. What an engine does in another way than the other is in `dialect`.
 //!
 //! A job says what the plan means exactly, or it is refused: what SQL cannot say, or can say for

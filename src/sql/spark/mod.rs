@@ -4,7 +4,7 @@
 //! numbers and its guards anew at each reading would neither be fast nor sure, so every table is
 //! written as Parquet into a folder of the job, and read from there: the sources are read once.
 //!
-//! What is written here is [`python`], a job that stands alone; the runner of the feature `spark`
+//! What is written here is [`python()`], a job that stands alone; the runner of the feature `spark`
 //! plays the same steps through Spark Connect.
 
 mod python;
