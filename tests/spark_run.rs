@@ -262,8 +262,8 @@ mod with_a_client {
         let list = "email\ncid@example.com\n";
         let pipeline =
             PIPELINE.replace("keys:", "  - { name: never, path: never.csv }\nkeys:").replace(
-                "segments:\n",
-                "  suppress:\n    - { source: never, match: { email: email } }\nsegments:\n",
+                "segments: [",
+                "  suppress:\n    - { source: never, match: { email: email } }\nsegments: [",
             );
         for remote in servers("the proof of a run on Spark") {
             let files = [
