@@ -99,6 +99,8 @@ fn who_says_no_is_removed_and_the_sums_close() {
     assert_eq!(audience["carried"][0]["column"], "email");
     assert!(audience["removals"].get("earlier").is_none());
 
+    let tables = "outputs: { segments: out/segments.csv, identity: out/identity.csv }\n";
+    there.write("p.yaml", there.read("p.yaml") + tables);
     there.write("said.csv", YES.replace("ann@x.org,yes", "ann@x.org,no"));
     let second = there.optin(&["run", "p.yaml"]).done();
     assert!(second.stdout.contains("of 2 rows before: removed 1, still in 1"), "{}", second.stdout);
@@ -107,7 +109,12 @@ fn who_says_no_is_removed_and_the_sums_close() {
     let verified = there.optin(&["verify", "out/run.json"]).done();
     assert!(verified.stdout.contains("removals the same"), "{}", verified.stdout);
 
-    // The removal file belongs to the run: a change is told.
+    // The removal file belongs to the run: nothing else is written over it, and a change is told.
+    let diff = ["diff", "out/run.json", "out/run.json", "--output", "out/gone.csv"];
+    let refused = there.optin(&diff);
+    assert_eq!(refused.code, 1, "{}", refused.stdout);
+    assert!(refused.stderr.contains("error[output-path]"), "{}", refused.stderr);
+    assert_eq!(there.read("out/gone.csv"), format!("email\n{}\n", sha256("ann@x.org")));
     there.write("out/gone.csv", "email\n");
     let verified = there.optin(&["verify", "out/run.json"]);
     assert_eq!(verified.code, 1, "{}", verified.stdout);

@@ -89,6 +89,7 @@ impl PastRun {
         let read = sources.iter().flat_map(|source| list(&source["files"]));
         let written =
             list(&self.record["outputs"]).into_iter().chain(list(&self.record["exports"]));
+        let written = written.chain(removals(&self.record));
         let files = read.chain(written).chain([self.record["report"].clone()]);
         let paths = files.filter_map(|file| file["path"].as_str().map(PathBuf::from));
         paths
@@ -139,6 +140,13 @@ impl PastRun {
         }
         written_table(name, path).map(Some)
     }
+}
+
+/// The removal files of audiences that a run record names.
+pub fn removals(record: &Json) -> Vec<Json> {
+    let exports = record["exports"].as_array().into_iter().flatten();
+    let removals = exports.map(|export| &export["audience"]["removals"]);
+    removals.filter(|removals| removals.is_object()).cloned().collect()
 }
 
 /// A table that a run wrote, as a source.

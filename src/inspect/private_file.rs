@@ -42,9 +42,7 @@ pub fn read_by(plan: &Plan, pipeline: &Path) -> Vec<PathBuf> {
 
 /// All files that a plan writes.
 pub fn written_by(plan: &Plan) -> Vec<PathBuf> {
-    let outputs = plan.outputs.named().into_iter().filter_map(|(_, target)| target);
-    let exports = plan.exports.iter().map(|export| &export.target);
-    let targets = outputs.chain(exports).map(|target| target.path.clone());
+    let targets = plan.targets().map(|(_, target)| target.path.clone());
     targets.chain(["run.json", "report.html"].map(|name| plan.out.join(name))).collect()
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 
-use super::past_run::{no_record as no_run_record, read_record};
+use super::past_run::{no_record as no_run_record, read_record, removals};
 use crate::diagnostics::Outcome;
 use crate::engine::source::digest_file;
 use crate::output::digest;
@@ -139,13 +139,10 @@ pub fn verify(record: &Path) -> Outcome<Verified> {
         }
     }
     let page = run.get("report").map(|page| vec![page.clone()]).unwrap_or_default();
-    let exports = list(&run["exports"]);
-    let removals = exports.iter().map(|export| &export["audience"]["removals"]);
-    let removals = removals.filter(|removals| removals.is_object()).cloned().collect();
     let written = [
         ("output", list(&run["outputs"])),
-        ("export", exports),
-        ("removals", removals),
+        ("export", list(&run["exports"])),
+        ("removals", removals(&run)),
         ("report", page),
     ];
     for (kind, files_of_kind) in written {

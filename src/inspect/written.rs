@@ -105,11 +105,7 @@ impl<'a> Needles<'a> {
 
 /// All files of the plan and of the last run that hold the person, and those that cannot be read.
 pub fn written(plan: &Plan, needles: &Needles<'_>) -> (Vec<Written>, Vec<NotRead>) {
-    let outputs = plan.outputs.named().into_iter();
-    let outputs = outputs.filter_map(|(name, target)| Some((name.to_owned(), target?)));
-    let exports = plan.exports.iter();
-    let exports = exports.map(|of| (plan.segments[of.segment.0].name.clone(), &of.target));
-    let targets = outputs.chain(exports).map(|(name, target)| (name, target.path.clone()));
+    let targets = plan.targets().map(|(name, target)| (name.to_owned(), target.path.clone()));
     let earlier = plan.identity.previous.iter().filter_map(|of| of.source.as_ref());
     let earlier = earlier.flat_map(|of| of.files.iter().cloned());
     let earlier = earlier.map(|path| ("identity".to_owned(), path));

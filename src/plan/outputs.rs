@@ -99,6 +99,21 @@ pub struct PlatformFile {
     pub removals: Option<Target>,
 }
 
+impl Plan {
+    /// All tables that are written, with what each is called: internal tables, exports by their
+    /// segments, and the removal files of audiences.
+    pub fn targets(&self) -> impl Iterator<Item = (&str, &Target)> {
+        let outputs = self.outputs.named().into_iter();
+        let outputs = outputs.filter_map(|(name, target)| Some((name, target?)));
+        let exports = self.exports.iter().flat_map(|export| {
+            let removals = export.audience.as_ref().and_then(|file| file.removals.as_ref());
+            let segment = self.segments[export.segment.0].name.as_str();
+            std::iter::once(&export.target).chain(removals).map(move |target| (segment, target))
+        });
+        outputs.chain(exports)
+    }
+}
+
 impl Export {
     /// The name of a column of this export, by its place.
     #[must_use]
