@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use optin::plan::{OutColumn, Plan, Type};
+use optin::sql::Dialect;
 
 use crate::cases::csv::{Look, read};
 use crate::harness::EngineResult;
@@ -99,19 +100,9 @@ pub fn check(
     engine: &EngineResult,
     keys: bool,
 ) -> Outcome {
-    let folder = dir.join("keys");
-    let sql = match optin::compile_file(
-        file,
-        &optin::RunOptions::default(),
-        optin::sql::Dialect::Duckdb,
-        keys.then_some(folder.as_path()),
-    ) {
+    let sql = match compiled(dir, file, Dialect::Duckdb, keys) {
         Ok(sql) => sql,
-        Err(failure) => {
-            let fault = failure.faults.first().expect("a failure has a fault");
-            assert_eq!(fault.code, optin::diagnostics::Code::SqlUnsupported, "{failure}");
-            return Outcome::Skipped(format!("refused: {}", kind(&fault.message)));
-        }
+        Err(why) => return Outcome::Skipped(why),
     };
     // What is read below must be what the job wrote.
     let out = dir.join("out");
@@ -126,6 +117,17 @@ pub fn check(
     }
 }
 
+/// The job of the case in `dir`; why there is none, if it is refused.
+pub fn compiled(dir: &Path, file: &Path, dialect: Dialect, keys: bool) -> Result<String, String> {
+    let folder = dir.join("keys");
+    let keys = keys.then_some(folder.as_path());
+    optin::compile_file(file, &optin::RunOptions::default(), dialect, keys).map_err(|failure| {
+        let fault = failure.faults.first().expect("a failure has a fault");
+        assert_eq!(fault.code, optin::diagnostics::Code::SqlUnsupported, "{failure}");
+        format!("refused: {}", kind(&fault.message))
+    })
+}
+
 /// A message without the names of a case.
 pub fn kind(message: &str) -> String {
     let message = message.lines().next().unwrap_or_default();
@@ -138,6 +140,27 @@ pub fn kind(message: &str) -> String {
         }
         _ => kind,
     }
+}
+
+/// The tables of the engine that a job writes too: their names, the types of their columns, their rows.
+pub fn tables<'e>(plan: &Plan, engine: &'e EngineResult) -> Vec<(String, Vec<Type>, &'e RawTable)> {
+    let texts = vec![Type::Text; 1 + plan.segments.len()];
+    let mut all = vec![("segments".to_owned(), texts, &engine.segments)];
+    if plan.groupings.is_empty() {
+        let mut types = vec![Type::Text];
+        types.extend(plan.identity.previous.as_ref().map(|_| Type::Text));
+        types.extend(plan.fields.iter().map(|field| field.ty));
+        types.extend(plan.consent.purposes.iter().map(|_| Type::Text));
+        all.push(("profiles".to_owned(), types, &engine.profiles));
+    }
+    for (at, (export, wanted)) in plan.exports.iter().zip(&engine.exports).enumerate() {
+        let types = export.columns.iter().map(|column| match column {
+            OutColumn::Field(field) => plan.fields[field.0].ty,
+            _ => Type::Text,
+        });
+        all.push((format!("export_{at}"), types.collect(), wanted));
+    }
+    all
 }
 
 /// What differs between the files of the job and those of the engine.
@@ -168,25 +191,8 @@ fn differences(dir: &Path, plan: &Plan, engine: &EngineResult) -> Vec<String> {
             }
         }
     };
-    let texts = vec![Type::Text; 1 + plan.segments.len()];
-    table("segments", &texts, &engine.segments);
-    if plan.groupings.is_empty() {
-        let mut types = vec![Type::Text];
-        types.extend(plan.identity.previous.as_ref().map(|_| Type::Text));
-        types.extend(plan.fields.iter().map(|field| field.ty));
-        types.extend(plan.consent.purposes.iter().map(|_| Type::Text));
-        table("profiles", &types, &engine.profiles);
-    }
-    for (at, (export, wanted)) in plan.exports.iter().zip(&engine.exports).enumerate() {
-        let types: Vec<Type> = export
-            .columns
-            .iter()
-            .map(|column| match column {
-                OutColumn::Field(field) => plan.fields[field.0].ty,
-                _ => Type::Text,
-            })
-            .collect();
-        table(&format!("export_{at}"), &types, wanted);
+    for (name, types, wanted) in tables(plan, engine) {
+        table(&name, &types, wanted);
     }
     found
 }

@@ -10,10 +10,11 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use optin::plan::{OutColumn, Plan, Type};
+use optin::plan::{Plan, Type};
+use optin::sql::Dialect;
 
 use crate::cases::csv::{Look, read};
-use crate::duck::{Outcome, kind, same};
+use crate::duck::{Outcome, compiled, kind, same, tables};
 use crate::harness::EngineResult;
 use crate::oracle::RawTable;
 
@@ -129,20 +130,9 @@ pub fn check(
     engine: &EngineResult,
     keys: bool,
 ) -> Outcome {
-    let folder = dir.join("keys");
-    let compiled = optin::compile_file(
-        file,
-        &optin::RunOptions::default(),
-        optin::sql::Dialect::Spark,
-        keys.then_some(folder.as_path()),
-    );
-    let job = match compiled {
+    let job = match compiled(dir, file, Dialect::Spark, keys) {
         Ok(job) => job,
-        Err(failure) => {
-            let fault = failure.faults.first().expect("a failure has a fault");
-            assert_eq!(fault.code, optin::diagnostics::Code::SqlUnsupported, "{failure}");
-            return Outcome::Skipped(format!("refused: {}", kind(&fault.message)));
-        }
+        Err(why) => return Outcome::Skipped(why),
     };
     let out = dir.join("out");
     fs::remove_dir_all(&out).expect("the engine wrote it");
@@ -160,33 +150,13 @@ pub fn check(
 /// What differs between the folders that the job wrote and the files of the engine.
 pub fn differences(out: &Path, plan: &Plan, engine: &EngineResult) -> Vec<String> {
     let mut found = Vec::new();
-    let mut table = |name: &str, types: &[Type], wanted: &RawTable| match rows_of(
-        &out.join(format!("{name}.csv")),
-    ) {
-        // A server may write nothing where there is nothing.
-        None if wanted.rows.is_empty() => {}
-        None => found.push(format!("{name} was not written")),
-        Some(given) => found.extend(unlike(name, &given, wanted, types)),
-    };
-    let texts = vec![Type::Text; 1 + plan.segments.len()];
-    table("segments", &texts, &engine.segments);
-    if plan.groupings.is_empty() {
-        let mut types = vec![Type::Text];
-        types.extend(plan.identity.previous.as_ref().map(|_| Type::Text));
-        types.extend(plan.fields.iter().map(|field| field.ty));
-        types.extend(plan.consent.purposes.iter().map(|_| Type::Text));
-        table("profiles", &types, &engine.profiles);
-    }
-    for (at, (export, wanted)) in plan.exports.iter().zip(&engine.exports).enumerate() {
-        let types: Vec<Type> = export
-            .columns
-            .iter()
-            .map(|column| match column {
-                OutColumn::Field(field) => plan.fields[field.0].ty,
-                _ => Type::Text,
-            })
-            .collect();
-        table(&format!("export_{at}"), &types, wanted);
+    for (name, types, wanted) in tables(plan, engine) {
+        match rows_of(&out.join(format!("{name}.csv"))) {
+            // A server may write nothing where there is nothing.
+            None if wanted.rows.is_empty() => {}
+            None => found.push(format!("{name} was not written")),
+            Some(given) => found.extend(unlike(&name, &given, wanted, &types)),
+        }
     }
     found
 }

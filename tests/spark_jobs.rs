@@ -2,16 +2,15 @@
 //! `OPTIN_SPARK_REMOTE` names. Without one the tests say that they skip it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::cases::generate_plain;
 use crate::duck::{Outcome, by_count};
 use crate::harness::{in_folder, load_plan, run_engine};
 use crate::spark::{Spark, check, guard_of, texts};
-use crate::support::{Folder, files, root};
+use crate::sql::{Golden, chain, example, golden_cases};
+use crate::support::Folder;
 
 /// The servers, or one line that says that there are none.
 fn servers(test: &str) -> Vec<Spark> {
@@ -73,23 +72,9 @@ fn both(spark: &mut Spark, folder: &Folder, file: &Path, args: &[&str]) -> Resul
 #[test]
 fn golden_cases_give_the_same_in_spark() {
     for mut spark in servers("golden cases in Spark") {
-        let mut cases: Vec<PathBuf> = fs::read_dir(root().join("tests/golden"))
-            .expect("the golden cases")
-            .map(|entry| entry.expect("an entry").path())
-            .filter(|path| path.is_dir() && !path.join("then.yaml").exists())
-            .collect();
-        cases.sort_unstable();
         let (mut same, mut skipped) = (Vec::new(), BTreeMap::new());
-        for case in cases {
-            let folder = Folder::new();
-            for name in files(&case) {
-                if !name.starts_with("expected/") {
-                    folder.write(&name, fs::read(case.join(&name)).expect("a file"));
-                }
-            }
-            let args = fs::read_to_string(case.join("args")).unwrap_or_default();
+        for Golden { name, folder, args } in golden_cases() {
             let args: Vec<&str> = args.split_whitespace().collect();
-            let name = case.file_name().expect("a name").to_string_lossy().into_owned();
             match both(&mut spark, &folder, &folder.at("pipeline.yaml"), &args) {
                 Ok(0) => {
                     skipped.insert(name, "nothing to compare".to_owned());
@@ -113,7 +98,7 @@ const LEAST_GOLDEN: usize = 20;
 fn example_pipelines_give_the_same_in_spark() {
     for mut spark in servers("example pipelines in Spark") {
         for name in ["consent-single-table", "consent-separate-tables", "contoso"] {
-            example(&mut spark, name);
+            compare_example(&mut spark, name);
         }
     }
 }
@@ -121,16 +106,12 @@ fn example_pipelines_give_the_same_in_spark() {
 #[test]
 fn quickstart_gives_the_same_in_spark() {
     for mut spark in servers("quickstart in Spark") {
-        example(&mut spark, "quickstart");
+        compare_example(&mut spark, "quickstart");
     }
 }
 
-fn example(spark: &mut Spark, name: &str) {
-    let folder = Folder::new();
-    symlink(root().join("data"), folder.at("data")).expect("a link");
-    let text = fs::read_to_string(root().join(format!("pipelines/{name}.yaml")));
-    folder.write(&format!("pipelines/{name}.yaml"), text.expect("a pipeline"));
-    let file = folder.at(&format!("pipelines/{name}.yaml"));
+fn compare_example(spark: &mut Spark, name: &str) {
+    let (folder, file) = example(name);
     let files = both(spark, &folder, &file, &[]).expect(name);
     assert!(files >= 1, "{name}");
 }
@@ -162,19 +143,10 @@ fn random_plain_cases_give_the_same_in_spark() {
     }
 }
 
-/// Each record is linked to the next one by one rule, and to the one before by the other.
 #[test]
 fn a_chain_of_100_000_records_is_one_cluster_in_spark() {
-    const RECORDS: usize = 100_000;
     for mut spark in servers("a chain in Spark") {
-        let mut rows = String::from("id,a,b\n");
-        for at in 0..RECORDS {
-            // Ids do not ascend along the chain, so the smallest lies anywhere.
-            let id = at * 48_271 % 1_000_003;
-            let _ = writeln!(rows, "{id},a{},b{}", at / 2, at.div_ceil(2));
-        }
-        let pipeline = "version: 1\nname: chain\nas_of: 2026-11-24\nsources: [{ name: people, path: people.csv }]\ncustomers: [{ source: people, id: id, fields: { a: a, b: b } }]\nidentity: { link_on: [[a], [b]] }\nsegments: [{ name: all, consent: none, because: a test }]\noutputs: { segments: out/segments.csv }\n";
-        let folder = Folder::with(&[("people.csv", &rows), ("p.yaml", pipeline)]);
+        let folder = chain();
         both(&mut spark, &folder, &folder.at("p.yaml"), &[]).expect("it is said");
     }
 }

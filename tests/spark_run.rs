@@ -63,7 +63,6 @@ fn options_of_the_other_engine_are_refused() {
 #[cfg(feature = "spark")]
 mod with_a_client {
     use std::fs;
-    use std::os::unix::fs::symlink;
     use std::path::Path;
 
     use optin::diagnostics::Code;
@@ -75,7 +74,8 @@ mod with_a_client {
     use crate::cases::generate_plain;
     use crate::harness::{in_folder, load_plan, run_engine};
     use crate::spark::{differences, texts};
-    use crate::support::{Folder, Run, optin, root};
+    use crate::sql::example;
+    use crate::support::{Folder, Run, optin};
 
     /// How many random cases a server gets.
     const CASES: u64 = 10;
@@ -144,15 +144,12 @@ mod with_a_client {
     fn example_pipelines_run_on_spark_as_they_do_here() {
         for remote in servers("example pipelines run on Spark") {
             for name in ["quickstart", "contoso"] {
-                let folder = Folder::new();
-                symlink(root().join("data"), folder.at("data")).expect("a link");
-                let text = fs::read_to_string(root().join(format!("pipelines/{name}.yaml")));
-                let file = format!("pipelines/{name}.yaml");
-                folder.write(&file, text.expect("a pipeline"));
-                folder.optin(&["run", "--quiet", &file]).done();
+                let (folder, file) = example(name);
+                let file = file.to_str().expect("a path");
+                folder.optin(&["run", "--quiet", file]).done();
                 let wanted = texts(&folder.at("out"));
                 fs::remove_dir_all(folder.at("out")).expect("the engine wrote it");
-                let run = run(&remote, folder.path(), &file).done().json();
+                let run = run(&remote, folder.path(), file).done().json();
                 let given = texts(&folder.at("out"));
                 assert!(!given.is_empty(), "{name}");
                 for (file, rows) in &given {

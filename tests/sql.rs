@@ -298,17 +298,24 @@ fn texts(folder: &Folder) -> BTreeMap<String, String> {
     all.iter().filter(is_text).map(|name| (name.clone(), folder.read(name))).collect()
 }
 
-#[test]
-fn golden_cases_give_the_same_in_duckdb() {
-    let Some(mut duck) = duck("golden cases in DuckDB") else { return };
+/// A golden case of one run.
+pub struct Golden {
+    pub name: String,
+    /// Its files, but for what is expected.
+    pub folder: Folder,
+    /// Options of the run.
+    pub args: String,
+}
+
+/// All golden cases of one run, by name.
+pub fn golden_cases() -> impl Iterator<Item = Golden> {
     let mut cases: Vec<PathBuf> = fs::read_dir(root().join("tests/golden"))
         .expect("the golden cases")
         .map(|entry| entry.expect("an entry").path())
         .filter(|path| path.is_dir() && !path.join("then.yaml").exists())
         .collect();
     cases.sort_unstable();
-    let (mut same, mut skipped) = (Vec::new(), BTreeMap::new());
-    for case in cases {
+    cases.into_iter().map(|case| {
         let folder = Folder::new();
         for name in files(&case) {
             if !name.starts_with("expected/") {
@@ -316,8 +323,17 @@ fn golden_cases_give_the_same_in_duckdb() {
             }
         }
         let args = fs::read_to_string(case.join("args")).unwrap_or_default();
-        let args: Vec<&str> = args.split_whitespace().collect();
         let name = case.file_name().expect("a name").to_string_lossy().into_owned();
+        Golden { name, folder, args }
+    })
+}
+
+#[test]
+fn golden_cases_give_the_same_in_duckdb() {
+    let Some(mut duck) = duck("golden cases in DuckDB") else { return };
+    let (mut same, mut skipped) = (Vec::new(), BTreeMap::new());
+    for Golden { name, folder, args } in golden_cases() {
+        let args: Vec<&str> = args.split_whitespace().collect();
         match both(&mut duck, &folder, &folder.at("pipeline.yaml"), &args) {
             // Some write none of the tables that jobs write.
             Ok(0) => {
@@ -336,15 +352,21 @@ fn golden_cases_give_the_same_in_duckdb() {
 /// Golden cases that are at least compared.
 const LEAST_GOLDEN: usize = 28;
 
+/// An example pipeline in a folder of its own, with the data beside it.
+pub fn example(name: &str) -> (Folder, PathBuf) {
+    let folder = Folder::new();
+    symlink(root().join("data"), folder.at("data")).expect("a link");
+    let text = fs::read_to_string(root().join(format!("pipelines/{name}.yaml")));
+    folder.write(&format!("pipelines/{name}.yaml"), text.expect("a pipeline"));
+    let file = folder.at(&format!("pipelines/{name}.yaml"));
+    (folder, file)
+}
+
 #[test]
 fn example_pipelines_give_the_same_in_duckdb() {
     let Some(mut duck) = duck("example pipelines in DuckDB") else { return };
     for name in ["quickstart", "consent-single-table", "consent-separate-tables", "contoso"] {
-        let folder = Folder::new();
-        symlink(root().join("data"), folder.at("data")).expect("a link");
-        let text = fs::read_to_string(root().join(format!("pipelines/{name}.yaml")));
-        folder.write(&format!("pipelines/{name}.yaml"), text.expect("a pipeline"));
-        let file = folder.at(&format!("pipelines/{name}.yaml"));
+        let (folder, file) = example(name);
         let files = both(&mut duck, &folder, &file, &[]).expect(name);
         assert!(files >= 1, "{name}");
     }
@@ -373,11 +395,10 @@ fn random_plain_cases_give_the_same_in_duckdb() {
     assert!(compared * 10 >= CASES * 9, "{compared} of {CASES}; {:?}", by_count(&skipped));
 }
 
-/// Each record is linked to the next one by one rule, and to the one before by the other.
-#[test]
-fn a_chain_of_100_000_records_is_one_cluster() {
+/// A pipeline of many records, of which each is linked to the next one by one rule, and to the one before
+/// by the other.
+pub fn chain() -> Folder {
     const RECORDS: usize = 100_000;
-    let Some(mut duck) = duck("a chain in DuckDB") else { return };
     let mut rows = String::from("id,a,b\n");
     for at in 0..RECORDS {
         // Ids do not ascend along the chain, so the smallest lies anywhere.
@@ -385,7 +406,13 @@ fn a_chain_of_100_000_records_is_one_cluster() {
         let _ = writeln!(rows, "{id},a{},b{}", at / 2, at.div_ceil(2));
     }
     let pipeline = "version: 1\nname: chain\nas_of: 2026-11-24\nsources: [{ name: people, path: people.csv }]\ncustomers: [{ source: people, id: id, fields: { a: a, b: b } }]\nidentity: { link_on: [[a], [b]] }\nsegments: [{ name: all, consent: none, because: a test }]\noutputs: { segments: out/segments.csv }\n";
-    let folder = Folder::with(&[("people.csv", &rows), ("p.yaml", pipeline)]);
+    Folder::with(&[("people.csv", &rows), ("p.yaml", pipeline)])
+}
+
+#[test]
+fn a_chain_of_100_000_records_is_one_cluster() {
+    let Some(mut duck) = duck("a chain in DuckDB") else { return };
+    let folder = chain();
     both(&mut duck, &folder, &folder.at("p.yaml"), &[]).expect("it is said");
     assert_eq!(folder.read("out/segments.csv").lines().count(), 2);
 }

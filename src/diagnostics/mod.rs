@@ -91,6 +91,14 @@ impl Diagnostic {
         Self { severity: Severity::Warning, ..Self::error(code, message) }
     }
 
+    /// A file or folder that cannot be written. The kind of error alone: the system's text could name
+    /// more.
+    #[must_use]
+    pub fn unwritable(path: &std::path::Path, error: &std::io::Error) -> Self {
+        let message = format!("{} cannot be written: {}", path.display(), error.kind());
+        Self::error(Code::WriteFailed, message)
+    }
+
     /// Adds a place in the pipeline file.
     #[must_use]
     pub fn at(mut self, span: Span, text: impl Into<String>) -> Self {

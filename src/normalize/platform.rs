@@ -9,14 +9,11 @@
 //! audiences" and "Advanced matching".
 
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
+use super::hashed::{Sha, read_sha, sha};
 use super::phone::{self, Region};
-
-/// SHA-256 of a normal form.
-pub type Digest = [u8; 32];
 
 /// An advertising platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -190,22 +187,15 @@ impl Platform {
 
     /// The digest of a value's normal form; none where it has none.
     #[must_use]
-    pub fn digest(self, of: Trait, value: &str, region: Option<Region>) -> Option<Digest> {
-        self.normal(of, value, region).ok().map(|normal| sha256(&normal))
+    pub fn digest(self, of: Trait, value: &str, region: Option<Region>) -> Option<Sha> {
+        self.normal(of, value, region).ok().map(|normal| sha(&normal))
     }
-}
-
-/// SHA-256 of a text's UTF-8, without salt.
-#[must_use]
-pub fn sha256(text: &str) -> Digest {
-    Sha256::digest(text.as_bytes()).into()
 }
 
 /// True of 64 hexadecimal digits: a SHA-256 already, which must not be hashed again.
 #[must_use]
 pub fn is_digest(value: &str) -> bool {
-    let value = value.trim();
-    value.len() == 64 && value.bytes().all(|b| b.is_ascii_hexdigit())
+    read_sha(value).is_some()
 }
 
 /// Lower-case, without blanks; of Google's own mailboxes also without dots and tag.
@@ -280,7 +270,7 @@ mod tests {
     const G: Platform = Platform::GoogleCustomerMatch;
     const M: Platform = Platform::MetaCustomAudience;
 
-    fn hex(digest: Option<Digest>) -> String {
+    fn hex(digest: Option<Sha>) -> String {
         let digest = digest.expect("a digest");
         digest.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
     }

@@ -16,8 +16,8 @@ use super::stage::site;
 use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::engine::ExportTable;
 use crate::engine::cells::Cells;
-use crate::normalize::Region;
-use crate::normalize::platform::{LeftEmpty, Trait, is_digest, sha256};
+use crate::normalize::platform::{LeftEmpty, Trait, is_digest};
+use crate::normalize::{Region, sha};
 use crate::plan::{Export, OutColumn, Plan, PlatformFile, hex};
 use crate::planted;
 
@@ -180,9 +180,9 @@ impl<'a> Hashing<'a> {
         match platform.normal(of, &text, self.region(at, first + row)) {
             // As somebody does who hashes what he compares by.
             Ok(normal) if planted::fault("key-hashed") && of == Trait::Mail => {
-                Made::Cell(hex(&sha256(&normal.replace('.', ""))))
+                Made::Cell(hex(&sha(&normal.replace('.', ""))))
             }
-            Ok(normal) if platform.hashes(of) => Made::Cell(hex(&sha256(&normal))),
+            Ok(normal) if platform.hashes(of) => Made::Cell(hex(&sha(&normal))),
             Ok(normal) => Made::Cell(normal),
             Err(why) => Made::Empty(why),
         }

@@ -609,6 +609,15 @@ pub struct Suppression {
     pub unmatchable: Unmatchable,
 }
 
+impl Suppression {
+    /// True if the list binds what goes out through one of these fields.
+    #[must_use]
+    pub fn binds(&self, channels: &[FieldId]) -> bool {
+        let bound = self.channels.as_ref();
+        bound.is_none_or(|bound| bound.iter().any(|field| channels.contains(field)))
+    }
+}
+
 /// A named set of profiles behind a gate.
 #[derive(Clone, Debug, Serialize)]
 pub struct Segment {

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::keyed::held_by;
 use super::points::{NONE, Point};
-use super::rows::{RowPoints, meant, records, region, staged, vias};
+use super::rows::{RowPoints, meant, records, region, same_rows, staged, vias};
 use super::{About, Claim, Subjects};
 use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
 use crate::engine::cells::Cells;
@@ -87,13 +87,7 @@ pub fn read(
         rows += part_rows;
         Ok(())
     })?;
-    if rows != len {
-        return Err(Diagnostic::error(
-            Code::VerifyFailed,
-            format!("an export reads back as {rows} rows instead of {len}"),
-        )
-        .into());
-    }
+    same_rows(rows, len)?;
     let shown = contacts.iter().map(|(field, _)| *field);
     let mut fields = Vec::new();
     for field in vias(plan, export).chain(shown).collect::<BTreeSet<_>>() {

@@ -264,9 +264,7 @@ impl Court<'_> {
         let is_digest = |point: &(About, Point)| matches!(point.0, About::Hashed(..));
         let mut alike = None;
         for (list, held) in self.plan.consent.suppress.iter().zip(self.lists) {
-            let bound = list.channels.as_ref();
-            let binds = bound
-                .is_none_or(|bound| bound.iter().any(|field| segment.channels.contains(field)));
+            let binds = list.binds(&segment.channels);
             let mut hit = points.iter().filter(|point| binds && held.binary_search(point).is_ok());
             if hit.clone().any(|point| !is_digest(point)) {
                 return Some(Offence::Suppressed);

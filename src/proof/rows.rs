@@ -88,13 +88,7 @@ pub fn read(
         rows += part_rows;
         Ok(())
     })?;
-    if rows != len {
-        return Err(Diagnostic::error(
-            Code::VerifyFailed,
-            format!("an export reads back as {rows} rows instead of {len}"),
-        )
-        .into());
-    }
+    same_rows(rows, len)?;
     // Contact points that the file does not show.
     let hidden = vias(plan, export).filter(|via| shown.iter().all(|(field, _)| field != via));
     for field in hidden.collect::<BTreeSet<_>>() {
@@ -102,6 +96,15 @@ pub fn read(
     }
     let (records, ends) = records(plan, claim, subjects, len);
     Ok(RowPoints { len, fields, digests: Vec::new(), records, ends })
+}
+
+/// An export must read back as many rows as were written.
+pub fn same_rows(rows: usize, len: usize) -> Outcome<()> {
+    if rows == len {
+        return Ok(());
+    }
+    let message = format!("an export reads back as {rows} rows instead of {len}");
+    Err(Diagnostic::error(Code::VerifyFailed, message).into())
 }
 
 /// What the segment of an export goes out through.

@@ -30,7 +30,7 @@ struct Filled {
 /// # Errors
 /// Faults of the sources; a field of more values; a file that cannot be written.
 pub fn write(plan: &Plan, folder: &Path, limit: Option<u64>) -> Outcome<()> {
-    std::fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
+    std::fs::create_dir_all(folder).map_err(|error| Diagnostic::unwritable(folder, &error))?;
     for number in 0..plan.fields.len() {
         let field = FieldId(number);
         if sql::wants_table(&plan.fields[number].key.chain) {
@@ -39,13 +39,6 @@ pub fn write(plan: &Plan, folder: &Path, limit: Option<u64>) -> Outcome<()> {
         }
     }
     Ok(())
-}
-
-fn failed(path: &Path, error: &std::io::Error) -> Diagnostic {
-    Diagnostic::error(
-        Code::WriteFailed,
-        format!("{} cannot be written: {}", path.display(), error.kind()),
-    )
 }
 
 fn too_many(field: &str, values: usize, limit: u64) -> Diagnostic {
@@ -144,7 +137,7 @@ fn write_field(
 ) -> Outcome<()> {
     let key = &plan.fields[field.0].key;
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    let mut file = BufWriter::new(file.map_err(|error| failed(path, &error))?);
+    let mut file = BufWriter::new(file.map_err(|error| Diagnostic::unwritable(path, &error))?);
     for (value, region_text) in values {
         let region = region_text.as_deref().and_then(Region::parse);
         let never = |of: &str| {
@@ -161,9 +154,9 @@ fn write_field(
                 "found": forms(&loose, &loose.target),
             }),
         };
-        writeln!(file, "{line}").map_err(|error| failed(path, &error))?;
+        writeln!(file, "{line}").map_err(|error| Diagnostic::unwritable(path, &error))?;
     }
-    file.flush().map_err(|error| failed(path, &error).into())
+    file.flush().map_err(|error| Diagnostic::unwritable(path, &error).into())
 }
 
 /// The key, where it is a form itself, and the other forms.

@@ -43,14 +43,14 @@ pub fn run_spark_file(
     let pipeline = spec::load(&loaded.text).map_err(of_pipeline)?;
     let places = places::of(path, &loaded.text, &pipeline, &loaded.plan);
     // Refused before anything is made.
-    let said = sql::spark(&loaded.plan, &places, Some(Path::new("keys"))).map_err(of_pipeline)?;
-    refuse_patterns(&said).map_err(of_pipeline)?;
+    sql::spark(&loaded.plan, &places, Some(Path::new("keys"))).map_err(of_pipeline)?;
     let work = Work::new(spark.work.as_deref()).map_err(of_run)?;
     let keys = work.folder.path().join("keys");
     let played = (|| {
         spark::private_folder(&keys)?;
         let mut job = sql::spark(&loaded.plan, &places, Some(&keys))?;
         make_absolute(&mut job)?;
+        refuse_patterns(&job)?;
         unbroken(|| {
             key_tables::write(&loaded.plan, &keys, Some(spark.max_keys))?;
             let (folder, run) = (work.folder.path(), work.run.as_str());
@@ -83,7 +83,7 @@ impl Work {
         let made = std::fs::create_dir_all(&base).and_then(|()| {
             tempfile::Builder::new().prefix("run-").rand_bytes(12).tempdir_in(&base)
         });
-        let folder = made.map_err(|error| cannot_write(&base, &error))?;
+        let folder = made.map_err(|error| Diagnostic::unwritable(&base, &error))?;
         let name = folder.path().file_name().unwrap_or_default().to_string_lossy();
         let run = name.trim_start_matches("run-").to_owned();
         Ok(Self { folder, run, base, is_default: chosen.is_none() })
@@ -102,30 +102,24 @@ impl Work {
     }
 }
 
-fn cannot_write(path: &Path, error: &std::io::Error) -> Faults {
-    let what = format!("{} cannot be written: {}", path.display(), error.kind());
-    Diagnostic::error(Code::WriteFailed, what).into()
-}
-
 fn absolute(path: &Path) -> Outcome<PathBuf> {
-    std::path::absolute(path).map_err(|error| cannot_write(path, &error))
+    std::path::absolute(path).map_err(|error| Diagnostic::unwritable(path, &error).into())
 }
 
-/// Spark takes some characters of a path as a pattern, and would read other files.
+/// Spark takes some characters of a path as a pattern, and would read other files. In names of files
+/// the job itself refuses them; here it is the folders above that count, which a job does not know.
 fn refuse_patterns(job: &Job) -> Outcome<()> {
     let files = job.steps.iter().filter_map(|step| match step {
         Step::Read(read) => Some(&read.files),
         _ => None,
     });
-    let mut odd =
-        files.flatten().filter(|file| file.contains(['*', '?', '[', ']', '{', '}', '\\']));
-    match odd.next() {
+    match files.flatten().find(|file| sql::Dialect::Spark.is_pattern(file)) {
         None => Ok(()),
         Some(file) => Err(Diagnostic::error(
             Code::SqlUnsupported,
             format!("Spark takes the name of {file} as a pattern, and would read other files"),
         )
-        .help("rename the file: without * ? [ ] { } and \\")
+        .help("run in a folder whose name has none of * ? [ ] { } and \\, with such a `--work`")
         .into()),
     }
 }

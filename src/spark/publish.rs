@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use spark_connect::DataType;
 
 use super::server::Server;
-use crate::diagnostics::{Code, Diagnostic, Faults, Outcome};
+use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::plan::TargetFormat;
 use crate::sql::spark::{Write, format_of, name, write_options};
 
@@ -30,17 +30,10 @@ impl Drop for Staged {
     }
 }
 
-fn failed(path: &Path, error: &io::Error) -> Faults {
-    Diagnostic::error(
-        Code::WriteFailed,
-        format!("{} cannot be written: {}", path.display(), error.kind()),
-    )
-    .into()
-}
-
 /// Makes a folder that its owner alone may read.
 pub fn private_folder(path: &Path) -> Outcome<()> {
-    DirBuilder::new().mode(0o700).create(path).map_err(|error| failed(path, &error))
+    let made = DirBuilder::new().mode(0o700).create(path);
+    made.map_err(|error| Diagnostic::unwritable(path, &error).into())
 }
 
 impl Staged {
@@ -60,7 +53,7 @@ impl Staged {
 pub fn stage(server: &mut Server, write: &Write, table: &str, run: &str) -> Outcome<Staged> {
     let target = write.path.clone();
     let parent = target.parent().unwrap_or_else(|| Path::new("/"));
-    fs::create_dir_all(parent).map_err(|error| failed(parent, &error))?;
+    fs::create_dir_all(parent).map_err(|error| Diagnostic::unwritable(parent, &error))?;
     let called = target.file_name().unwrap_or_default().to_string_lossy();
     let folder = parent.join(format!(".{called}.optin-{run}"));
     private_folder(&folder)?;
@@ -71,11 +64,11 @@ pub fn stage(server: &mut Server, write: &Write, table: &str, run: &str) -> Outc
     server.write(table, format, &options, &path)?;
     // A server may make no folder where there are no rows.
     if !rows.is_dir() {
-        fs::create_dir(&rows).map_err(|error| failed(&rows, &error))?;
+        fs::create_dir(&rows).map_err(|error| Diagnostic::unwritable(&rows, &error))?;
     }
     // As outputs of this program: for their owner alone.
     let private = fs::Permissions::from_mode(0o700);
-    fs::set_permissions(&rows, private).map_err(|error| failed(&rows, &error))?;
+    fs::set_permissions(&rows, private).map_err(|error| Diagnostic::unwritable(&rows, &error))?;
     let schema = server.schema(table)?;
     let mut options = options;
     match write.format {
@@ -151,7 +144,7 @@ pub fn publish(mut all: Vec<Staged>) -> Outcome<()> {
             for before in all[..number].iter_mut().rev() {
                 take_back(before);
             }
-            return Err(failed(&path, &error));
+            return Err(Diagnostic::unwritable(&path, &error).into());
         }
     }
     for staged in &mut all {

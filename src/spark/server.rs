@@ -8,7 +8,7 @@ use std::time::Duration;
 use spark_connect::{DataFrame, DataType, SparkError, SparkSession};
 
 use crate::diagnostics::{Code, Diagnostic, Outcome};
-use crate::sql::spark::{Job, Read, Step, name, reading};
+use crate::sql::spark::{Job, Read, Rounds, Step, name, reading};
 
 /// A session, and the folder in which it keeps tables.
 pub struct Server {
@@ -183,7 +183,7 @@ impl Server {
                     return Err(guarded(otherwise).into());
                 }
             }
-            Step::Rounds { table, start, again, done } => {
+            Step::Rounds(Rounds { table, start, again, done }) => {
                 self.table(table, start)?;
                 while !self.holds(&format!("the table `{table}`"), done)? {
                     self.table(table, again)?;
@@ -314,7 +314,7 @@ fn guards(job: &Job) -> Vec<String> {
                     find(query);
                 }
             }
-            Step::Rounds { start, again, done, .. } => {
+            Step::Rounds(Rounds { start, again, done, .. }) => {
                 for query in [start, again, done] {
                     find(query);
                 }

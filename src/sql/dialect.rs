@@ -18,6 +18,15 @@ impl Dialect {
         }
     }
 
+    /// True if it would take the name of a file as a pattern, and read others.
+    #[must_use]
+    pub fn is_pattern(self, path: &str) -> bool {
+        match self {
+            Self::Duckdb => path.contains(['*', '?', '[']),
+            Self::Spark => path.contains(['*', '?', '[', ']', '{', '}', '\\']),
+        }
+    }
+
     /// A number for each row, none twice. What order they have is of no account.
     pub(super) fn row_number(self) -> &'static str {
         match self {

@@ -52,9 +52,8 @@ fn copy(write: &Write) -> String {
         TargetFormat::Parquet | TargetFormat::Ipc => "FORMAT parquet, COMPRESSION zstd",
     };
     format!(
-        "COPY (\n{} ORDER BY {}\n) TO {} ({options})",
+        "COPY (\n{} ORDER BY j.position\n) TO {} ({options})",
         write.query,
-        write.order,
         literal(&write.path.to_string_lossy())
     )
 }

@@ -116,6 +116,15 @@ impl<'a> Job<'a> {
         format!("record {}", self.plan.sources[source.0].name)
     }
 
+    /// The numbers of the suppression lists that bind what goes out through these fields, if there
+    /// are some.
+    pub fn lists(&self, channels: &[FieldId]) -> Option<String> {
+        let lists = self.plan.consent.suppress.iter().enumerate();
+        let bound = lists.filter(|(_, list)| list.binds(channels));
+        let bound: Vec<String> = bound.map(|(number, _)| number.to_string()).collect();
+        (!bound.is_empty()).then(|| bound.join(", "))
+    }
+
     /// The place of a field.
     pub fn field_span(&self, field: FieldId) -> Span {
         at(&self.places.fields, field.0)

@@ -41,7 +41,6 @@ pub use places::Places;
 use crate::diagnostics::{Faults, Outcome};
 use crate::plan::Plan;
 use job::Job;
-use script::Step;
 
 /// The text of a job for DuckDB, version 2.0.
 ///
@@ -51,12 +50,12 @@ use script::Step;
 /// # Errors
 /// Everything in the plan that cannot be said exactly, with its place.
 pub fn duckdb(plan: &Plan, places: &Places, keys: Option<&Path>) -> Outcome<String> {
-    let steps = steps(plan, places, Dialect::Duckdb, keys)?;
+    let job = written(plan, places, Dialect::Duckdb, keys)?;
     let as_of = match plan.as_of {
         Some(as_of) => rule::instant(as_of.at.0),
         None => "CAST(now() AT TIME ZONE 'UTC' AS TIMESTAMP)".to_owned(),
     };
-    Ok(duckdb::text(&plan.name, places, &as_of, &steps))
+    Ok(duckdb::text(&plan.name, places, &as_of, &job.script.into_steps()))
 }
 
 /// The steps of a job for Spark 4.
@@ -64,17 +63,16 @@ pub fn duckdb(plan: &Plan, places: &Places, keys: Option<&Path>) -> Outcome<Stri
 /// # Errors
 /// As [`duckdb()`].
 pub fn spark(plan: &Plan, places: &Places, keys: Option<&Path>) -> Outcome<spark::Job> {
-    let steps = steps(plan, places, Dialect::Spark, keys)?;
-    Ok(spark::Job::new(&Job::new(plan, places, Dialect::Spark, keys), &steps))
+    written(plan, places, Dialect::Spark, keys).map(spark::Job::new)
 }
 
-/// What a job does, in the order of the plan.
-fn steps(
-    plan: &Plan,
-    places: &Places,
+/// A job with all its steps, in the order of the plan.
+fn written<'a>(
+    plan: &'a Plan,
+    places: &'a Places,
     dialect: Dialect,
-    keys: Option<&Path>,
-) -> Outcome<Vec<Step>> {
+    keys: Option<&'a Path>,
+) -> Outcome<Job<'a>> {
     let mut job = Job::new(plan, places, dialect, keys);
     sources::write(&mut job);
     people::write_values(&mut job);
@@ -88,10 +86,10 @@ fn steps(
     consent::write_states(&mut job);
     consent::write_suppression(&mut job);
     segments::write(&mut job);
-    let Job { script, mut faults, .. } = job;
-    if faults.is_empty() {
-        return Ok(script.into_steps());
+    if job.faults.is_empty() {
+        return Ok(job);
     }
+    let mut faults = job.faults;
     faults.sort_by_key(|fault| fault.labels.first().map_or(0, |label| label.span.start));
     Err(Faults(faults))
 }

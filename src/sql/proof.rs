@@ -14,27 +14,13 @@ use crate::plan::{Denial, Export, Model, PurposeId};
 /// A query that gives reasons (`why`) and the number of customers (`customers`) who may not leave for
 /// it; no rows if all may. None where nothing can forbid an export.
 pub fn query(job: &Job<'_>, number: usize, export: &Export) -> Option<String> {
-    let plan = job.plan;
-    let segment = &plan.segments[export.segment.0];
+    let segment = &job.plan.segments[export.segment.0];
     let leaving = name(&format!("leaving {number}"));
     let mut offenders = Vec::new();
     for purpose in segment.gate.purposes() {
         offenders.extend(of_purpose(job, &leaving, *purpose));
     }
-    let lists: Vec<String> = plan
-        .consent
-        .suppress
-        .iter()
-        .enumerate()
-        .filter(|(_, list)| {
-            let bound = list.channels.as_ref();
-            bound.is_none_or(|bound| segment.channels.iter().any(|field| bound.contains(field)))
-        })
-        .map(|(number, _)| number.to_string())
-        .collect();
-    if !lists.is_empty() {
-        offenders.push(of_lists(&leaving, &lists.join(", ")));
-    }
+    offenders.extend(job.lists(&segment.channels).map(|lists| of_lists(&leaving, &lists)));
     if offenders.is_empty() {
         return None;
     }
@@ -46,9 +32,7 @@ pub fn query(job: &Job<'_>, number: usize, export: &Export) -> Option<String> {
 
 /// Those of whom an entry of a list knows a contact point or a record.
 fn of_lists(leaving: &str, lists: &str) -> String {
-    let owned = format!(
-        "SELECT l.cluster, p.subject, p.key, p.found FROM {leaving} l JOIN cluster_points c ON c.cluster = l.cluster JOIN points p ON p.point = c.point"
-    );
+    let owned = owned(leaving, "true");
     let entries = format!("SELECT subject, key, forms FROM entries WHERE list IN ({lists})");
     format!(
         "SELECT 'suppressed' AS why, o.cluster FROM ({owned}) o JOIN ({entries}) e ON e.subject = o.subject AND e.key = o.key
@@ -58,23 +42,25 @@ JOIN (SELECT subject, unnest(forms) AS form FROM ({entries}) q) e ON e.subject =
     )
 }
 
+/// The contact points and records of those who leave.
+fn owned(leaving: &str, which: &str) -> String {
+    format!(
+        "SELECT l.cluster, p.subject, p.key, p.found FROM {leaving} l JOIN cluster_points c ON c.cluster = l.cluster JOIN points p ON p.point = c.point WHERE {which}"
+    )
+}
+
 /// Those who did not consent to a purpose, for each reason.
 fn of_purpose(job: &Job<'_>, leaving: &str, purpose: PurposeId) -> Vec<String> {
     let purpose = &job.plan.consent.purposes[purpose.0];
     let called = literal(&purpose.name);
     let via = literal(&job.key_subject(purpose.via));
     let key = job.column("key", purpose.via);
-    let owned = |which: &str| {
-        format!(
-            "SELECT l.cluster, p.subject, p.key, p.found FROM {leaving} l JOIN cluster_points c ON c.cluster = l.cluster JOIN points p ON p.point = c.point WHERE {which}"
-        )
-    };
     let shown = format!("(c.role = 'shown' AND c.subject = {via})");
     let others = match job.plan.consent.denial {
         Denial::Person => " OR c.role = 'other'",
         Denial::ContactPoint => "",
     };
-    let denied = owned(&format!("(c.role IN ('record', 'left') OR {shown}{others})"));
+    let denied = owned(leaving, &format!("(c.role IN ('record', 'left') OR {shown}{others})"));
     let said =
         |granted: &str| format!("SELECT * FROM decisions WHERE {granted} AND purpose = {called}");
     let denials = said("NOT granted");
@@ -103,7 +89,7 @@ WHERE d.sorts IS NULL OR g.newest IS NULL OR g.newest <= d.sorts",
         let running = purpose.expires_after.map_or_else(String::new, |period| {
             format!(" AND NOT coalesce({} <= getvariable('as_of'), true)", ends("d.sorts", period))
         });
-        let granting = owned(&format!("(c.role = 'record' OR {shown})"));
+        let granting = owned(leaving, &format!("(c.role = 'record' OR {shown})"));
         all.push(format!(
             "SELECT 'not granted' AS why, l.cluster FROM {leaving} l LEFT JOIN (
   SELECT DISTINCT o.cluster FROM ({granting}) o JOIN ({}) d ON d.subject = o.subject AND d.key = o.key{running}

@@ -14,8 +14,7 @@ pub fn read(job: &mut Job<'_>, number: usize, source: &Source, all: &[String]) -
     let mut files = Vec::new();
     for file in &source.files {
         match file.to_str() {
-            // They would be read as patterns.
-            Some(path) if !path.contains(['*', '?', '[', '{', '\\', '\0']) => {
+            Some(path) if !path.contains('\0') && !job.dialect.is_pattern(path) => {
                 files.push(path.to_owned());
             }
             _ => job.refuse(
@@ -218,7 +217,6 @@ fn read_by_spark(
             }
             ReadFormat::Delimited {
                 delimiter: char::from(delimiter),
-                quoted,
                 columns: all.to_vec(),
                 gzip: compression == Compression::Gzip,
             }

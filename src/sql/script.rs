@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use super::text::remark;
 use crate::plan::TargetFormat;
 
-/// One step.
+/// One step. In a job for Spark its queries are translated, and what is expected or done is a query of one
+/// row and one column.
 #[derive(Clone, Debug)]
 pub enum Step {
     /// A heading of what follows.
@@ -55,8 +56,6 @@ pub enum ReadFormat {
     Delimited {
         /// Between cells.
         delimiter: char,
-        /// True where quotes hold a cell together.
-        quoted: bool,
         /// By position.
         columns: Vec<String>,
         /// True for gzip.
@@ -88,16 +87,12 @@ pub struct Rounds {
 pub struct Write {
     /// What it is called in the pipeline: the segment, or the internal table.
     pub called: String,
-    /// The rows.
+    /// The rows. Where a file has an order it is that of the column `position` of the table `j`.
     pub query: String,
-    /// By what they are ordered where a file has an order.
-    pub order: String,
     /// Where.
     pub path: PathBuf,
     /// As what.
     pub format: TargetFormat,
-    /// The number of the export; none for an internal table.
-    pub export: Option<usize>,
 }
 
 /// The steps of a job while they grow.

@@ -76,18 +76,8 @@ fn write_judged(job: &mut Job<'_>) -> Judged {
         let named: Vec<&str> =
             channels.iter().map(|field| plan.fields[field.0].name.as_str()).collect();
         let table = names.unique(&format!("suppressed {}", named.join(" ")));
-        let bound: Vec<String> = plan
-            .consent
-            .suppress
-            .iter()
-            .enumerate()
-            .filter(|(_, list)| {
-                let bound = list.channels.as_ref();
-                bound.is_none_or(|bound| channels.iter().any(|channel| bound.contains(channel)))
-            })
-            .map(|(number, _)| number.to_string())
-            .collect();
-        let lists = if bound.is_empty() { "-1".to_owned() } else { bound.join(", ") };
+        // No list has this number.
+        let lists = job.lists(&channels).unwrap_or_else(|| "-1".to_owned());
         let subjects: Vec<String> = channels.iter().map(|field| job.key_subject(*field)).collect();
         job.script.comment(&format!("for what goes out through: {}", named.join(", ")));
         job.script.table(
@@ -254,7 +244,7 @@ fn refuse_equal_names<'n>(
 fn copy(
     job: &mut Job<'_>,
     span: crate::diagnostics::Span,
-    (called, export): (&str, Option<usize>),
+    called: &str,
     query: String,
     target: &Target,
 ) {
@@ -267,10 +257,8 @@ fn copy(
         job.script.step(Step::Write(script::Write {
             called: called.to_owned(),
             query,
-            order: "j.position".to_owned(),
             path: target.path.clone(),
             format: target.format,
-            export,
         }));
     }
 }
@@ -344,7 +332,7 @@ fn write_export(job: &mut Job<'_>, judged: &Judged, number: usize, export: &Expo
     let file = File { target: &export.target, guards: export.guard_formulas && text_file };
     let columns = columns(job, judged, &export.columns, &file);
     let query = format!("SELECT {columns} FROM {} j", name(&leaving));
-    copy(job, span, (&segment.name, Some(number)), query, &export.target);
+    copy(job, span, &segment.name, query, &export.target);
 }
 
 /// Who leaves, of those in `inside` of whom some come after others in `shared`.
@@ -404,7 +392,7 @@ fn write_outputs(job: &mut Job<'_>, judged: &Judged) {
                 refuse_equal_names(job, span, std::iter::once("customer_id").chain(names));
                 job.script.heading("Internal table: segments");
                 let query = format!("SELECT {}\nFROM judged j{joins}", columns.join(", "));
-                copy(job, span, (called, None), query, target);
+                copy(job, span, called, query, target);
             }
             "profiles" if plan.groupings.is_empty() => {
                 let mut of = vec![OutColumn::CustomerId];
@@ -417,7 +405,7 @@ fn write_outputs(job: &mut Job<'_>, judged: &Judged) {
                 let columns = columns(job, judged, &of, &File { target, guards: false });
                 job.script.heading("Internal table: profiles");
                 let query = format!("SELECT {columns}\nFROM judged j");
-                copy(job, span, (called, None), query, target);
+                copy(job, span, called, query, target);
             }
             _ => job.script.comment(&format!("left out: the internal table {called} ({place})")),
         }

@@ -217,11 +217,7 @@ impl Suppressed {
     fn direct(&self, plan: &Plan, channels: &[FieldId], clusters: usize) -> Vec<bool> {
         let mut all = vec![false; clusters];
         for (list, hits) in plan.consent.suppress.iter().zip(&self.hits) {
-            let binds = list
-                .channels
-                .as_ref()
-                .is_none_or(|bound| bound.iter().any(|field| channels.contains(field)));
-            if binds {
+            if list.binds(channels) {
                 all.par_iter_mut().zip(hits).for_each(|(all, hit)| *all |= *hit);
             }
         }

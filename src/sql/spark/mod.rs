@@ -10,13 +10,11 @@
 mod python;
 mod translate;
 
-use std::path::PathBuf;
-
 use super::text::remark;
-use super::{job, proof, script};
+use super::{job, proof};
 use crate::plan::{SegmentId, TargetFormat};
 
-pub use super::script::{Read, ReadFormat};
+pub use super::script::{Read, ReadFormat, Rounds, Step, Write};
 pub use python::text as python;
 pub use translate::{literal, name};
 
@@ -52,63 +50,8 @@ pub struct Verdicts {
 pub struct Proof {
     /// The segment.
     pub segment: String,
-    /// The number of the export.
-    pub export: usize,
     /// Reasons (`why`) for which customers may not leave, and how many (`customers`). No rows if all may.
     pub query: String,
-}
-
-/// A step of a job.
-#[derive(Clone, Debug)]
-pub enum Step {
-    /// A heading of what follows.
-    Heading(String),
-    /// A line of comment on what follows.
-    Comment(String),
-    /// Files become a table.
-    Read(Read),
-    /// A query becomes a table, written down.
-    Table {
-        /// The table, without quotes.
-        table: String,
-        /// The query.
-        query: String,
-    },
-    /// The job ends unless one of these queries gives true; they are asked in turn.
-    Expect {
-        /// Queries of one row and one column.
-        any: Vec<String>,
-        /// Why it ended.
-        otherwise: String,
-    },
-    /// A table that is written anew of itself until it is done.
-    Rounds {
-        /// The table, without quotes.
-        table: String,
-        /// What it holds at first.
-        start: String,
-        /// What it holds after a round.
-        again: String,
-        /// A query of one row and one column: whether it is done.
-        done: String,
-    },
-    /// Rows for a file. They are written down first, and become files when all are.
-    Write(Write),
-}
-
-/// Rows for a file.
-#[derive(Clone, Debug)]
-pub struct Write {
-    /// What it is called in the pipeline: the segment, or the internal table.
-    pub called: String,
-    /// The rows.
-    pub query: String,
-    /// Where: the folder that Spark writes.
-    pub path: PathBuf,
-    /// As what.
-    pub format: TargetFormat,
-    /// The number of the export; none for an internal table.
-    pub export: Option<usize>,
 }
 
 /// The parameter that stands in queries for a date that is not known yet.
@@ -116,38 +59,28 @@ pub const AS_OF: &str = ":as_of";
 
 impl Job {
     /// The steps in the language of Spark.
-    pub(super) fn new(of: &job::Job<'_>, steps: &[script::Step]) -> Self {
+    pub(super) fn new(mut of: job::Job<'_>) -> Self {
+        let steps = std::mem::take(&mut of.script).into_steps();
         let (plan, places) = (of.plan, of.places);
         let as_of = plan.as_of.map(|as_of| as_of.at.0);
         let instant = as_of.map_or_else(|| AS_OF.to_owned(), super::rule::instant);
         let query = |text: &str| translate::query(text, &instant);
         let ask = |text: &str| query(&format!("SELECT {text} AS holds"));
         let steps = steps
-            .iter()
+            .into_iter()
             .map(|step| match step {
-                script::Step::Heading(text) => Step::Heading(text.clone()),
-                script::Step::Comment(text) => Step::Comment(text.clone()),
-                script::Step::Read(read) => Step::Read(read.clone()),
-                script::Step::Table { table, query: text } => {
-                    Step::Table { table: table.clone(), query: query(text) }
+                same @ (Step::Heading(_) | Step::Comment(_) | Step::Read(_)) => same,
+                Step::Table { table, query: of } => Step::Table { table, query: query(&of) },
+                Step::Expect { any, otherwise } => {
+                    Step::Expect { any: any.iter().map(|of| ask(of)).collect(), otherwise }
                 }
-                script::Step::Expect { any, otherwise } => Step::Expect {
-                    any: any.iter().map(|one| ask(one)).collect(),
-                    otherwise: otherwise.clone(),
-                },
-                script::Step::Rounds(rounds) => Step::Rounds {
-                    table: rounds.table.clone(),
-                    start: query(&rounds.start),
-                    again: query(&rounds.again),
-                    done: ask(&rounds.done),
-                },
-                script::Step::Write(write) => Step::Write(Write {
-                    called: write.called.clone(),
-                    query: query(&write.query),
-                    path: write.path.clone(),
-                    format: write.format,
-                    export: write.export,
+                Step::Rounds(of) => Step::Rounds(Rounds {
+                    table: of.table,
+                    start: query(&of.start),
+                    again: query(&of.again),
+                    done: ask(&of.done),
                 }),
+                Step::Write(of) => Step::Write(Write { query: query(&of.query), ..of }),
             })
             .collect();
         let verdicts = plan.segments.iter().enumerate().map(|(number, segment)| Verdicts {
@@ -160,8 +93,7 @@ impl Job {
         let proofs = exports.iter().enumerate().filter_map(|(number, export)| {
             Some(Proof {
                 segment: plan.segments[export.segment.0].name.clone(),
-                export: number,
-                query: query(&proof::query(of, number, export)?),
+                query: query(&proof::query(&of, number, export)?),
             })
         });
         Self {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Job, Step, format_of, reading, write_options};
+use super::{Job, Rounds, Step, format_of, reading, write_options};
 use crate::sql::script::heading_lines;
 
 /// What stands before the steps: how tables are written down, asked and published.
@@ -55,7 +55,7 @@ pub fn text(job: &Job) -> String {
                 let any: Vec<String> = any.iter().map(|one| block(one)).collect();
                 let _ = writeln!(out, "expect({}, {})", quoted(otherwise), any.join(", "));
             }
-            Step::Rounds { table, start, again, done } => {
+            Step::Rounds(Rounds { table, start, again, done }) => {
                 let _ = writeln!(
                     out,
                     "rounds({},\nstart={},\nagain={},\ndone={})",
