@@ -38,6 +38,7 @@ mod silence;
 mod simulate;
 mod spark;
 mod spark_jobs;
+mod spark_kill;
 mod spark_run;
 mod sql;
 mod support;

@@ -17,21 +17,21 @@ pub fn name_of(zone: &str) -> String {
     format!("zone {zone}")
 }
 
-/// The readings of a zone's clock from which on an offset in seconds holds. A reading that occurs twice is its first occurrence, and one that is skipped is
+/// The readings of a zone's clock, as if they were of UTC, from which on an offset in seconds holds. A
+/// reading that occurs twice is its first occurrence, and one that is skipped is
 /// moved on by the gap: in both cases the offset before the change holds until the later of the two
 /// readings at which the change could be seen.
-fn changes(zone: &str) -> Option<Vec<(String, i32)>> {
+fn changes(zone: &str) -> Option<Vec<(Timestamp, i32)>> {
     let tz = TimeZone::get(zone).ok()?;
     let from = TimeZone::UTC.to_timestamp(date(1970, 1, 1).at(0, 0, 0, 0)).ok()?;
     let to = TimeZone::UTC.to_timestamp(date(2100, 1, 1).at(0, 0, 0, 0)).ok()?;
     let mut before = tz.to_offset(from).seconds();
-    let mut changes = vec![("1970-01-02 00:00:00".to_owned(), before)];
+    let first = TimeZone::UTC.to_timestamp(date(1970, 1, 2).at(0, 0, 0, 0)).ok()?;
+    let mut changes = vec![(first, before)];
     for change in tz.following(from).take_while(|change| change.timestamp() < to) {
         let after = change.offset().seconds();
         let reading = change.timestamp().as_second() + i64::from(before.max(after));
-        let reading = Timestamp::from_second(reading).ok()?;
-        let reading = TimeZone::UTC.to_datetime(reading);
-        changes.push((reading.to_string().replace('T', " "), after));
+        changes.push((Timestamp::from_second(reading).ok()?, after));
         before = after;
     }
     Some(changes)
@@ -40,8 +40,11 @@ fn changes(zone: &str) -> Option<Vec<(String, i32)>> {
 /// The changes of a zone as a table of `starts` and `seconds`.
 pub fn table(zone: &str) -> Option<String> {
     let rows = changes(zone)?;
-    let rows: Vec<String> =
-        rows.iter().map(|(at, seconds)| format!("(TIMESTAMP '{at}', {seconds})")).collect();
+    let row = |(at, seconds): &(Timestamp, i32)| {
+        let reading = TimeZone::UTC.to_datetime(*at).to_string().replace('T', " ");
+        format!("(TIMESTAMP '{reading}', {seconds})")
+    };
+    let rows: Vec<String> = rows.iter().map(row).collect();
     let rows: Vec<String> = rows.chunks(4).map(|rows| rows.join(", ")).collect();
     Some(format!("SELECT * FROM (VALUES\n  {}) z(starts, seconds)", rows.join(",\n  ")))
 }
@@ -59,29 +62,29 @@ pub fn at(reading: &str, zone: &str, dialect: Dialect) -> String {
                 "(SELECT max_by(z.seconds, z.starts) FROM {table} z WHERE z.starts <= {reading})"
             )
         }
-        Dialect::Spark => halved(&changes(zone).unwrap_or_default(), reading),
+        Dialect::Spark => among(&changes(zone).unwrap_or_default(), reading),
     };
     format!(
         "optin_minus_seconds({reading}, CASE WHEN {reading} < TIMESTAMP '1970-01-02' OR {reading} >= TIMESTAMP '2099-12-31' THEN error({fault}) ELSE {offset} END)"
     )
 }
 
-/// The offset that holds at a reading, found by halving: no engine but DuckDB looks one up by an
-/// inequality within an expression.
-fn halved(changes: &[(String, i32)], reading: &str) -> String {
-    match changes {
-        [] => "0".to_owned(),
-        [(_, seconds)] => seconds.to_string(),
-        several => {
-            let (before, after) = several.split_at(several.len() / 2);
-            format!(
-                "CASE WHEN {reading} < TIMESTAMP '{}' THEN {} ELSE {} END",
-                after[0].0,
-                halved(before, reading),
-                halved(after, reading)
-            )
-        }
-    }
+/// The offset that holds at a reading: where the reading would stand among those from which on another
+/// holds. No engine but DuckDB looks one up by an inequality within an expression, and a tree of cases
+/// would say the reading some two hundred times, which takes Spark minutes to plan. Readings are twice their
+/// microseconds, and the one that is looked for one more, so that it equals none.
+fn among(changes: &[(Timestamp, i32)], reading: &str) -> String {
+    let starts = list(changes.iter().map(|(at, _)| at.as_microsecond() * 2));
+    let offsets = list(changes.iter().map(|(_, seconds)| *seconds));
+    let sought = format!("(2 * unix_micros({reading}) + 1)");
+    format!(
+        "element_at({offsets}, greatest(1, CAST(array_position(sort_array(array_append({starts}, {sought})), {sought}) AS INT) - 1))"
+    )
+}
+
+fn list<T: ToString>(items: impl Iterator<Item = T>) -> String {
+    let items: Vec<String> = items.map(|item| item.to_string()).collect();
+    format!("[{}]", items.join(", "))
 }
 
 /// The instant of a clock's reading, by its own offset or else by the zone.

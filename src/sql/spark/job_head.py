@@ -87,6 +87,7 @@ def table(name, query):
 def expect(otherwise, *queries):
     """Ends the job unless one of the queries gives true."""
     if not any(sql(query).collect()[0][0] for query in queries):
+        end()
         sys.exit(f"optin: {otherwise}")
 
 
@@ -108,3 +109,10 @@ def publish():
         rows = spark.sql(f"SELECT * FROM `output {number}`")
         rows.write.mode("overwrite").format(form).options(**options).save(path)
         print(f"{called}: {rows.count()} rows in {path}")
+    end()
+
+
+def end():
+    """Ends a session of Spark Connect: a server keeps what it knows until it is told, or for an hour."""
+    if arguments.remote:
+        spark.stop()
