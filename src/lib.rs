@@ -20,10 +20,11 @@
 //! | [`resolve`] | the only maker of a plan | diagnostics, normalize, spec, rule, plan |
 //! | [`engine`] | Polars: scan, keys, identity, survivorship, groupings, consent, segments | diagnostics, normalize, plan |
 //! | [`proof`] | every staged export against the consent sources, on the texts themselves | diagnostics, normalize, plan, engine's readers |
-//! | [`output`] | formats, staging, publishing, the run record | diagnostics, normalize, plan, engine, proof |
+//! | [`output`] | formats, staging, publishing, the run record | diagnostics, normalize, plan, engine, proof, database |
 //! | [`report`] | the terminal summary, and the page about a run | plan, engine's account, output's record |
 //! | [`inspect`] | questions about a pipeline or runs: `why`, `simulate`, `bench`, `verify`, `diff` | diagnostics, normalize, plan, engine, proof, output, report |
 //! | [`init`] | a first pipeline for data files: `optin init` | diagnostics, normalize, spec, plan, resolve, engine's readers, report |
+//! | [`database`] | queries of PostgreSQL as sources, its tables as copies of exports | diagnostics, plan |
 //! | [`sql`] | a plan as SQL that a database runs by itself | diagnostics, normalize, plan |
 //! | `spark` | a job played on a server of Spark Connect (feature `spark`) | diagnostics, plan, sql |
 //! | [`generate`] | synthetic data for trials | nothing |
@@ -32,6 +33,7 @@
 //! A test (`tests/architecture.rs`) holds the `use crate::` lines to this table.
 
 pub mod cli;
+pub mod database;
 pub mod diagnostics;
 pub mod engine;
 pub mod generate;

@@ -5,6 +5,7 @@ mod key_tables;
 mod on_spark;
 mod places;
 mod root;
+mod staging;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::database::Staging;
 use crate::diagnostics::{
     Code, Diagnostic, Faults, Outcome, Severity, Sink, Style, advice, render_all, veil,
 };
@@ -94,6 +96,24 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
     /// The pipeline file's text.
     pub text: String,
+    /// The queries of databases among its sources.
+    staging: Option<Staging>,
+}
+
+impl Loaded {
+    /// Writes down the rows of sources that are queries of a database. Who executes the plan asks for them first,
+    /// and keeps this value until that is done.
+    ///
+    /// # Errors
+    /// A database that fails or cannot be reached; rows that cannot be written down.
+    pub fn fetch(&self) -> Outcome<()> {
+        staging::fetch(self.staging.as_ref())
+    }
+
+    /// What stopped a run of the plan.
+    fn stopped(&self, path: &Path, faults: Faults) -> Failure {
+        Failure::of_run(path, &self.text, staging::shown(self.staging.as_ref(), faults))
+    }
 }
 
 /// Reads and resolves a pipeline file with its sources' schemas; reads no rows.
@@ -152,18 +172,25 @@ pub fn check_text(path: &Path, text: String, options: &RunOptions) -> Result<Loa
         root.refuse_outputs(&pipeline, &base).into_iter().for_each(|fault| sink.push(fault));
     }
     let requests = requests(&pipeline, &base, &mut sink);
+    let mut staging = None;
     let listings = requests
         .into_iter()
         .map(|request| {
-            let request = request?;
-            let listing = sink.take(list(&request, root.as_ref()).map_err(Faults::from))?;
+            let mut request = request?;
+            let listed = match request.database.clone() {
+                None => list(&request, root.as_ref()),
+                Some(database) => {
+                    staging::describe(&mut staging, &mut request, &database, root.is_some())
+                }
+            };
+            let listing = sink.take(listed.map_err(Faults::from))?;
             Some((request, listing))
         })
         .collect();
     let found = find_extras(&pipeline, &base, listings, root.as_ref(), &mut sink);
     let overrides = Overrides { as_of: options.as_of, out: options.out.clone() };
     match resolve(&pipeline, &text, &base, found, &overrides, sink) {
-        Ok((plan, warnings)) => Ok(Loaded { plan, warnings, text }),
+        Ok((plan, warnings)) => Ok(Loaded { plan, warnings, text, staging }),
         Err(Faults(faults)) => Err(failure(faults, &text)),
     }
 }
@@ -271,8 +298,7 @@ fn compares_with_before(plan: &Plan) -> bool {
 pub fn run_file(path: &Path, options: &RunOptions) -> Result<RunRecord, Failure> {
     let now = Instant::now();
     let mut loaded = check_file(path, options)?;
-    let stop = |faults: Faults, text: &str| Failure::of_run(path, text, faults);
-    let recovered = recover(&loaded.plan.out).map_err(|faults| stop(faults, &loaded.text))?;
+    let recovered = recover(&loaded.plan.out).map_err(|faults| loaded.stopped(path, faults))?;
     if let Some(recovered) = recovered {
         tracing::warn!(?recovered, "a run before was killed while it published");
         // What it published may be what this run reads.
@@ -281,14 +307,15 @@ pub fn run_file(path: &Path, options: &RunOptions) -> Result<RunRecord, Failure>
     let as_of = loaded.plan.as_of.unwrap_or(AsOf { at: now, replay: false });
     let needed = compares_with_before(&loaded.plan);
     let previous_rows =
-        previous_rows(&loaded.plan.out, needed).map_err(|faults| stop(faults, &loaded.text))?;
+        previous_rows(&loaded.plan.out, needed).map_err(|faults| loaded.stopped(path, faults))?;
+    loaded.fetch().map_err(|faults| loaded.stopped(path, faults))?;
     let memory = Memory::new(options.limit_memory, loaded.plan.out.clone());
     let setting = Setting { as_of, now, previous_rows, memory };
     let origin = Origin {
         pipeline: path.to_path_buf(),
         pipeline_sha256: hex(&Sha256::digest(loaded.text.as_bytes())),
         started: now,
-        warnings: loaded.warnings,
+        warnings: std::mem::take(&mut loaded.warnings),
     };
     let private = spec::private_places(&loaded.text);
     let shown = veil(&loaded.text);
@@ -300,7 +327,7 @@ pub fn run_file(path: &Path, options: &RunOptions) -> Result<RunRecord, Failure>
             publish(&loaded.plan, &setting, &origin, page, results)
         })
     })
-    .map_err(|faults| stop(faults, &loaded.text))
+    .map_err(|faults| loaded.stopped(path, faults))
 }
 
 /// Compiles a pipeline file to a job of SQL for an engine. With a folder for `keys`, the keys of values that SQL
@@ -387,7 +414,9 @@ fn ask_file<T>(
     let as_of = loaded.plan.as_of.unwrap_or(AsOf { at: now, replay: false });
     let memory = Memory::new(options.limit_memory, std::env::temp_dir());
     let setting = Setting { as_of, now, previous_rows: BTreeMap::new(), memory };
-    answer(&loaded.plan, &setting).map_err(|Faults(faults)| {
+    let answered = loaded.fetch().and_then(|()| answer(&loaded.plan, &setting));
+    answered.map_err(|faults| {
+        let Faults(faults) = staging::shown(loaded.staging.as_ref(), faults);
         // What the question names is at fault, or what is read is.
         let of_question = [Code::UnknownField, Code::UnknownSegment];
         let pipeline_at_fault = faults.iter().all(|fault| of_question.contains(&fault.code));
@@ -406,9 +435,10 @@ pub fn simulate_file(path: &Path, options: &RunOptions) -> Result<Simulated, Fai
     let memory = Memory::new(options.limit_memory, std::env::temp_dir());
     let simulated = unbroken(|| {
         let previous_rows = previous_rows(&loaded.plan.out, compares_with_before(&loaded.plan))?;
+        loaded.fetch()?;
         simulate(&loaded.plan, &Setting { as_of, now, previous_rows, memory })
     });
-    simulated.map_err(|faults| Failure::of_run(path, &loaded.text, faults))
+    simulated.map_err(|faults| loaded.stopped(path, faults))
 }
 
 /// Faults for which the data, not the pipeline file, is to blame.
@@ -424,5 +454,7 @@ fn is_of_data(code: Code) -> bool {
             | Code::Quote
             | Code::Header
             | Code::JsonLine
+            | Code::MissingVariable
+            | Code::DatabaseFailed
     )
 }

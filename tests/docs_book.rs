@@ -89,6 +89,10 @@ impl<'a> Play<'a> {
         std::os::unix::fs::symlink(root().join("data"), folder.at("data")).expect("a link");
         for entry in fs::read_dir(root().join("pipelines")).expect("the pipelines") {
             let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                // What needs a server is not played.
+                continue;
+            }
             let name = path.file_name().expect("a name").to_string_lossy().into_owned();
             folder.write(&format!("pipelines/{name}"), fs::read(&path).expect("a pipeline"));
         }

@@ -286,7 +286,9 @@ fn bench(file: Option<&Path>, options: &RunOptions, customers: u64, runs: usize,
         Err(failure) => return fail(&failure, json, WRONG),
     };
     let setting = inspect::bench::Setting { file: file.clone(), runs };
-    match inspect::bench::bench(&setting, &loaded.plan, scratch.path()) {
+    let measured =
+        loaded.fetch().and_then(|()| inspect::bench::bench(&setting, &loaded.plan, scratch.path()));
+    match measured {
         Ok(measured) if json => print_json(&measured, DONE),
         Ok(measured) => print(&measured.text(), DONE),
         Err(Faults(faults)) => {

@@ -164,6 +164,12 @@ codes! {
     JobGuard = "job-guard",
     /// A server to which the run was given failed, or cannot be reached; its own words could quote data.
     ServerFailed = "server-failed",
+    /// A variable of the environment that a pipeline names is not set, or does not hold what it should.
+    MissingVariable = "missing-variable",
+    /// A table of a database is left as it is, because `--out` leads outputs elsewhere.
+    NotCopied = "not-copied",
+    /// A database failed, refused a query, or cannot be reached; its own words could quote data.
+    DatabaseFailed = "database-failed",
 
     // Running.
     /// The run takes more memory than it may.

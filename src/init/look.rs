@@ -41,13 +41,15 @@ pub fn look(file: &Path) -> Outcome<Looked> {
             format!("the format of {} cannot be told from its name", file.display()),
         )
         .in_file(site())
-        .help("rename the file so that it ends in .csv, .tsv, .ndjson, .parquet or .ipc")
+        .help("rename the file so that it ends in .csv, .tsv, .ndjson, .parquet, .ipc or .xlsx")
         .into());
     };
     let request = |format| Request {
         name: file.display().to_string(),
         pattern: file.to_path_buf(),
         format,
+        database: None,
+        sheet: None,
         span: Span::default(),
     };
     let delimited =
@@ -63,6 +65,7 @@ pub fn look(file: &Path) -> Outcome<Looked> {
         FileFormat::Ndjson => (head(&request(Format::Ndjson { compression }), ROWS)?, None, true),
         FileFormat::Parquet => (head(&request(Format::Parquet), ROWS)?, None, true),
         FileFormat::Ipc => (head(&request(Format::Ipc), ROWS)?, None, true),
+        FileFormat::Excel => (head(&request(Format::Excel), ROWS)?, None, true),
     };
     if is_delimited && has_no_header(&head) {
         return Err(Diagnostic::error(Code::Header, "the first line holds values, and no names")
@@ -85,7 +88,7 @@ pub fn look(file: &Path) -> Outcome<Looked> {
             .help("take it out, or write at least one row")
             .into());
     }
-    let is_text = is_delimited || format == FileFormat::Ndjson;
+    let is_text = !matches!(format, FileFormat::Parquet | FileFormat::Ipc);
     Ok(Looked { head, delimiter, quoted, is_text })
 }
 

@@ -161,15 +161,25 @@ pub fn written_table(name: &str, path: PathBuf) -> Outcome<Source> {
         "tsv" => delimited(b'\t'),
         "ndjson" | "jsonl" => Format::Ndjson { compression: Compression::None },
         "parquet" => Format::Parquet,
+        "xlsx" => Format::Excel,
         _ => Format::Ipc,
     };
-    let request = Request { name: name.to_owned(), pattern: path, format, span: Span::default() };
+    let request = Request {
+        name: name.to_owned(),
+        pattern: path,
+        format,
+        database: None,
+        sheet: None,
+        span: Span::default(),
+    };
     let listing = catalog::list(&request)?;
     Ok(Source {
         name: name.to_owned(),
         files: listing.files,
         bytes: listing.bytes,
         format,
+        database: None,
+        sheet: None,
         nulls: vec![String::new()],
         timezone: "UTC".to_owned(),
         columns: listing.columns,

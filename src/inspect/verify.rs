@@ -27,6 +27,8 @@ pub enum Found {
     Missing,
     /// A file that cannot be read.
     Unreadable,
+    /// No file: rows that came from a database, which is not asked again.
+    Elsewhere,
 }
 
 impl Found {
@@ -36,6 +38,7 @@ impl Found {
             Self::Changed => "CHANGED since the run",
             Self::Missing => "MISSING",
             Self::Unreadable => "CANNOT BE READ",
+            Self::Elsewhere => "in a database, not asked again",
         }
     }
 }
@@ -67,10 +70,14 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// True if no file changed.
+    /// True if no file changed. What stands in a database is no file.
     #[must_use]
     pub fn is_same(&self) -> bool {
-        self.files.iter().all(|file| file.found == Found::Same)
+        self.files().all(|file| file.found == Found::Same)
+    }
+
+    fn files(&self) -> impl Iterator<Item = &Checked> {
+        self.files.iter().filter(|file| file.found != Found::Elsewhere)
     }
 
     /// A line for each file, and what they come to.
@@ -81,8 +88,8 @@ impl Verified {
             let path = tidy(&file.path);
             let _ = writeln!(text, "  {:<8} {}\n           {path}", file.kind, file.found.words());
         }
-        let count = |found: Found| self.files.iter().filter(|file| file.found == found).count();
-        let (same, all) = (count(Found::Same), self.files.len());
+        let same = self.files().filter(|file| file.found == Found::Same).count();
+        let all = self.files().count();
         let _ = if same == all {
             writeln!(text, "\nAll {} files are as the run read and wrote them.", number(all as u64))
         } else {
@@ -126,9 +133,14 @@ pub fn verify(record: &Path) -> Outcome<Verified> {
             let (Some(path), Some(print)) = (words(&file, "path"), words(&file, "xxh3")) else {
                 return Err(no_record("a source's file has no path or no digest").into());
             };
-            let path = start.join(path);
-            let found = look(&path, || digest_file(&path).map(|(_, now)| now == print));
             let name = words(&source, "name").unwrap_or_default();
+            let (path, found) = if path.starts_with("env:") {
+                (PathBuf::from(path), Found::Elsewhere)
+            } else {
+                let path = start.join(path);
+                let found = look(&path, || digest_file(&path).map(|(_, now)| now == print));
+                (path, found)
+            };
             files.push(Checked {
                 kind: "source",
                 name,

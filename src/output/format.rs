@@ -18,6 +18,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::audience::Hashing;
 use super::disk::Stored;
+use super::workbook;
 use crate::diagnostics::{Faults, Outcome};
 use crate::engine::source::{Raw, parquet, text};
 use crate::engine::{Memory, Rows, progress};
@@ -25,7 +26,7 @@ use crate::normalize::Kind;
 use crate::plan::TargetFormat;
 
 /// How datetimes stand in text files: RFC 3339, UTC, a fraction only where there is one.
-const DATETIME: &str = "%Y-%m-%dT%H:%M:%S%.fZ";
+pub const DATETIME: &str = "%Y-%m-%dT%H:%M:%S%.fZ";
 
 /// Rows as they are meant to stand in a file.
 pub struct Meant<'a> {
@@ -147,6 +148,11 @@ pub fn write(file: &File, meant: &Meant<'_>, format: TargetFormat) -> Result<Pro
             let mut writer = BufWriter::with_capacity(1 << 20, Stored(file));
             IpcWriter::new(&mut writer).finish(&mut whole.clone())?;
             writer.flush()?;
+            Proof::Whole(whole)
+        }
+        TargetFormat::Xlsx => {
+            let whole = meant.whole()?;
+            workbook::write(&whole, &mut Stored(file))?;
             Proof::Whole(whole)
         }
     };
@@ -329,6 +335,7 @@ pub fn verify(path: &Path, proof: &Proof, format: TargetFormat) -> Result<(), St
         (Proof::Pieces(pieces), TargetFormat::Parquet) => verify_groups(path, pieces),
         (Proof::Pieces(pieces), _) => verify_text(path, pieces, separator(format)),
         (Proof::Whole(frame), TargetFormat::Ndjson) => verify_lines(path, frame),
+        (Proof::Whole(frame), TargetFormat::Xlsx) => workbook::verify(path, frame),
         (Proof::Whole(frame), _) => verify_ipc(path, frame),
     }
 }

@@ -5,16 +5,19 @@
 //! place, the run record last. What cannot be finished leaves the old files as they were.
 
 pub mod audience;
+mod copies;
 mod disk;
 mod format;
 pub mod journal;
 pub mod record;
 mod removals;
 mod stage;
+mod workbook;
 
 pub use format::digest;
 pub use record::{RunRecord, Written, WrittenExport, WrittenPage};
 
+use crate::database::table::Pending;
 use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::engine::{ExportTable, InternalTable, Results, Setting, progress};
 use crate::normalize::Kind;
@@ -101,6 +104,7 @@ pub fn publish(
                 .map(|f| plan.fields[f.0].name.clone())
                 .collect(),
             because: export.allowed.as_ref().map(|allowed| allowed.because.clone()),
+            copied: export.copy_to.clone(),
         });
     }
     let mut stages = results.stages;
@@ -120,6 +124,7 @@ pub fn publish(
     planted::place("all exports are proved");
     drop(claims);
     stages.push(crate::engine::Stage::new("proof", since.elapsed()));
+    let pending = copies::make(plan, &results.exports, &staging)?;
     let warnings = origin.warnings.iter().chain(&results.warnings).map(Warning::from).collect();
     let mut record = RunRecord {
         optin: env!("CARGO_PKG_VERSION"),
@@ -148,6 +153,8 @@ pub fn publish(
         let (bytes, sha256) = staging.add_text(&path, &page(&record))?;
         record.report = Some(WrittenPage { path, bytes, sha256 });
     }
+    // What is more likely to fail comes first: renaming has nothing to wait for.
+    pending.map_or(Ok(()), Pending::commit)?;
     staging.publish(&plan.out, &record)?;
     Ok(record)
 }

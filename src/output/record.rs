@@ -11,6 +11,7 @@ use super::stage::site;
 use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::engine::account::Account;
 use crate::engine::{SourceRecord, Stage};
+use crate::plan::CopyTo;
 use crate::proof::Proof;
 
 /// Name of the run record's file.
@@ -50,6 +51,9 @@ pub struct WrittenExport {
     /// Of an audience for a platform: what it can be matched by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audience: Option<WrittenAudience>,
+    /// The table that holds the same rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copied: Option<CopyTo>,
 }
 
 /// The page about the run, for people. It is made of this record as it is without this part, so the

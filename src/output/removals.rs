@@ -226,6 +226,8 @@ fn visit(
         files: vec![file.to_path_buf()],
         bytes: 0,
         format: Format::Delimited { delimiter: b',', quoted: true, compression: Compression::None },
+        database: None,
+        sheet: None,
         nulls: vec![String::new()],
         timezone: "UTC".to_owned(),
         columns: names.iter().map(column).collect(),

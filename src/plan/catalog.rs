@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{Format, Type};
+use super::{Database, Format, Type};
 use crate::diagnostics::Span;
 
 /// What the catalog is asked: where a source's files are and how to read their headers.
@@ -16,6 +16,10 @@ pub struct Request {
     pub pattern: PathBuf,
     /// How to read.
     pub format: Format,
+    /// The database whose rows are written down first, and then read from there.
+    pub database: Option<Database>,
+    /// The sheet of a workbook that is asked for by its name.
+    pub sheet: Option<String>,
     /// Where the path stands in the pipeline file.
     pub span: Span,
 }

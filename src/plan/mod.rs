@@ -20,7 +20,7 @@ pub use period::{DAY, Instant, Period, PeriodUnit};
 pub use veiled::Veiled;
 pub use words::{DENIED, GRANTED, Words};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -125,6 +125,12 @@ pub struct Source {
     pub bytes: u64,
     /// How they are read.
     pub format: Format,
+    /// The database that its rows come from; its only file is then what they were written down in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<Database>,
+    /// The sheet of a workbook; none for its only visible one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sheet: Option<String>,
     /// Texts that mean null (text formats only).
     pub nulls: Vec<String>,
     /// Zone of datetimes that have none, an IANA name.
@@ -139,6 +145,26 @@ pub struct Source {
     pub min_rows: Option<u64>,
     /// Largest loss of rows against the run before, as a share from 0 to 1.
     pub max_drop: Option<f64>,
+}
+
+impl Source {
+    /// What is said of where rows come from: a file, or the variable that says where a database is.
+    #[must_use]
+    pub fn shown(&self, file: &Path) -> PathBuf {
+        match &self.database {
+            Some(database) => PathBuf::from(format!("env:{}", database.variable)),
+            None => file.to_path_buf(),
+        }
+    }
+}
+
+/// A query of a database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Database {
+    /// The variable of the environment that says where it is.
+    pub variable: String,
+    /// What is asked: one SELECT, without the semicolon at its end.
+    pub query: String,
 }
 
 /// How the files of a source are read.
@@ -163,6 +189,8 @@ pub enum Format {
     Parquet,
     /// Apache Arrow IPC file.
     Ipc,
+    /// A workbook of Excel or `OpenDocument`.
+    Excel,
 }
 
 /// Compression of a text file.

@@ -65,6 +65,8 @@ pub enum TargetFormat {
     Parquet,
     /// Apache Arrow IPC file.
     Ipc,
+    /// A workbook of Excel.
+    Xlsx,
 }
 
 /// A segment to write.
@@ -86,6 +88,18 @@ pub struct Export {
     /// Set where it is an audience for an advertising platform.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audience: Option<PlatformFile>,
+    /// A table that is to hold the same rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copy_to: Option<CopyTo>,
+}
+
+/// A table of a database that takes the place of the one before.
+#[derive(Clone, Debug, Serialize)]
+pub struct CopyTo {
+    /// The variable of the environment that says where the database is.
+    pub variable: String,
+    /// The table: `name`, or `schema.name`.
+    pub table: String,
 }
 
 /// What a platform is to read of an export.

@@ -207,6 +207,7 @@ pub fn staged(
         TargetFormat::Ndjson => Format::Ndjson { compression: Compression::None },
         TargetFormat::Parquet => Format::Parquet,
         TargetFormat::Ipc => Format::Ipc,
+        TargetFormat::Xlsx => Format::Excel,
     };
     let column = |at: usize| {
         let name = match export.audience {
@@ -225,6 +226,8 @@ pub fn staged(
         files: vec![claim.staged.to_path_buf()],
         bytes: 0,
         format,
+        database: None,
+        sheet: None,
         nulls: vec![String::new()],
         timezone: "UTC".to_owned(),
         columns: (0..export.columns.len()).map(column).collect(),

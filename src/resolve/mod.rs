@@ -6,6 +6,7 @@
 
 mod audience;
 mod consent;
+mod copies;
 mod customers;
 mod identity;
 mod outputs;

@@ -5,12 +5,13 @@ use std::path::{Component, Path, PathBuf};
 
 use super::Context;
 use super::audience;
+use super::copies::copy_to;
 use super::segments::segment_id;
 use crate::diagnostics::{Code, Diagnostic, Span, Spanned};
 use crate::normalize::Kind;
 use crate::plan::{
-    Allowed, Consent, Export, Field, FieldId, Gate, Grouping, GroupingId, OutColumn, Outputs,
-    PlatformFile, PurposeId, Segment, SegmentId, Table, Target, TargetFormat,
+    Allowed, Consent, CopyTo, Export, Field, FieldId, Gate, Grouping, GroupingId, OutColumn,
+    Outputs, PlatformFile, PurposeId, Segment, SegmentId, Table, Target, TargetFormat,
 };
 use crate::spec;
 
@@ -82,6 +83,7 @@ pub struct DraftExport {
     allowed: Option<Allowed>,
     guard_formulas: bool,
     audience: Option<PlatformFile>,
+    copy_to: Option<CopyTo>,
     span: Span,
 }
 
@@ -122,8 +124,10 @@ pub fn exports(
                 None,
             ),
         };
+        let copy_to = copy_to(cx, places, export, target.as_ref());
         drafts.push(DraftExport {
             segment,
+            copy_to,
             target,
             columns,
             allowed: allowed(cx, fields, export),
@@ -292,6 +296,7 @@ pub fn finish_exports(
             guard_formulas: draft.guard_formulas,
             allowed: draft.allowed,
             audience: draft.audience,
+            copy_to: draft.copy_to,
         });
     }
     exports
@@ -321,6 +326,7 @@ pub fn target(cx: &mut Context<'_>, places: &Places<'_>, path: &Spanned<String>)
         "ndjson" | "jsonl" => TargetFormat::Ndjson,
         "parquet" => TargetFormat::Parquet,
         "ipc" | "arrow" | "feather" => TargetFormat::Ipc,
+        "xlsx" => TargetFormat::Xlsx,
         _ => {
             cx.sink.push(
                 Diagnostic::error(
@@ -328,7 +334,7 @@ pub fn target(cx: &mut Context<'_>, places: &Places<'_>, path: &Spanned<String>)
                     "the format cannot be told from the output's name",
                 )
                 .at(path.span, "no known extension")
-                .help("write .csv, .tsv, .ndjson, .parquet or .ipc"),
+                .help("write .csv, .tsv, .ndjson, .parquet, .ipc or .xlsx"),
             );
             return None;
         }

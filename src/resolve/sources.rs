@@ -4,18 +4,86 @@ use std::path::Path;
 
 use crate::diagnostics::{Code, Diagnostic, Sink, Span, Spanned};
 use crate::plan::catalog::{Column, ColumnType, Listing, Request};
-use crate::plan::{Compression, Format, Period, Source, Type};
+use crate::plan::{Compression, Database, Format, Period, Source, Type};
 use crate::spec::{self, FileFormat, NameOrMap, Quote};
 
 /// Makes the catalog's question for one source; `None` (and a fault) where it cannot be read.
 pub fn request(source: &spec::Source, base: &Path, sink: &mut Sink) -> Option<Request> {
-    let format = format_of(source, sink)?;
+    let database = database(source, sink)?;
+    let format = match &database {
+        Some(_) => {
+            Format::Delimited { delimiter: b',', quoted: true, compression: Compression::None }
+        }
+        None => format_of(source, sink)?,
+    };
     Some(Request {
         name: source.name.value.clone(),
         pattern: base.join(&source.path.value),
         format,
+        database,
+        sheet: source.sheet.as_ref().map(|sheet| sheet.value.clone()),
         span: source.path.span,
     })
+}
+
+/// The variable of the environment that is named as `env:NAME`: where a database is stands in none but such.
+pub fn variable(written: &Spanned<String>, sink: &mut Sink) -> Option<String> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let name = written.value.strip_prefix("env:").filter(|name| !name.is_empty());
+    let name = name.filter(|name| name.chars().all(is_name));
+    if name.is_none() {
+        let fault = Diagnostic::error(Code::BadValue, "no variable of the environment")
+            .at(written.span, "not `env:` and letters, digits or _")
+            .help("write `env:SHOP_DATABASE`, and put the address into that variable");
+        sink.push(fault);
+    }
+    name.map(str::to_owned)
+}
+
+/// The query of a source that is no file; the outer none (and a fault) where it is not well said.
+#[expect(
+    clippy::option_option,
+    reason = "no database, and one that is not well said, are two things"
+)]
+fn database(source: &spec::Source, sink: &mut Sink) -> Option<Option<Database>> {
+    let is_variable = source.path.value.starts_with("env:");
+    let variable = is_variable.then(|| variable(&source.path, sink));
+    let (variable, query) = match (variable, &source.query) {
+        (None, None) => return Some(None),
+        (Some(variable), Some(query)) => (variable?, query),
+        (Some(_), None) => {
+            let fault = Diagnostic::error(Code::BadValue, "a database needs a `query`")
+                .at(source.path.span, "a variable that says where a database is")
+                .help("such as `query: SELECT id, mail FROM customers`");
+            sink.push(fault);
+            return None;
+        }
+        (None, Some(query)) => {
+            let is_address = source.path.value.contains("://");
+            let fault = Diagnostic::error(
+                Code::BadValue,
+                "where a database is stands in a variable of the environment",
+            )
+            .at(source.path.span, if is_address { "not in this file" } else { "no variable" })
+            .at(query.span, "what is asked of it")
+            .help("write `path: env:SHOP_DATABASE`, and put its address into that variable");
+            sink.push(fault);
+            return None;
+        }
+    };
+    for (what, span) in [
+        ("`format`", source.format.as_ref().map(|written| written.span)),
+        ("`sheet`", source.sheet.as_ref().map(|written| written.span)),
+        ("`delimiter`", source.delimiter.as_ref().map(|written| written.span)),
+        ("`quote`", source.quote.as_ref().map(|written| written.span)),
+    ] {
+        if let Some(span) = span {
+            let fault = Diagnostic::error(Code::BadValue, format!("{what} goes with files only"));
+            sink.push(fault.at(span, "not for a database"));
+        }
+    }
+    let query = query.value.trim().trim_end_matches(';').trim_end().to_owned();
+    Some(Some(Database { variable, query }))
 }
 
 /// The format and the compression that a file's name tells, in any case.
@@ -35,14 +103,10 @@ pub fn format_by_name(path: &str) -> (Option<FileFormat>, Compression) {
         Some("ndjson" | "jsonl") => Some(FileFormat::Ndjson),
         Some("parquet" | "pq") => Some(FileFormat::Parquet),
         Some("ipc" | "arrow" | "feather") => Some(FileFormat::Ipc),
+        Some("xlsx" | "xlsm" | "xlsb" | "xls" | "ods") => Some(FileFormat::Excel),
         _ => None,
     };
     (by_name, compression)
-}
-
-fn is_spreadsheet(path: &str) -> bool {
-    let path = path.to_ascii_lowercase();
-    [".xlsx", ".xls", ".ods"].iter().any(|sheet| path.ends_with(sheet))
 }
 
 fn format_of(source: &spec::Source, sink: &mut Sink) -> Option<Format> {
@@ -57,10 +121,8 @@ fn format_of(source: &spec::Source, sink: &mut Sink) -> Option<Format> {
             .help(
                 if matches!(source.name.value.as_str(), "identity.previous" | "alias") {
                     "rename the file so that it ends in .csv, .tsv, .ndjson, .parquet or .ipc"
-                } else if is_spreadsheet(&source.path.value) {
-                    "spreadsheets are not read: save the sheet as CSV (UTF-8)"
                 } else {
-                    "write `format: csv` (or tsv, ndjson, parquet, ipc), or rename the file"
+                    "write `format: csv` (or tsv, ndjson, parquet, ipc, excel), or rename the file"
                 },
             ),
         );
@@ -72,6 +134,14 @@ fn format_of(source: &spec::Source, sink: &mut Sink) -> Option<Format> {
                 .at(span, "not for this format"),
         );
     };
+    if format != FileFormat::Excel
+        && let Some(sheet) = &source.sheet
+    {
+        sink.push(
+            Diagnostic::error(Code::BadValue, "`sheet` goes with workbooks only")
+                .at(sheet.span, "not for this format"),
+        );
+    }
     match format {
         FileFormat::Csv | FileFormat::Tsv => {
             let default = if format == FileFormat::Tsv { b'\t' } else { b',' };
@@ -103,6 +173,7 @@ fn format_of(source: &spec::Source, sink: &mut Sink) -> Option<Format> {
                     None
                 }
                 FileFormat::Parquet => Some(Format::Parquet),
+                FileFormat::Excel => Some(Format::Excel),
                 _ => Some(Format::Ipc),
             }
         }
@@ -131,7 +202,7 @@ pub fn source(
     listing: Listing,
     sink: &mut Sink,
 ) -> Source {
-    let is_text = matches!(request.format, Format::Delimited { .. } | Format::Ndjson { .. });
+    let is_text = !matches!(request.format, Format::Parquet | Format::Ipc);
     let mut columns = listing.columns;
     for (name, wanted) in written.types.iter().flat_map(|types| &types.0) {
         let Some((ty, format)) = declared_type(wanted, sink) else { continue };
@@ -179,6 +250,8 @@ pub fn source(
         files: listing.files,
         bytes: listing.bytes,
         format: request.format,
+        database: request.database.clone(),
+        sheet: request.sheet.clone(),
         nulls: written.nulls.as_ref().map_or_else(
             || vec![String::new()],
             |nulls| nulls.iter().map(|n| n.value.clone()).collect(),

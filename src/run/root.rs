@@ -73,6 +73,11 @@ impl Root {
             .filter(|path| outside(path))
             .map(|path| self.fault(path.span, "it leads out of it"))
             .collect();
+        for export in pipeline.exports.iter().flatten() {
+            if let Some(copy) = &export.copy_to {
+                faults.push(self.fault(copy.database.span, "a database is not below it"));
+            }
+        }
         if pipeline.out.is_none() && !self.holds(&base.join("../out")) {
             let fault = self
                 .fault(pipeline.name.span, "the run record goes to `../out/<name>`")

@@ -80,7 +80,7 @@ pub fn stage(server: &mut Server, write: &Write, table: &str, run: &str) -> Outc
             ]);
         }
         TargetFormat::Ndjson => options.push(("mode", "FAILFAST")),
-        TargetFormat::Parquet | TargetFormat::Ipc => {}
+        TargetFormat::Parquet | TargetFormat::Ipc | TargetFormat::Xlsx => {}
     }
     let back = format!("{table} read back");
     server.read_back(&back, format, &options, &schema, &path)?;

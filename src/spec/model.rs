@@ -44,11 +44,16 @@ spec_types! {
         /// Name by which the pipeline speaks of it.
         name: required Spanned<String>,
         /// Path or glob, relative to this file. Format by extension: .csv .tsv .ndjson .jsonl
-        /// .parquet .ipc .arrow .feather; text also .gz and .zst.
+        /// .parquet .ipc .arrow .feather .xlsx .xlsm .xlsb .xls .ods; text also .gz and .zst. With `query`:
+        /// env:NAME, a variable of the environment that holds postgresql://USER:PASSWORD@HOST/DATABASE.
         path: required Spanned<String>,
-        /// Format, where the extension does not tell it: csv, tsv, ndjson, parquet, ipc.
+        /// What is asked of a database: one SELECT.
+        query: optional Spanned<String>,
+        /// Format, where the extension does not tell it: csv, tsv, ndjson, parquet, ipc, excel.
         format: optional Spanned<FileFormat>,
-        /// Types of columns of text files; all others are text. For Parquet and IPC: checked.
+        /// The sheet of a workbook; without it the only one that is visible.
+        sheet: optional Spanned<String>,
+        /// Types of columns of text files and workbooks; all others are text. For Parquet and IPC: checked.
         types: optional Mapping<Spanned<NameOrMap>>,
         /// Delimiter of a text file, one ASCII character.
         delimiter: optional Spanned<String>,
@@ -299,6 +304,16 @@ spec_types! {
         because: optional Spanned<String>,
         /// Guard text cells that a spreadsheet would run (default true; CSV and TSV).
         guard_formulas: optional bool,
+        /// A table of a database that is to hold the same rows; of a CSV file.
+        copy_to: optional CopyTo,
+    }
+
+    /// A table of a database that takes the place of the one before.
+    CopyTo("`copy_to`") {
+        /// env:NAME, a variable of the environment that holds postgresql://USER:PASSWORD@HOST/DATABASE.
+        database: required Spanned<String>,
+        /// The table: NAME or SCHEMA.NAME.
+        table: required Spanned<String>,
     }
 
     /// The column a match reads, where its name alone is not enough.
@@ -368,7 +383,9 @@ impl Source {
         Self {
             name: Spanned::new(name.to_owned(), path.span),
             path,
+            query: None,
             format: None,
+            sheet: None,
             types: None,
             delimiter: None,
             quote: None,
@@ -466,6 +483,7 @@ choices! {
         Ndjson = "ndjson",
         Parquet = "parquet",
         Ipc = "ipc",
+        Excel = "excel",
     }
 
     /// How fields of a text file are quoted.

@@ -49,7 +49,9 @@ fn copy(write: &Write) -> String {
         TargetFormat::Csv => "FORMAT csv, HEADER true, DELIMITER ','",
         TargetFormat::Tsv => "FORMAT csv, HEADER true, DELIMITER '\t'",
         TargetFormat::Ndjson => "FORMAT json",
-        TargetFormat::Parquet | TargetFormat::Ipc => "FORMAT parquet, COMPRESSION zstd",
+        TargetFormat::Parquet | TargetFormat::Ipc | TargetFormat::Xlsx => {
+            "FORMAT parquet, COMPRESSION zstd"
+        }
     };
     format!(
         "COPY (\n{} ORDER BY j.position\n) TO {} ({options})",

@@ -11,6 +11,14 @@ use crate::plan::{Compression, Format, Source, Type};
 /// The files as a table of cells: texts with nulls, or the types of the file.
 pub fn read(job: &mut Job<'_>, number: usize, source: &Source, all: &[String]) -> String {
     let span = at(&job.places.sources, number);
+    if source.database.is_some() {
+        job.refuse(
+            span,
+            format!("`{}` is a query of a database", source.name),
+            "write its rows down as Parquet first",
+        );
+        return "(SELECT 1)".to_owned();
+    }
     let mut files = Vec::new();
     for file in &source.files {
         match file.to_str() {
@@ -85,6 +93,14 @@ fn read_by_duckdb(
                 span,
                 format!("`{}` is an Arrow IPC file", source.name),
                 "DuckDB reads none by itself; write Parquet",
+            );
+            "(SELECT 1)".to_owned()
+        }
+        Format::Excel => {
+            job.refuse(
+                span,
+                format!("`{}` is a workbook", source.name),
+                "SQL reads cells of a workbook in another way; write CSV or Parquet",
             );
             "(SELECT 1)".to_owned()
         }
@@ -229,6 +245,10 @@ fn read_by_spark(
         }
         Format::Ipc => {
             refuse("is an Arrow IPC file", "Spark reads none by itself; write Parquet");
+            ReadFormat::Lines
+        }
+        Format::Excel => {
+            refuse("is a workbook", "Spark reads none by itself; write CSV or Parquet");
             ReadFormat::Lines
         }
     };

@@ -251,6 +251,9 @@ fn copy(
     if target.format == TargetFormat::Ipc {
         let why = format!("{} writes none by itself; write Parquet", job.dialect.engine());
         job.refuse(span, "an Arrow IPC file", why);
+    } else if target.format == TargetFormat::Xlsx {
+        let why = format!("{} writes none by itself; write CSV or Parquet", job.dialect.engine());
+        job.refuse(span, "a workbook", why);
     } else if target.path.to_str().is_none_or(|path| path.contains('\0')) {
         job.refuse(span, "a path that is no text", "rename the file");
     } else {

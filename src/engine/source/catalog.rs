@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
 
-use super::{ndjson, text};
+use super::{ndjson, sheet, text};
 use crate::diagnostics::{Code, Diagnostic, Site, advice};
 use crate::plan::catalog::{Column, ColumnType, Listing, Request};
 use crate::plan::{Compression, Format, Type};
@@ -37,7 +37,7 @@ pub fn list_unless(
     let mut first: Option<(PathBuf, Vec<Column>)> = None;
     for file in &files {
         let columns =
-            columns(file, request.format).map_err(|fault| fault.at(request.span, "this source"))?;
+            columns(file, request).map_err(|fault| fault.at(request.span, "this source"))?;
         match &mut first {
             None => first = Some((file.clone(), columns)),
             // Members of NDJSON may be missing from any file.
@@ -148,12 +148,12 @@ pub fn unreadable(file: &Path, error: &io::Error) -> Diagnostic {
         .help(advice(error))
 }
 
-fn columns(file: &Path, format: Format) -> Result<Vec<Column>, Diagnostic> {
+fn columns(file: &Path, request: &Request) -> Result<Vec<Column>, Diagnostic> {
     let as_text = |names: Vec<String>| -> Vec<Column> {
         let text = || ColumnType::Parsed { ty: Type::Text, format: None };
         names.into_iter().map(|name| Column { name, ty: text() }).collect()
     };
-    match format {
+    match request.format {
         Format::Delimited { delimiter, quoted, compression } => {
             let head = head(file, compression)?;
             let text = head_text(&head, file)?;
@@ -184,6 +184,11 @@ fn columns(file: &Path, format: Format) -> Result<Vec<Column>, Diagnostic> {
             let read = move || IpcReader::new(reader).schema().ok();
             let schema = unbroken(read).ok_or_else(|| damaged(file, "Arrow IPC"))?;
             Ok(stored(&schema))
+        }
+        Format::Excel => {
+            let bytes = fs::read(file).map_err(|error| unreadable(file, &error))?;
+            let sheet = sheet::open(&bytes, request.sheet.as_deref());
+            Ok(as_text(sheet.map_err(|fault| fault.into_diagnostic(file))?.header))
         }
     }
 }

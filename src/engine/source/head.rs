@@ -6,7 +6,7 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 use polars::prelude::*;
 
-use super::{catalog, damaged, named, ndjson, series_of, text, typed};
+use super::{catalog, damaged, named, ndjson, series_of, sheet, text, typed};
 use crate::diagnostics::Outcome;
 use crate::engine::cells::Cells;
 use crate::plan::Format;
@@ -46,6 +46,7 @@ pub fn head(request: &Request, rows: usize) -> Outcome<Head> {
             let (bytes, whole) = first_bytes(file, compression)?;
             lines(file, &bytes, rows, whole)?
         }
+        Format::Excel => workbook(file, request.sheet.as_deref())?,
         Format::Parquet | Format::Ipc => binary(request.format, file, &listing.columns, rows)?,
     };
     if head.rows > rows {
@@ -67,6 +68,20 @@ fn first_bytes(file: &Path, compression: crate::plan::Compression) -> Outcome<(V
         bytes.truncate(end + 1);
     }
     Ok((bytes, whole))
+}
+
+/// A workbook is read whole: no row of it can be read alone.
+fn workbook(file: &Path, name: Option<&str>) -> Outcome<Head> {
+    let bytes = std::fs::read(file).map_err(|error| catalog::unreadable(file, &error))?;
+    let fault = |fault: sheet::Fault| fault.into_diagnostic(file);
+    let sheet = sheet::open(&bytes, name).map_err(fault)?;
+    let names: Vec<&str> = sheet.header.iter().map(String::as_str).collect();
+    let (series, rows) = sheet.columns(&names, &[]).map_err(fault)?;
+    let texts = series.iter().map(|series| {
+        let texts = series.str().into_iter().flat_map(|texts| texts.iter());
+        texts.map(|text| text.map(str::to_owned)).collect()
+    });
+    Ok(Head { cells: texts.collect(), columns: as_text(sheet.header), rows, whole: true })
 }
 
 fn as_text(names: Vec<String>) -> Vec<Column> {

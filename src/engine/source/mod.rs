@@ -11,6 +11,7 @@ mod head;
 pub mod ndjson;
 pub mod parquet;
 mod rows;
+pub mod sheet;
 mod stamp;
 mod stretches;
 pub mod text;
@@ -346,7 +347,7 @@ fn visit_file<T: Send>(
     expect_still(source, file, &stamp)?;
     let (rows, digest) = read?;
     Ok(FileRecord {
-        path: file.to_path_buf(),
+        path: source.shown(file),
         bytes: stamp.bytes(),
         xxh3: digest.map_or_else(String::new, |digest| format!("{digest:032x}")),
         rows: rows as u64,
@@ -384,6 +385,16 @@ fn read_file<T: Send>(
             let stored = fs::read(file).map_err(|error| catalog::unreadable(file, &error))?;
             let text = decompress(&stored, compression, file)?;
             settling.settle(typing.part(0, lines(source, columns, file, &text)?));
+            progress::step(stored.len() as u64);
+            Some(xxh3_128(&stored))
+        }
+        Format::Excel => {
+            let stored = fs::read(file).map_err(|error| catalog::unreadable(file, &error))?;
+            let wanted: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+            let raw = sheet::open(&stored, source.sheet.as_deref())
+                .and_then(|sheet| sheet.columns(&wanted, &source.nulls))
+                .map_err(|fault| fault.into_diagnostic(file))?;
+            settling.settle(typing.part(0, raw));
             progress::step(stored.len() as u64);
             Some(xxh3_128(&stored))
         }

@@ -113,7 +113,7 @@ pub fn format_of(format: TargetFormat) -> &'static str {
     match format {
         TargetFormat::Csv | TargetFormat::Tsv => "csv",
         TargetFormat::Ndjson => "json",
-        TargetFormat::Parquet | TargetFormat::Ipc => "parquet",
+        TargetFormat::Parquet | TargetFormat::Ipc | TargetFormat::Xlsx => "parquet",
     }
 }
 
@@ -136,7 +136,9 @@ pub fn write_options(format: TargetFormat) -> Vec<(&'static str, &'static str)> 
         TargetFormat::Csv => text(","),
         TargetFormat::Tsv => text("\t"),
         TargetFormat::Ndjson => vec![("ignoreNullFields", "false")],
-        TargetFormat::Parquet | TargetFormat::Ipc => vec![("compression", "zstd")],
+        TargetFormat::Parquet | TargetFormat::Ipc | TargetFormat::Xlsx => {
+            vec![("compression", "zstd")]
+        }
     }
 }
 

@@ -1,0 +1,289 @@
+//! Tables of `PostgreSQL` as copies of exports: what a proved file holds becomes the table, all of it or nothing.
+//!
+//! In one transaction a staging table of texts takes the file's bytes and is compared with them, a new table takes
+//! its rows by their types, and the new one changes places with the old. Who reads sees one of them whole.
+//! Nothing is there before [`Pending::commit`].
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io;
+use std::path::Path;
+
+use postgres::{Client, Error};
+
+use super::{connect, quoted, told};
+use crate::diagnostics::{Code, Diagnostic, Outcome, Span};
+use crate::plan::Type;
+
+/// A file that becomes a table.
+#[derive(Debug)]
+pub struct Copy<'a> {
+    /// The variable of the environment that says where the database is.
+    pub variable: &'a str,
+    /// The table: `name`, or `schema.name`.
+    pub table: &'a str,
+    /// Its columns, and what they hold.
+    pub columns: Vec<(String, Type)>,
+    /// Comma-separated text with a header; an empty cell is null.
+    pub file: &'a Path,
+    /// Its rows.
+    pub rows: u64,
+    /// The sum of [`weight`] over its rows.
+    pub weight: u128,
+}
+
+/// What a row weighs: rows that differ in any cell hardly ever weigh the same. 60 bits of the SHA-256 of its
+/// cells, each with its length in bytes before it.
+#[must_use]
+pub fn weight<'a>(cells: impl Iterator<Item = Option<&'a str>>) -> u128 {
+    use sha2::{Digest as _, Sha256};
+    let mut row = String::new();
+    for cell in cells {
+        match cell {
+            None => row.push('0'),
+            Some(text) => {
+                let _ = write!(row, "1{}:{text}", text.len());
+            }
+        }
+    }
+    let digest = Sha256::digest(row.as_bytes());
+    digest.iter().take(8).fold(0_u128, |all, byte| all << 8 | u128::from(*byte)) >> 4
+}
+
+/// Tables that are made, and not yet to be seen. What is dropped is as if it had never been.
+pub struct Pending(Vec<(String, Client)>);
+
+impl Pending {
+    /// Makes the tables, in one transaction for each database.
+    ///
+    /// # Errors
+    /// A database that cannot be reached or refuses, a table that cannot be exchanged, rows that are not
+    /// there as they were meant.
+    pub fn make(copies: &[Copy<'_>]) -> Outcome<Self> {
+        let mut by_database: BTreeMap<&str, Vec<&Copy<'_>>> = BTreeMap::new();
+        for copy in copies {
+            by_database.entry(copy.variable).or_default().push(copy);
+        }
+        let mut pending = Vec::new();
+        for (variable, copies) in by_database {
+            let mut client = connect(variable, Span::default())?;
+            let begun = client.batch_execute("BEGIN; SET LOCAL lock_timeout = '60s'");
+            begun.map_err(|error| refused(variable, &error))?;
+            for (number, copy) in copies.into_iter().enumerate() {
+                exchange(&mut client, copy, number)?;
+            }
+            pending.push((variable.to_owned(), client));
+        }
+        Ok(Self(pending))
+    }
+
+    /// Lets everybody see them. Of several databases one may fail when another is done.
+    ///
+    /// # Errors
+    /// A database that fails.
+    pub fn commit(self) -> Outcome<()> {
+        for (variable, mut client) in self.0 {
+            client.batch_execute("COMMIT").map_err(|error| refused(&variable, &error))?;
+        }
+        Ok(())
+    }
+}
+
+fn refused(variable: &str, error: &Error) -> Diagnostic {
+    let mut fault = told(variable, Span::default(), error);
+    fault.labels.clear();
+    fault
+}
+
+/// Makes the new table of a copy, and gives it the place of the old.
+fn exchange(client: &mut Client, copy: &Copy<'_>, number: usize) -> Outcome<()> {
+    let variable = copy.variable;
+    let names: Vec<String> = copy.columns.iter().map(|(name, _)| quoted(name)).collect();
+    let all = names.join(", ");
+    let staging = format!("pg_temp.optin_staging_{number}");
+    let run = |client: &mut Client, query: &str| {
+        client.batch_execute(query).map_err(|error| refused(variable, &error))
+    };
+    let texts: Vec<String> = names.iter().map(|name| format!("{name} text")).collect();
+    run(
+        client,
+        &format!(
+            "CREATE TEMPORARY TABLE optin_staging_{number} ({}) ON COMMIT DROP",
+            texts.join(", ")
+        ),
+    )?;
+    fill(client, &staging, &all, copy)?;
+    compare(client, &staging, &names, copy)?;
+
+    let (schema, name) = place(client, copy)?;
+    let (target, new) = (format!("{schema}.{name}"), format!("{schema}.optin_new_{number}"));
+    let found = client
+        .query_opt(
+            "SELECT c.oid, c.relkind = 'r' AND NOT c.relhastriggers AND NOT c.relrowsecurity AND NOT c.relhasrules FROM pg_class c WHERE c.oid = to_regclass($1)",
+            &[&target],
+        )
+        .map_err(|error| refused(variable, &error))?;
+    let mut types: BTreeMap<String, String> =
+        copy.columns.iter().map(|(name, ty)| (name.clone(), stored_as(*ty))).collect();
+    let mut grants = Vec::new();
+    match found {
+        None => {
+            let columns: Vec<String> = copy
+                .columns
+                .iter()
+                .map(|(name, ty)| format!("{} {}", quoted(name), stored_as(*ty)))
+                .collect();
+            run(client, &format!("CREATE TABLE {new} ({})", columns.join(", ")))?;
+        }
+        Some(row) => {
+            let oid: u32 = row.get(0);
+            if !row.get::<_, bool>(1) {
+                return Err(Diagnostic::error(
+                    Code::DatabaseFailed,
+                    format!("{} of {variable} cannot be exchanged", copy.table),
+                )
+                .help("it is no plain table, or has triggers, foreign keys, rules or row security, which a new table would not have; name another")
+                .into());
+            }
+            let known = columns_of(client, variable, oid)?;
+            if !known.keys().eq(types.keys()) {
+                return Err(Diagnostic::error(
+                    Code::SchemaMismatch,
+                    format!("{} of {variable} has other columns than the export", copy.table),
+                )
+                .help(format!(
+                    "it has {}; drop it, or have the export show the same",
+                    known.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+                ))
+                .into());
+            }
+            types = known;
+            grants = grants_of(client, variable, oid, &new)?;
+            run(client, &format!("CREATE TABLE {new} (LIKE {target} INCLUDING ALL)"))?;
+        }
+    }
+    let casts: Vec<String> = copy
+        .columns
+        .iter()
+        .map(|(name, _)| format!("CAST({} AS {})", quoted(name), types[name]))
+        .collect();
+    run(client, &format!("INSERT INTO {new} ({all}) SELECT {} FROM {staging}", casts.join(", ")))?;
+    for grant in grants {
+        run(client, &grant)?;
+    }
+    run(client, &format!("DROP TABLE IF EXISTS {target}; ALTER TABLE {new} RENAME TO {name}"))?;
+    let count = client.query_one(&format!("SELECT count(*) FROM {target}"), &[]);
+    let rows: i64 = count.map_err(|error| refused(variable, &error))?.get(0);
+    if u64::try_from(rows) == Ok(copy.rows) { Ok(()) } else { Err(differs(copy).into()) }
+}
+
+/// Gives the staging table the file's bytes.
+fn fill(client: &mut Client, staging: &str, all: &str, copy: &Copy<'_>) -> Outcome<()> {
+    let refuse = |error: &Error| refused(copy.variable, error);
+    let mut file = std::fs::File::open(copy.file)
+        .map_err(|error| Diagnostic::unwritable(copy.file, &error))?;
+    let query = format!(
+        "COPY {staging} ({all}) FROM STDIN (FORMAT csv, HEADER true, FORCE_NULL ({all}), ENCODING 'UTF8')"
+    );
+    let mut rows = client.copy_in(&query).map_err(|error| refuse(&error))?;
+    if let Err(error) = io::copy(&mut file, &mut rows) {
+        return Err(match error.downcast::<Error>() {
+            Ok(error) => refuse(&error).into(),
+            Err(error) => Diagnostic::unwritable(copy.file, &error).into(),
+        });
+    }
+    rows.finish().map_err(|error| refuse(&error))?;
+    Ok(())
+}
+
+/// What the server holds weighs what the file does.
+fn compare(client: &mut Client, staging: &str, names: &[String], copy: &Copy<'_>) -> Outcome<()> {
+    let cells: Vec<String> = names
+        .iter()
+        .map(|name| {
+            format!("CASE WHEN {name} IS NULL THEN '0' ELSE '1' || octet_length({name}) || ':' || {name} END")
+        })
+        .collect();
+    let query = format!(
+        "SELECT count(*), coalesce(sum(('x' || substr(encode(sha256(convert_to({}, 'UTF8')), 'hex'), 1, 15))::bit(60)::bigint), 0)::text FROM {staging}",
+        cells.join(" || ")
+    );
+    let found = client.query_one(&query, &[]).map_err(|error| refused(copy.variable, &error))?;
+    let (rows, weight): (i64, String) = (found.get(0), found.get(1));
+    if u64::try_from(rows) == Ok(copy.rows) && weight == copy.weight.to_string() {
+        return Ok(());
+    }
+    Err(differs(copy).into())
+}
+
+fn differs(copy: &Copy<'_>) -> Diagnostic {
+    Diagnostic::error(
+        Code::VerifyFailed,
+        format!("{} of {} does not hold what the file does", copy.table, copy.variable),
+    )
+    .help("nothing was published; please report it, with the version of the server")
+}
+
+/// The schema and the name of a copy's table, in quotes.
+fn place(client: &mut Client, copy: &Copy<'_>) -> Outcome<(String, String)> {
+    if let Some((schema, name)) = copy.table.split_once('.') {
+        return Ok((quoted(schema), quoted(name)));
+    }
+    let schema = client.query_one("SELECT current_schema()::text", &[]);
+    let schema: Option<String> = schema.map_err(|error| refused(copy.variable, &error))?.get(0);
+    schema.map(|schema| (quoted(&schema), quoted(copy.table))).ok_or_else(|| {
+        Diagnostic::error(
+            Code::DatabaseFailed,
+            format!("{} has no schema for the table {}", copy.variable, copy.table),
+        )
+        .help("write `table: SCHEMA.NAME`")
+        .into()
+    })
+}
+
+/// The columns of a table and their types, as they are written.
+fn columns_of(client: &mut Client, variable: &str, oid: u32) -> Outcome<BTreeMap<String, String>> {
+    let rows = client.query(
+        "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped",
+        &[&oid],
+    );
+    let rows = rows.map_err(|error| refused(variable, &error))?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+/// What the new table must grant, so that who may read the old one may read it.
+fn grants_of(client: &mut Client, variable: &str, oid: u32, new: &str) -> Outcome<Vec<String>> {
+    let rows = client.query(
+        "SELECT format('GRANT %s ON TABLE %s TO %s%s', a.privilege_type, $2::text, CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END) FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = $1 AND a.grantee <> c.relowner",
+        &[&oid, &new],
+    );
+    let rows = rows.map_err(|error| refused(variable, &error))?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// The type of a new table's column.
+fn stored_as(ty: Type) -> String {
+    match ty {
+        Type::Text => "text".to_owned(),
+        Type::Bool => "boolean".to_owned(),
+        Type::Int => "bigint".to_owned(),
+        Type::Float => "double precision".to_owned(),
+        Type::Decimal(scale) => format!("numeric(38, {scale})"),
+        Type::Date => "date".to_owned(),
+        Type::Datetime => "timestamp with time zone".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::weight;
+
+    #[test]
+    fn a_row_weighs_what_its_cells_say_and_where_they_end() {
+        let of = |cells: &[Option<&str>]| weight(cells.iter().copied());
+        assert_ne!(of(&[Some("ab"), Some("c")]), of(&[Some("a"), Some("bc")]));
+        assert_ne!(of(&[None, Some("0")]), of(&[Some("0"), None]));
+        assert_ne!(of(&[Some("")]), of(&[None]));
+        assert!(of(&[Some("a")]) < 1 << 60);
+    }
+}
