@@ -93,6 +93,8 @@ codes! {
     OutputPath = "output-path",
     /// An audience for an advertising platform cannot be made as written.
     AudienceFault = "audience-fault",
+    /// A measure cannot be taken as written.
+    MeasureFault = "measure-fault",
     /// The platform's files have no column of that name.
     UnknownPlatformColumn = "unknown-platform-column",
 

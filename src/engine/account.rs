@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::identity::{Guards, PairAccount, PreviousAccount, RuleStatistics};
+use super::measures::MeasureAccount;
 use crate::diagnostics::{Code, Diagnostic};
 
 /// What became of a customer source's records.
@@ -246,6 +247,9 @@ pub struct Account {
     pub overlaps: Vec<OverlapAccount>,
     /// An export each.
     pub exports: Vec<ExportAccount>,
+    /// A measure each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub measures: Vec<MeasureAccount>,
 }
 
 impl Account {
@@ -322,6 +326,11 @@ impl Account {
         }
         for a in &self.exports {
             sums("export of", &a.segment, a.in_segment, a.written + a.shared_contact_point)?;
+        }
+        for a in &self.measures {
+            let sum = a.outside + a.rule_false + a.rule_unknown + a.customers;
+            sums("measure", &a.measure, self.profiles, sum)?;
+            sums("rows of measure", &a.measure, a.customers, a.in_rows)?;
         }
         Ok(())
     }

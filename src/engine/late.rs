@@ -50,6 +50,8 @@ impl Schedule {
             RegionFrom::Of(region) => Some(region),
             _ => None,
         }));
+        // Measures count all customers.
+        early.extend(plan.measured_fields());
         let late: BTreeSet<FieldId> = asked_at_the_end(plan).difference(&early).copied().collect();
         if late.is_empty() {
             // Nothing to read late: then nothing is forgotten either.

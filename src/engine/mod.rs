@@ -23,6 +23,7 @@ mod key_reader;
 mod keys;
 mod late;
 mod mask;
+pub mod measures;
 mod memory;
 mod overlaps;
 mod partition;
@@ -66,6 +67,7 @@ use groupings::Groups;
 use identity::Clusters;
 use keys::Keys;
 use late::Late;
+use measures::MeasureTable;
 pub use profile::Rows;
 use profile::{ProfileColumns, Shown};
 use records::{Record, Records};
@@ -202,6 +204,8 @@ pub struct Results<'a> {
     pub account: Account,
     /// Internal tables that the plan asks for.
     pub tables: Vec<InternalTable<'a>>,
+    /// The measures, in the order of the plan.
+    pub measures: Vec<MeasureTable<'a>>,
     /// The exports; none under `--replay`.
     pub exports: Vec<ExportTable<'a>>,
     /// What was read.
@@ -385,7 +389,9 @@ fn walk(plan: &Plan, setting: &Setting, mut aim: Aim<'_>) -> Outcome<()> {
     };
     stages.end("segments");
     let tables = internal_tables(&court, &clusters, &columns, &survivors, &verdicts)?;
-    let account = account(&court, &survivors, &groupings, &decisions, &verdicts, &exports);
+    let measured = measures::measures(&court, &columns, &verdicts)?;
+    let mut account = account(&court, &survivors, &groupings, &decisions, &verdicts, &exports);
+    account.measures = measured.accounts;
     account.close()?;
     silence::warn(&account, &mut warnings);
     planted::place("the account is closed");
@@ -393,7 +399,8 @@ fn walk(plan: &Plan, setting: &Setting, mut aim: Aim<'_>) -> Outcome<()> {
     drop((verdicts, suppressed, decisions, keys));
     stages.end("profiles");
     let sources = source_records(plan, &loaded, earlier.as_ref());
-    publish(Results { account, tables, exports, sources, stages: stages.done, warnings })
+    let (stages, measures) = (stages.done, measured.tables);
+    publish(Results { account, tables, measures, exports, sources, stages, warnings })
 }
 
 /// What became of all that was read.
@@ -422,6 +429,7 @@ fn account(
         segments: verdicts.accounts.clone(),
         overlaps: overlaps::overlaps(plan, &verdicts.of),
         exports: exports.iter().map(|export| export.audience.account().clone()).collect(),
+        measures: Vec::new(),
     }
 }
 

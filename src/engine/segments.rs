@@ -269,7 +269,11 @@ impl Court<'_> {
         first
     }
 
-    fn evaluate(
+    /// The value of a rule for each of the given profiles; none where it is unknown.
+    ///
+    /// # Errors
+    /// Faults of the engine.
+    pub fn evaluate(
         &self,
         expr: &Expr,
         columns: &ProfileColumns<'_>,

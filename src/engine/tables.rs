@@ -35,6 +35,7 @@ pub fn needed_fields(plan: &Plan) -> BTreeSet<FieldId> {
     let mut fields = keys::needed(plan);
     fields.extend(survivorship.keeps().filter_map(Keep::field));
     fields.extend(asked_at_the_end(plan));
+    fields.extend(plan.measured_fields());
     // The whole of a group decides from which record it comes.
     for group in &survivorship.groups {
         if group.fields.iter().any(|field| fields.contains(field)) {

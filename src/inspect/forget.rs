@@ -85,7 +85,7 @@ pub fn forget(
     list: Option<&Path>,
 ) -> Outcome<Forget> {
     let who = asked(plan, text)?;
-    let narrow = Plan { outputs: Outputs::default(), ..plan.clone() };
+    let narrow = Plan { outputs: Outputs::default(), measures: Vec::new(), ..plan.clone() };
     unbroken(|| {
         let traces = trace(&narrow, setting, &who)?;
         let contacts = match (&traces.one, &who) {

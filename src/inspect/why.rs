@@ -309,7 +309,7 @@ pub fn why(plan: &Plan, setting: &Setting, text: &str, segment: Option<&str>) ->
     let who = asked(plan, text)?;
     let segment = segment.map(|name| asked_segment(plan, name)).transpose()?;
     // Nothing is written, so only what decides is read.
-    let narrow = Plan { outputs: Outputs::default(), ..plan.clone() };
+    let narrow = Plan { outputs: Outputs::default(), measures: Vec::new(), ..plan.clone() };
     unbroken(|| {
         let traces = trace(&narrow, setting, &who)?;
         let told = Telling::new(&narrow, setting, &traces.sources);

@@ -9,6 +9,7 @@ mod copies;
 mod disk;
 mod format;
 pub mod journal;
+pub mod measures;
 pub mod record;
 mod removals;
 mod stage;
@@ -61,13 +62,26 @@ pub fn publish(
     planted::place("publishing begins");
     let mut staging = Staging::new(plan, &origin.pipeline);
     let internal = results.tables.iter().map(|table| table.rows.height());
-    let rows: usize = internal.chain(results.exports.iter().map(ExportTable::len)).sum();
+    let measures = results.measures.iter().map(|table| table.rows.height());
+    let exports = results.exports.iter().map(ExportTable::len);
+    let rows: usize = internal.chain(measures).chain(exports).sum();
     progress::expect(rows as u64);
     let mut outputs = Vec::new();
     for table in &results.tables {
         let Some(target) = target_of(plan, table) else { continue };
         let rows = Meant { rows: &table.rows, hashing: None, guard: None, memory: &setting.memory };
         outputs.push(staging.add(table.name, target, &rows, table.name == "identity")?);
+    }
+    let mut measures = Vec::new();
+    for table in &results.measures {
+        let measure = &plan.measures[table.measure];
+        if let Some(target) = &measure.target {
+            let (rows, memory) = (&table.rows, &setting.memory);
+            let rows = Meant { rows, hashing: None, guard: None, memory };
+            let name = format!("measures.{}", measure.name);
+            outputs.push(staging.add(&name, target, &rows, false)?);
+        }
+        measures.push(measures::record(plan, measure, &table.rows)?);
     }
     let mut exports = Vec::new();
     for table in &results.exports {
@@ -140,6 +154,7 @@ pub fn publish(
         sources: results.sources,
         account: results.account,
         outputs,
+        measures,
         exports,
         report: None,
         proof,

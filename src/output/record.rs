@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::audience::WrittenAudience;
+use super::measures::RecordedMeasure;
 use super::stage::site;
 use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::engine::account::Account;
@@ -115,6 +116,9 @@ pub struct RunRecord {
     pub account: Account,
     /// Internal tables written.
     pub outputs: Vec<Written>,
+    /// Measures taken.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub measures: Vec<RecordedMeasure>,
     /// Exports written.
     pub exports: Vec<WrittenExport>,
     /// The page about the run, unless nobody wants it.

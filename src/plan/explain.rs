@@ -18,6 +18,7 @@ pub fn explain(plan: &Plan) -> String {
     identity(plan, &mut text);
     consent(plan, &mut text);
     segments(plan, &mut text);
+    measures(plan, &mut text);
     outputs(plan, &mut text);
     text
 }
@@ -273,8 +274,42 @@ fn segments(plan: &Plan, text: &mut String) {
     }
 }
 
+fn measures(plan: &Plan, text: &mut String) {
+    if plan.measures.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\n6. Measure");
+    for measure in &plan.measures {
+        let of = measure.of.map_or_else(
+            || "all profiles".to_owned(),
+            |_| format!("those in {}", plan.measured_of(measure)),
+        );
+        let by: Vec<_> = measure.by.iter().map(|column| plan.column_name(*column)).collect();
+        let by =
+            if by.is_empty() { "in one row".to_owned() } else { format!("by {}", by.join(", ")) };
+        let _ = writeln!(text, "   {}: {of}, {by}", measure.name);
+        if let Some(rule) = &measure.rule {
+            let _ = writeln!(text, "      where {}", rule.text.trim());
+        }
+        for figure in &measure.compute {
+            let _ = writeln!(text, "      {}: {}", figure.name, figure.text);
+        }
+        let smallest = measure.smallest_group;
+        if smallest > 1 {
+            let _ = writeln!(
+                text,
+                "      no figure of the values of fewer than {smallest} customers, and no group of fewer"
+            );
+        }
+        if !measure.is_recorded() {
+            let _ = writeln!(text, "      small groups: its rows stand in its table alone");
+        }
+    }
+}
+
 fn outputs(plan: &Plan, text: &mut String) {
-    let _ = writeln!(text, "\n6. Write, all or nothing");
+    let number = if plan.measures.is_empty() { 6 } else { 7 };
+    let _ = writeln!(text, "\n{number}. Write, all or nothing");
     for (name, target) in plan.outputs.named() {
         if let Some(target) = target {
             let _ = writeln!(text, "   {name}: {}", target.path.display());
@@ -308,6 +343,11 @@ fn outputs(plan: &Plan, text: &mut String) {
         );
         if let Some(removals) = export.audience.as_ref().and_then(|file| file.removals.as_ref()) {
             let _ = writeln!(text, "      who is no longer in it -> {}", removals.path.display());
+        }
+    }
+    for measure in &plan.measures {
+        if let Some(target) = &measure.target {
+            let _ = writeln!(text, "   measure {}: {}", measure.name, target.path.display());
         }
     }
     let _ = writeln!(text, "   run record: {}", plan.out.join("run.json").display());

@@ -8,6 +8,7 @@ pub mod catalog;
 mod explain;
 pub mod expr;
 mod expr_text;
+mod measures;
 mod outputs;
 mod period;
 mod veiled;
@@ -15,6 +16,7 @@ mod words;
 
 pub use explain::explain;
 pub use expr::{Expr, Type};
+pub use measures::{ConsentState, Figure, Measure, Measured, SMALLEST_GROUP, Share};
 pub use outputs::{Allowed, Export, OutColumn, Outputs, PlatformFile, Target, TargetFormat};
 pub use period::{DAY, Instant, Period, PeriodUnit};
 pub use veiled::Veiled;
@@ -88,6 +90,9 @@ pub struct Plan {
     pub outputs: Outputs,
     /// Segments to write.
     pub exports: Vec<Export>,
+    /// Figures of customers by group.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub measures: Vec<Measure>,
     /// Folder of the run record.
     pub out: PathBuf,
 }

@@ -115,7 +115,7 @@ pub struct PlatformFile {
 
 impl Plan {
     /// All tables that are written, with what each is called: internal tables, exports by their
-    /// segments, and the removal files of audiences.
+    /// segments, the removal files of audiences, and measures.
     pub fn targets(&self) -> impl Iterator<Item = (&str, &Target)> {
         let outputs = self.outputs.named().into_iter();
         let outputs = outputs.filter_map(|(name, target)| Some((name, target?)));
@@ -124,7 +124,10 @@ impl Plan {
             let segment = self.segments[export.segment.0].name.as_str();
             std::iter::once(&export.target).chain(removals).map(move |target| (segment, target))
         });
-        outputs.chain(exports)
+        let measures = self.measures.iter();
+        let measures =
+            measures.filter_map(|measure| Some((measure.name.as_str(), measure.target.as_ref()?)));
+        outputs.chain(exports).chain(measures)
     }
 }
 

@@ -9,6 +9,7 @@ mod consent;
 mod copies;
 mod customers;
 mod identity;
+mod measures;
 mod outputs;
 mod rule;
 mod segments;
@@ -114,6 +115,7 @@ pub fn resolve(
     let exports = outputs::exports(&mut cx, &fields, &groupings, &consent, &places);
     let (segments, segment_order) = segments::segments(&mut cx, &fields, &consent, &exports);
     let exports = outputs::finish_exports(&mut cx, &fields, &tables, &consent, &segments, exports);
+    let measures = measures::measures(&mut cx, (&tables, &fields), &consent, &places);
     let outputs = outputs::outputs(&mut cx, &places);
     let out = places.out_folder(&pipeline.name.value, pipeline.out.as_ref());
     outputs::check_collisions(&mut cx, &places);
@@ -133,6 +135,7 @@ pub fn resolve(
         segment_order,
         outputs,
         exports,
+        measures,
         out,
     };
     cx.sink.finish(plan)

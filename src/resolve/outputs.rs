@@ -61,7 +61,7 @@ pub fn is_contact(fields: &[Field], field: FieldId) -> bool {
 }
 
 /// True where a field is a contact point, or takes its values from the same column as one.
-fn carries_contact(fields: &[Field], tables: &[Table], field: FieldId) -> bool {
+pub fn carries_contact(fields: &[Field], tables: &[Table], field: FieldId) -> bool {
     is_contact(fields, field)
         || tables.iter().any(|table| {
             table.mapping.iter().any(|(id, column)| {
@@ -346,8 +346,9 @@ pub fn target(cx: &mut Context<'_>, places: &Places<'_>, path: &Spanned<String>)
 pub fn check_collisions(cx: &mut Context<'_>, places: &Places<'_>) {
     let internal = cx.written.outputs.iter().flat_map(spec::Outputs::paths);
     let exports = cx.written.exports.iter().flatten().flat_map(spec::Export::paths);
+    let measures = cx.written.measures.iter().flatten().filter_map(|measure| measure.path.as_ref());
     let mut seen: Vec<(PathBuf, Span)> = Vec::new();
-    for written in internal.chain(exports) {
+    for written in internal.chain(exports).chain(measures) {
         let path = lexical(&places.path(&written.value));
         if let Some((_, first)) = seen.iter().find(|(known, _)| *known == path) {
             cx.sink.push(

@@ -8,7 +8,7 @@
 
 mod coerce;
 mod literal;
-mod names;
+pub(super) mod names;
 #[cfg(test)]
 mod tests;
 

@@ -113,7 +113,8 @@ fn gate(cx: &mut Context<'_>, consent: &Consent, segment: &spec::Segment) -> Gat
     Gate::Purposes(purposes)
 }
 
-fn rule(
+/// A rule over the profile.
+pub fn rule(
     cx: &mut Context<'_>,
     fields: &[Field],
     consent: &Consent,

@@ -64,11 +64,13 @@ impl Root {
     pub fn refuse_outputs(&self, pipeline: &PipelineKeys, base: &Path) -> Vec<Diagnostic> {
         let outputs = pipeline.outputs.as_ref().map(Outputs::paths);
         let exports = pipeline.exports.iter().flatten().flat_map(Export::paths);
+        let measures = pipeline.measures.iter().flatten().filter_map(|of| of.path.as_ref());
         let outside = |path: &Spanned<String>| !self.holds(&base.join(&path.value));
         let mut faults: Vec<Diagnostic> = outputs
             .into_iter()
             .flatten()
             .chain(exports)
+            .chain(measures)
             .chain(&pipeline.out)
             .filter(|path| outside(path))
             .map(|path| self.fault(path.span, "it leads out of it"))

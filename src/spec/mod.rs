@@ -7,6 +7,7 @@
 
 mod columns;
 pub mod decode;
+mod figures;
 mod identity;
 #[allow(clippy::doc_markdown, reason = "these comments are what editors show")]
 mod model;

@@ -2,6 +2,7 @@
 
 use super::columns::ExportColumns;
 use super::decode::{Decode, Entries, Mapping, NameOrMap, OneOrMany, spec_types, wrong_kind};
+use super::figures::Figures;
 use super::identity::{Condition, FieldGroup, PathOrMap, Rule};
 use super::node::{Node, Scalar};
 use crate::diagnostics::{Code, Diagnostic, Sink, Spanned};
@@ -37,6 +38,8 @@ spec_types! {
         outputs: optional Outputs,
         /// Segments to write.
         exports: optional Vec<Export>,
+        /// Figures of customers by group.
+        measures: optional Vec<Measure>,
     }
 
     /// Where rows come from: one file, or a glob of files with the same columns.
@@ -314,6 +317,26 @@ spec_types! {
         database: required Spanned<String>,
         /// The table: NAME or SCHEMA.NAME.
         table: required Spanned<String>,
+    }
+
+    /// Figures of customers by group: counts, rates of consent, sums, averages, quantiles.
+    Measure("a measure") {
+        /// Name.
+        name: required Spanned<String>,
+        /// Whom it counts: profiles (default), or the name of a segment: those who are in it.
+        of: optional Spanned<String>,
+        /// A SQL predicate over the profile, as in segments: who of them counts.
+        rule as "where": optional Spanned<String>,
+        /// Fields of the profile, or consent_PURPOSE, whose values make the groups; none: one row.
+        by: optional OneOrMany<Spanned<String>>,
+        /// Column: figure, such as count, count(FIELD), sum(FIELD), avg(FIELD), median(FIELD),
+        /// quantile(FIELD, 0.9), consent_count(PURPOSE, STATE), consent_rate(PURPOSE).
+        compute: required Spanned<Figures>,
+        /// Groups of fewer customers are put together, and no figure is made of the values of
+        /// fewer; default 5.
+        smallest_group: optional Spanned<u64>,
+        /// Where its table goes; format by extension. Without it: the run record and the report.
+        path: optional Spanned<String>,
     }
 
     /// The column a match reads, where its name alone is not enough.

@@ -20,8 +20,9 @@ pub fn private_places(source: &str) -> Vec<Range<usize>> {
     let mut places: Vec<Range<usize>> =
         values.map(|value| value.span.start..value.span.end).collect();
     let fields = fields_of_persons(&pipeline);
-    for segment in pipeline.segments.as_deref().unwrap_or_default() {
-        let Some(rule) = &segment.rule else { continue };
+    let segments = pipeline.segments.iter().flatten().filter_map(|segment| segment.rule.as_ref());
+    let measures = pipeline.measures.iter().flatten().filter_map(|measure| measure.rule.as_ref());
+    for rule in segments.chain(measures) {
         let words = rule.value.split(|c: char| !c.is_alphanumeric() && c != '_');
         if words.into_iter().any(|word| fields.contains(&word.to_lowercase())) {
             places.extend(quoted(source, rule.span.start..rule.span.end));
@@ -76,6 +77,8 @@ segments:
     where: >
       lower(name) IN ('quillfeather',
         'ottavianus')
+measures:
+  - { name: d, compute: { n: count }, where: name <> 'Quillon' }
 ";
         let places = private_places(text);
         let mut left = text.to_owned();

@@ -40,6 +40,8 @@ pub struct Places {
     pub wheres: Vec<Span>,
     /// By export.
     pub exports: Vec<Span>,
+    /// By measure.
+    pub measures: Vec<Span>,
     /// By internal table, in the order of [`crate::plan::Outputs::named`].
     pub outputs: Vec<Span>,
 }

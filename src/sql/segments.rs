@@ -375,6 +375,10 @@ WHERE NOT EXISTS (SELECT 1 FROM {decided} e WHERE e.position = s.later) GROUP BY
 /// The internal tables that a job writes: profiles and verdicts.
 fn write_outputs(job: &mut Job<'_>, judged: &Judged) {
     let plan = job.plan;
+    for number in 0..plan.measures.len() {
+        let span = at(&job.places.measures, number);
+        job.refuse(span, "a measure", "only `optin run` takes measures");
+    }
     for (number, (called, target)) in plan.outputs.named().into_iter().enumerate() {
         let Some(target) = target else { continue };
         let span = at(&job.places.outputs, number);

@@ -70,15 +70,22 @@ impl Typer<'_> {
     }
 }
 
-enum Found<'a> {
+/// What a name may stand for.
+pub enum Found<'a> {
+    /// Nothing.
     None,
+    /// The one of this number.
     One(usize),
     /// Two that differ from the name in case only.
     Several(&'a str, &'a str),
 }
 
 /// An equal name; else, for a name without quotes, the only one that is equal without case.
-fn find<'a>(name: &str, quoted: bool, known: impl Iterator<Item = &'a str> + Clone) -> Found<'a> {
+pub fn find<'a>(
+    name: &str,
+    quoted: bool,
+    known: impl Iterator<Item = &'a str> + Clone,
+) -> Found<'a> {
     if let Some(at) = known.clone().position(|known| known == name) {
         return Found::One(at);
     }

@@ -1,0 +1,272 @@
+//! Exact sums: floats, whole numbers and decimals as fixed-point numbers of 2304 bits.
+//!
+//! A 64-bit float is a whole number of 2^-1074, so sums of floats are exact in fixed point, whatever
+//! their order. What leaves is rounded once, to the nearest float, half to even.
+
+/// Binary digits below the point: those of the smallest float, and 78 more for divisions.
+const BELOW: usize = 1152;
+/// Digits of 32 bits. Above the point: the largest float (1024 bits) times a factor (20 bits), as often
+/// as there are records (32 bits).
+const DIGITS: usize = 72;
+/// So many numbers are added before carries are passed on: a digit has 63 bits, a number adds to it at
+/// most 32.
+const CARRY_AFTER: u32 = 1 << 30;
+
+/// A sum that is exact.
+pub struct Exact {
+    /// Smallest first; each may be above 32 bits or below zero until carries are passed on.
+    digits: [i64; DIGITS],
+    added: u32,
+}
+
+impl Exact {
+    /// Nothing yet.
+    pub const fn new() -> Self {
+        Self { digits: [0; DIGITS], added: 0 }
+    }
+
+    /// Adds a finite float times a factor below 2^20.
+    pub fn add_float(&mut self, value: f64, factor: u32) {
+        let bits = value.to_bits();
+        let exponent = usize::try_from(bits >> 52 & 0x7ff).unwrap_or(0);
+        let fraction = bits & ((1 << 52) - 1);
+        // Subnormal numbers have no leading one, and the exponent of the smallest normal ones.
+        let mantissa = if exponent == 0 { fraction } else { fraction | 1 << 52 };
+        let product = u128::from(mantissa) * u128::from(factor);
+        self.add(product, BELOW - 1074 + exponent.max(1) - 1, value.is_sign_negative());
+    }
+
+    /// Adds a whole number times a factor below 2^20.
+    pub fn add_whole(&mut self, value: i128, factor: u32) {
+        let size = value.unsigned_abs();
+        let (low, high) = (size & u128::from(u64::MAX), size >> 64);
+        self.add(low * u128::from(factor), BELOW, value < 0);
+        self.add(high * u128::from(factor), BELOW + 64, value < 0);
+    }
+
+    /// Adds a number below 2^96 that begins at a binary digit.
+    fn add(&mut self, number: u128, at: usize, negative: bool) {
+        if number == 0 {
+            return;
+        }
+        let mut left = number << (at % 32);
+        for digit in &mut self.digits[at / 32..] {
+            if left == 0 {
+                break;
+            }
+            let part = i64::from((left & 0xffff_ffff) as u32);
+            *digit += if negative { -part } else { part };
+            left >>= 32;
+        }
+        self.added += 1;
+        if self.added >= CARRY_AFTER {
+            self.carry();
+        }
+    }
+
+    /// Brings every digit but the last into 32 bits; the last keeps the sign.
+    fn carry(&mut self) {
+        let mut carry = 0;
+        let last = DIGITS - 1;
+        for digit in &mut self.digits[..last] {
+            let sum = *digit + carry;
+            carry = sum >> 32;
+            *digit = sum & 0xffff_ffff;
+        }
+        self.digits[last] += carry;
+        self.added = 0;
+    }
+
+    /// The sum's size and sign.
+    fn size(mut self) -> Size {
+        self.carry();
+        let negative = self.digits[DIGITS - 1] < 0;
+        if negative {
+            self.digits.iter_mut().for_each(|digit| *digit = -*digit);
+            self.carry();
+        }
+        let digits = self.digits.map(|digit| (digit & 0xffff_ffff) as u32);
+        Size { digits, negative, rest: false }
+    }
+
+    /// The sum, if it is a whole number of 128 bits.
+    pub fn whole(self) -> Option<i128> {
+        let size = self.size();
+        let (below, above) = size.digits.split_at(BELOW / 32);
+        let (used, beyond) = above.split_at(4);
+        if below.iter().chain(beyond).any(|digit| *digit != 0) {
+            return None;
+        }
+        let number = used.iter().rev().fold(0_u128, |sum, digit| sum << 32 | u128::from(*digit));
+        let number = i128::try_from(number).ok()?;
+        Some(if size.negative { -number } else { number })
+    }
+
+    /// The sum divided by all of these, none of which is zero, as the nearest float; none if that is
+    /// beyond the largest one.
+    pub fn divided(self, by: &[u32]) -> Option<f64> {
+        let mut size = self.size();
+        by.iter().for_each(|by| size.divide(*by));
+        size.nearest()
+    }
+}
+
+/// The size of a number in fixed point, and its sign.
+struct Size {
+    digits: [u32; DIGITS],
+    negative: bool,
+    /// True if the number is a little larger than its digits say.
+    rest: bool,
+}
+
+impl Size {
+    fn divide(&mut self, by: u32) {
+        let by = u64::from(by);
+        let mut rest = 0;
+        for digit in self.digits.iter_mut().rev() {
+            let whole = rest << 32 | u64::from(*digit);
+            *digit = u32::try_from(whole / by).unwrap_or(u32::MAX);
+            rest = whole % by;
+        }
+        self.rest |= rest != 0;
+    }
+
+    fn bit(&self, at: usize) -> bool {
+        self.digits[at / 32] >> (at % 32) & 1 == 1
+    }
+
+    /// The nearest float, half to even.
+    fn nearest(&self) -> Option<f64> {
+        let Some(top) = self.digits.iter().rposition(|digit| *digit != 0) else {
+            return Some(0.0);
+        };
+        let top = top * 32 + 31 - self.digits[top].leading_zeros() as usize;
+        // A float has 53 binary digits, and none below 2^-1074.
+        let lowest = top.saturating_sub(52).max(BELOW - 1074);
+        let mut kept: u64 = 0;
+        for at in (lowest..=top).rev() {
+            kept = kept << 1 | u64::from(self.bit(at));
+        }
+        let half = self.bit(lowest - 1);
+        let below = self.rest || (0..lowest - 1).any(|at| self.bit(at));
+        kept += u64::from(half && (below || kept & 1 == 1));
+        // Both factors are exact, and so is their product, unless it is beyond all floats.
+        #[expect(clippy::cast_precision_loss, reason = "53 bits at most, or a power of two")]
+        let value = kept as f64 * power_of_two(i32::try_from(lowest).ok()? - BELOW_SIGNED);
+        value.is_finite().then_some(if self.negative && kept != 0 { -value } else { value })
+    }
+}
+
+/// [`BELOW`] as a signed number.
+const BELOW_SIGNED: i32 = 1152;
+
+/// 2 to a power from -1074 to 1023; infinity above.
+fn power_of_two(exponent: i32) -> f64 {
+    match exponent {
+        ..-1022 => f64::from_bits(1 << (exponent + 1074).clamp(0, 51)),
+        -1022..=1023 => f64::from_bits(u64::from((exponent + 1023).unsigned_abs()) << 52),
+        _ => f64::INFINITY,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sum(values: &[f64]) -> Option<f64> {
+        let mut exact = Exact::new();
+        values.iter().for_each(|value| exact.add_float(*value, 1));
+        exact.divided(&[])
+    }
+
+    fn mean(values: &[f64]) -> Option<f64> {
+        let mut exact = Exact::new();
+        values.iter().for_each(|value| exact.add_float(*value, 1));
+        exact.divided(&[u32::try_from(values.len()).expect("few")])
+    }
+
+    #[test]
+    fn a_single_float_is_itself() {
+        for value in [
+            0.0,
+            1.0,
+            -1.5,
+            0.1,
+            1e300,
+            f64::MAX,
+            -f64::MAX,
+            f64::MIN_POSITIVE,
+            f64::from_bits(1),
+            -f64::from_bits(12_345),
+            f64::from_bits(0x000f_ffff_ffff_ffff),
+        ] {
+            assert_eq!(sum(&[value]).map(f64::to_bits), Some(value.to_bits()), "{value:e}");
+        }
+        assert_eq!(sum(&[-0.0]).map(f64::to_bits), Some(0.0_f64.to_bits()));
+        assert_eq!(sum(&[]), Some(0.0));
+    }
+
+    #[test]
+    fn sums_are_exact_and_rounded_once() {
+        assert_eq!(sum(&[1e16, 1.0, -1e16]), Some(1.0));
+        assert_eq!(sum(&[0.1; 10]), Some(1.0));
+        assert_eq!(sum(&[1e308, 1e308, -1e308]), Some(1e308));
+        assert_eq!(sum(&[f64::MAX, f64::MAX]), None);
+        assert_eq!(sum(&[-f64::MAX, -f64::MAX]), None);
+        // Half of the last digit goes to even, and a little more goes up.
+        let ulp = 2.0_f64.powi(-52);
+        assert_eq!(sum(&[1.0, ulp / 2.0]), Some(1.0));
+        assert_eq!(sum(&[1.0, ulp / 2.0, f64::from_bits(1)]), Some(1.0 + ulp));
+        assert_eq!(sum(&[1.0 + ulp, ulp / 2.0]), Some(1.0 + 2.0 * ulp));
+        assert_eq!(sum(&[-1.0, -ulp / 2.0, -f64::from_bits(1)]), Some(-1.0 - ulp));
+    }
+
+    #[test]
+    fn means_are_rounded_once() {
+        assert_eq!(mean(&[1.0, 2.0]), Some(1.5));
+        assert_eq!(mean(&[0.1, 0.1, 0.1]), Some(0.1));
+        assert_eq!(mean(&[f64::MAX, f64::MAX]), Some(f64::MAX));
+        assert_eq!(mean(&[-1.0, 0.0, 0.0]), Some(-1.0 / 3.0));
+        assert_eq!(mean(&[f64::from_bits(1), 0.0]), Some(0.0));
+        assert_eq!(mean(&[f64::from_bits(3), 0.0]), Some(f64::from_bits(2)));
+    }
+
+    #[test]
+    fn whole_numbers_and_decimals_are_exact() {
+        let of = |values: &[i128]| {
+            let mut exact = Exact::new();
+            values.iter().for_each(|value| exact.add_whole(*value, 1));
+            exact
+        };
+        assert_eq!(of(&[i128::MAX, -1]).whole(), Some(i128::MAX - 1));
+        assert_eq!(of(&[i128::MAX, i128::MAX, -i128::MAX]).whole(), Some(i128::MAX));
+        assert_eq!(of(&[i128::MAX, 1]).whole(), None);
+        assert_eq!(of(&[-5, 3]).whole(), Some(-2));
+        // 0.07 as a decimal, and the mean of 0.07, 0.07 and 0.08.
+        assert_eq!(of(&[7]).divided(&[100]), Some(0.07));
+        assert_eq!(of(&[7, 7, 8]).divided(&[3, 100]), Some(22.0 / 300.0));
+        let ninety: i128 = 10_i128.pow(37) * 9;
+        assert_eq!(of(&[ninety]).divided(&[1_000_000_000, 1_000_000_000]), Some(9e19));
+    }
+
+    #[test]
+    fn the_order_of_numbers_does_not_count() {
+        let mut state = 1_u64;
+        let mut values: Vec<f64> = Vec::new();
+        for _ in 0..2000 {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let value = f64::from_bits(state);
+            values.extend(value.is_finite().then_some(value / 4096.0));
+        }
+        let forward = sum(&values).map(f64::to_bits);
+        values.reverse();
+        assert_eq!(sum(&values).map(f64::to_bits), forward);
+        values.sort_by(f64::total_cmp);
+        assert_eq!(sum(&values).map(f64::to_bits), forward);
+        let negated: Vec<f64> = values.iter().map(|value| -value).collect();
+        values.extend(negated);
+        assert_eq!(sum(&values), Some(0.0));
+    }
+}
