@@ -7,6 +7,7 @@
 mod audience;
 mod consent;
 mod customers;
+mod draw;
 mod identity;
 mod outputs;
 mod rule;

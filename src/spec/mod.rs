@@ -7,6 +7,7 @@
 
 mod columns;
 pub mod decode;
+mod draw;
 mod identity;
 #[allow(clippy::doc_markdown, reason = "these comments are what editors show")]
 mod model;
@@ -17,6 +18,7 @@ mod syntax;
 
 pub use columns::ExportColumns;
 pub use decode::{Decode, Mapping, NameOrMap, OneOrMany};
+pub use draw::{Control, Limit};
 pub use identity::{Condition, FieldGroup, PathOrMap, Rule, alias_file};
 pub use model::*;
 pub use private::private_places;
