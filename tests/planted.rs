@@ -67,6 +67,18 @@ fn every_planted_fault_is_found_by_two_checks() {
     assert!(!fails(ORACLE, "", 50).0, "without a fault all is well");
 }
 
+/// What a segment draws: the proof counts the rows, and makes the tickets anew.
+#[test]
+fn whoever_is_not_drawn_into_a_segment_is_found_by_three_checks() {
+    for fault in ["control-ignored", "limit-ignored"] {
+        let without_proof = format!("{fault},proof-skipped");
+        assert!(fails(ORACLE, &without_proof, 150).0, "{fault}: the oracle");
+        assert!(fails(GOLDEN, &without_proof, 1).0, "{fault}: the golden cases");
+        let (failed, said) = fails(GOLDEN, fault, 1);
+        assert!(failed && said.contains("does not keep to the segment"), "{fault}: {said}");
+    }
+}
+
 /// Audiences hold digests, which nobody reads: each fault must be refused there by the proof as well.
 #[test]
 fn the_proof_refuses_faults_in_audiences() {

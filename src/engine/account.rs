@@ -115,6 +115,12 @@ pub struct SegmentAccount {
     pub rule_unknown: u64,
     /// Out by union, intersect or except.
     pub set_operation: u64,
+    /// Kept out, to compare with; none of a segment without a control group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control_group: Option<u64>,
+    /// Cut off; none of a segment without a limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub over_limit: Option<u64>,
     /// In.
     pub in_segment: u64,
 }
@@ -311,6 +317,8 @@ impl Account {
                 + a.rule_false
                 + a.rule_unknown
                 + a.set_operation
+                + a.control_group.unwrap_or(0)
+                + a.over_limit.unwrap_or(0)
                 + a.in_segment;
             sums("segment", &a.segment, self.profiles, sum)?;
         }

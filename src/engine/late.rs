@@ -19,7 +19,7 @@ use super::mask::Mask;
 use super::records::{Records, cells_of};
 use super::segments::Verdict;
 use super::source::{self, Loaded};
-use super::tables::asked_at_the_end;
+use super::tables::{asked_at_the_end, asked_by_limits};
 use super::tuning::reads_late;
 use crate::diagnostics::Outcome;
 use crate::plan::{FieldId, Format, Keep, LinkRule, Plan, RegionFrom};
@@ -182,14 +182,17 @@ impl Late<'_> {
     /// The columns of a table, by its number, that a layer reads, and whether it reads ids.
     fn wanted(&self, table: usize, layer: usize) -> (Vec<(FieldId, &str)>, bool) {
         let rules = self.plan.segments.iter().flat_map(|segment| &segment.rule);
-        let in_rules: BTreeSet<FieldId> = rules.flat_map(|rule| rule.expr.names().0).collect();
+        let in_rules = rules.flat_map(|rule| rule.expr.names().0);
+        let in_rules: BTreeSet<FieldId> = in_rules.chain(asked_by_limits(self.plan)).collect();
         let is_here = |field: &FieldId| {
             self.fields.contains(field) && in_rules.contains(field) == (layer == 0)
         };
         let mapping = &self.plan.tables[table].mapping;
         let mapped = mapping.iter().filter(|(field, _)| is_here(field));
         let no_ids = matches!(self.records.tables[table].ids, Cells::Absent);
-        let ids = layer == 1 && !self.fields.is_empty() && no_ids;
+        // Who draws asks for ids as a rule asks for values.
+        let asks_for_ids = usize::from(!self.plan.draws());
+        let ids = layer == asks_for_ids && !self.fields.is_empty() && no_ids;
         (mapped.map(|(field, column)| (*field, column.as_str())).collect(), ids)
     }
 

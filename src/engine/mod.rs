@@ -13,6 +13,7 @@ pub(crate) mod cells;
 mod conflicts;
 pub(crate) mod consent;
 mod digest;
+mod draw;
 pub mod expr;
 mod gathered;
 mod groupings;

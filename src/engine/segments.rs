@@ -40,13 +40,17 @@ pub enum Verdict {
     RuleUnknown,
     /// Out by union, intersect or except.
     SetOperation,
+    /// Kept out, to compare with.
+    ControlGroup,
+    /// Cut off by the limit.
+    OverLimit,
     /// In.
     InSegment,
 }
 
 impl Verdict {
     /// All verdicts, in the order of reasons.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Suppressed,
         Self::Denied,
         Self::Expired,
@@ -55,6 +59,8 @@ impl Verdict {
         Self::RuleFalse,
         Self::RuleUnknown,
         Self::SetOperation,
+        Self::ControlGroup,
+        Self::OverLimit,
         Self::InSegment,
     ];
 
@@ -76,6 +82,8 @@ impl Verdict {
             Self::RuleFalse => "rule_false",
             Self::RuleUnknown => "rule_unknown",
             Self::SetOperation => "set_operation",
+            Self::ControlGroup => "control_group",
+            Self::OverLimit => "over_limit",
             Self::InSegment => "in_segment",
         }
     }
@@ -208,6 +216,9 @@ impl Court<'_> {
                     }
                 }
             }
+            if segment.draws() {
+                self.draw(segment, &mut verdicts, columns)?;
+            }
             of[id.0] = verdicts;
         }
         let accounts = self
@@ -296,13 +307,13 @@ impl Court<'_> {
         let counts = verdicts
             .par_iter()
             .fold(
-                || [0_u64; 9],
+                || [0_u64; Verdict::ALL.len()],
                 |mut counts, verdict| {
                     counts[*verdict as usize] += 1;
                     counts
                 },
             )
-            .reduce(|| [0; 9], |a, b| std::array::from_fn(|at| a[at] + b[at]));
+            .reduce(|| [0; Verdict::ALL.len()], |a, b| std::array::from_fn(|at| a[at] + b[at]));
         let because = match &segment.gate {
             Gate::None { because } => Some(because.clone()),
             Gate::Purposes(_) => None,
@@ -321,6 +332,8 @@ impl Court<'_> {
             rule_false: counts[Verdict::RuleFalse as usize],
             rule_unknown: counts[Verdict::RuleUnknown as usize],
             set_operation: counts[Verdict::SetOperation as usize],
+            control_group: segment.control.as_ref().map(|_| counts[Verdict::ControlGroup as usize]),
+            over_limit: segment.limit.as_ref().map(|_| counts[Verdict::OverLimit as usize]),
             in_segment: counts[Verdict::InSegment as usize],
         }
     }

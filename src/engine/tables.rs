@@ -64,7 +64,14 @@ pub fn asked_at_the_end(plan: &Plan) -> BTreeSet<FieldId> {
     });
     // What an export goes out through is proved on the text itself, whether it is shown or not.
     let through = plan.exports.iter().flat_map(|export| export.contacts.iter().copied());
+    let through = through.chain(asked_by_limits(plan));
     rules.flat_map(|rule| rule.expr.names().0).chain(in_exports).chain(through).collect()
+}
+
+/// The fields by which limits say who comes first.
+pub fn asked_by_limits(plan: &Plan) -> impl Iterator<Item = FieldId> {
+    let limits = plan.segments.iter().filter_map(|segment| segment.limit.as_ref());
+    limits.filter_map(|limit| Some(limit.top_by?.field))
 }
 
 /// For each source the columns that some part of the plan needs, of customers those of the given

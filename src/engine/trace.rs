@@ -5,6 +5,7 @@
 //! again on these few records, by the same code. Who they are, their states and their verdicts are
 //! those of the run.
 
+mod draw;
 mod few;
 mod find;
 mod links;
@@ -29,6 +30,7 @@ use super::{Aim, Judged, Look, Setting, SourceRecord, State, walk};
 use crate::diagnostics::{Faults, Outcome};
 use crate::normalize::Region;
 use crate::plan::{FieldId, Instant, Plan, PurposeId, Segment, SegmentId, TableId};
+pub use draw::Drawn;
 use few::Few;
 use find::Met;
 use links::Linking;
@@ -202,6 +204,8 @@ pub struct TracedSegment {
     pub rule: Option<bool>,
     /// Of the segments that it is made of, those that the customer is in.
     pub member_of: Vec<SegmentId>,
+    /// How the customer stands to the control group and the limit.
+    pub drawn: Drawn,
     /// By export of this segment, as in the plan, whether the customer leaves; others do in their place
     /// if not.
     pub leaves: Vec<bool>,
@@ -253,6 +257,10 @@ impl Look for Tracer<'_> {
 fn concerned(court: &Court<'_>, one: Option<usize>) -> Vec<bool> {
     let mut concerned = vec![false; court.clusters.profiles];
     let Some(one) = one else { return concerned };
+    if court.plan.draws() {
+        // Who is cut off depends on all who are not.
+        return vec![true; court.clusters.profiles];
+    }
     concerned[one] = true;
     let exports = court.plan.exports.iter();
     let mut fields: BTreeSet<FieldId> =
@@ -418,6 +426,7 @@ fn segments(
             conditions,
             rule,
             member_of: member_of(judged, segment, profile),
+            drawn: draw::drawn(judged, (at, segment), profile, columns)?,
             leaves: leaves(plan, judged, SegmentId(at), profile)?,
         });
     }

@@ -53,6 +53,10 @@ pub enum Reason {
     Rule,
     /// Out by union, intersect or except.
     SetOperation,
+    /// In the control group.
+    ControlGroup,
+    /// Cut off by the limit.
+    OverLimit,
     /// The records belong to another customer, or those of several to this one.
     Merged,
     /// The records were parted.
@@ -72,6 +76,8 @@ impl Reason {
             Verdict::Unknown => Self::Unknown,
             Verdict::NoContactPoint => Self::NoContactPoint,
             Verdict::RuleFalse | Verdict::RuleUnknown => Self::Rule,
+            Verdict::ControlGroup => Self::ControlGroup,
+            Verdict::OverLimit => Self::OverLimit,
             // Who is in has no other reason than that he came to be.
             Verdict::SetOperation | Verdict::InSegment => Self::SetOperation,
         }
@@ -88,6 +94,8 @@ impl Reason {
             Self::NoContactPoint => "no_contact_point",
             Self::Rule => "rule",
             Self::SetOperation => "set_operation",
+            Self::ControlGroup => "control_group",
+            Self::OverLimit => "over_limit",
             Self::Merged => "merged",
             Self::Unmerged => "unmerged",
             Self::NewCustomer => "new_customer",

@@ -10,6 +10,7 @@ use crate::engine::Verdict;
 use crate::engine::trace::{Condition, TracedSegment};
 use crate::plan::{Gate, Model, PurposeId, Segment, SegmentId};
 use crate::proof::{Said, Stand};
+use crate::report::number;
 
 /// All that would have to be otherwise, each a half sentence that goes on from `would be in if`.
 pub fn near_miss(chain: &Chain<'_>, segment: &Segment, traced: &TracedSegment) -> Vec<NearMiss> {
@@ -37,6 +38,35 @@ pub fn near_miss(chain: &Chain<'_>, segment: &Segment, traced: &TracedSegment) -
         all.push(miss("rule", text));
     }
     all.extend(set_operations(chain, segment, traced));
+    all.extend(draw(chain, segment, traced));
+    all
+}
+
+/// What the draw would have to come to. Others may come in with the customer, so a limit is told of
+/// whoever is out, with his place among those who are there now.
+fn draw(chain: &Chain<'_>, segment: &Segment, traced: &TracedSegment) -> Vec<NearMiss> {
+    let mut all = Vec::new();
+    if let Some(control) = &segment.control {
+        let group = format!("the control group ({}, seed `{}`)", control.share, control.seed);
+        if traced.drawn.control {
+            all.push(miss("control", format!("the customer were not drawn into {group}")));
+        } else if traced.drawn.control_through_others {
+            let text =
+                format!("no customer who shows the same contact point were drawn into {group}");
+            all.push(miss("control", text));
+        }
+    }
+    if let (Some(limit), Some((place, of))) = (&segment.limit, traced.drawn.place) {
+        let stands = if traced.verdict == Verdict::OverLimit { "is" } else { "would be" };
+        let text = format!(
+            "the customer were among the first {}, {} ({stands} number {} of {})",
+            number(limit.count),
+            chain.plan.order_of(limit),
+            number(place),
+            number(of),
+        );
+        all.push(miss("limit", text));
+    }
     all
 }
 
@@ -248,6 +278,10 @@ fn may_move(
     let (of_other, there) = (&chain.plan.segments[other.0], &chain.trace.segments[other.0]);
     let parts = of_other.union.iter().chain(&of_other.intersect).chain(&of_other.except);
     let mut parts = parts.map(|part| may_move(chain, segment, traced, *part));
+    // With others who come in, any draw comes out in another way.
+    if of_other.draws() {
+        return true;
+    }
     if there.verdict == Verdict::InSegment {
         return there.conditions.iter().any(turns) || parts.any(|moves| moves);
     }

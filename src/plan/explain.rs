@@ -271,6 +271,14 @@ fn segments(plan: &Plan, text: &mut String) {
                 let _ = writeln!(text, "      {what} {}", names.join(", "));
             }
         }
+        if let Some(control) = &segment.control {
+            let (share, seed) = (control.share, &control.seed);
+            let _ =
+                writeln!(text, "      {share} of them kept out as a control group (seed `{seed}`)");
+        }
+        if let Some(limit) = &segment.limit {
+            let _ = writeln!(text, "      at most {}, {}", limit.count, plan.order_of(limit));
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! serializes, so that `explain --json`, the engines and other tools read the same thing.
 
 pub mod catalog;
+mod draw;
 mod explain;
 pub mod expr;
 mod expr_text;
@@ -14,6 +15,7 @@ mod period;
 mod veiled;
 mod words;
 
+pub use draw::{Control, Limit, Share, TopBy};
 pub use explain::explain;
 pub use expr::{Expr, Type};
 pub use measures::{ConsentState, Figure, Measure, Measured, SMALLEST_GROUP, Share};
@@ -666,6 +668,12 @@ pub struct Segment {
     pub intersect: Vec<SegmentId>,
     /// In none of these.
     pub except: Vec<SegmentId>,
+    /// A share of whom all this lets in is kept out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control: Option<Control>,
+    /// How many of the others are in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
     /// The contact fields it goes out through: the gate's `via` fields, or for `consent: none`
     /// the contact points its exports show (all contact points if it has no export).
     pub channels: Vec<FieldId>,

@@ -15,13 +15,15 @@
 //! and no suppression list of the segment's channels holds one of them. Of an audience for a platform,
 //! which shows digests, each digest must be that of the contact point which the engine names, and is a
 //! point itself: the contact points of all who decided or are suppressed are hashed as the platform
-//! does, and no denied or suppressed one may stand in the file. Where a file does not show
-//! the contact point, it is asked of the engine. Which records are one customer is the
+//! does, and no denied or suppressed one may stand in the file. An export of a segment with a limit holds
+//! no more rows than that, and one of a segment with a control group nobody who is drawn into it. Where a
+//! file does not show the contact point, it is asked of the engine. Which records are one customer is the
 //! engine's answer too; that a denial of a contact point which does not stand in the row reaches
 //! the customer (`denial: person`) is not proved here.
 
 mod decisions;
 mod digested;
+mod draw;
 mod hashed;
 mod hearing;
 mod keyed;
@@ -129,6 +131,7 @@ pub fn prove(
     let mut exports = Vec::new();
     for claim in claims {
         let export = &plan.exports[claim.table.export];
+        draw::prove(plan, export, claim)?;
         exports.push((export, rows::read(plan, export, claim, &mut subjects)?));
     }
     if exports.iter().all(|(_, rows)| rows.len == 0) {

@@ -311,6 +311,8 @@ fn segment(text: &mut String, a: &SegmentAccount) {
         ("rule false", a.rule_false),
         ("rule unknown", a.rule_unknown),
         ("set operation", a.set_operation),
+        ("control group", a.control_group.unwrap_or(0)),
+        ("over the limit", a.over_limit.unwrap_or(0)),
     ];
     let out = nonzero(&parts).collect::<Vec<_>>();
     if !out.is_empty() {

@@ -8,6 +8,7 @@ mod audience;
 mod consent;
 mod copies;
 mod customers;
+mod draw;
 mod identity;
 mod measures;
 mod outputs;

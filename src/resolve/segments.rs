@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::consent::purpose_id;
+use super::draw;
 use super::outputs::DraftExport;
 use super::rule::{Scope, resolve_rule};
 use crate::diagnostics::{Code, Diagnostic, Spanned};
@@ -31,6 +32,8 @@ pub fn segments(
         let union = members(cx, segment.union.as_deref());
         let intersect = members(cx, segment.intersect.as_deref());
         let except = members(cx, segment.except.as_deref());
+        let control = draw::control(cx, segment);
+        let limit = draw::limit(cx, fields, segment);
         let channels = channels(fields, consent, &gate, SegmentId(at), exports);
         segments.push(Segment {
             name: segment.name.value.clone(),
@@ -39,6 +42,8 @@ pub fn segments(
             union,
             intersect,
             except,
+            control,
+            limit,
             channels,
         });
     }

@@ -8,6 +8,7 @@
 mod columns;
 pub mod decode;
 mod figures;
+mod draw;
 mod identity;
 #[allow(clippy::doc_markdown, reason = "these comments are what editors show")]
 mod model;
@@ -18,6 +19,7 @@ mod syntax;
 
 pub use columns::ExportColumns;
 pub use decode::{Decode, Mapping, NameOrMap, OneOrMany};
+pub use draw::{Control, Limit};
 pub use identity::{Condition, FieldGroup, PathOrMap, Rule, alias_file};
 pub use model::*;
 pub use private::private_places;

@@ -3,6 +3,7 @@
 use super::columns::ExportColumns;
 use super::decode::{Decode, Entries, Mapping, NameOrMap, OneOrMany, spec_types, wrong_kind};
 use super::figures::Figures;
+use super::draw::{Control, Limit};
 use super::identity::{Condition, FieldGroup, PathOrMap, Rule};
 use super::node::{Node, Scalar};
 use crate::diagnostics::{Code, Diagnostic, Sink, Spanned};
@@ -267,6 +268,31 @@ spec_types! {
         intersect: optional Vec<Spanned<String>>,
         /// In none of these segments.
         except: optional Vec<Spanned<String>>,
+        /// A stable share of those who would be in is kept out of it, to compare with: such as 10%,
+        /// or { share: 10%, seed: TEXT }.
+        control: optional Control,
+        /// How many may be in at most: a number, which samples, or { count: N, top_by: FIELD,
+        /// seed: TEXT }.
+        limit: optional Limit,
+    }
+
+    /// A control group with more to say than its share.
+    ControlKeys("a control group") {
+        /// The share, such as 10%; up to four digits after the point.
+        share: required Spanned<String>,
+        /// Equal seeds draw the same customers, in all segments; default the segment's name.
+        seed: optional Spanned<String>,
+    }
+
+    /// A limit with more to say than its number.
+    LimitKeys("a limit") {
+        /// The most customers that are in.
+        count: required Spanned<u64>,
+        /// Who comes first: a field, the greatest value first; or FIELD asc, the smallest first.
+        /// Without it a sample.
+        top_by: optional Spanned<String>,
+        /// Equal seeds sample the same customers; default the segment's name.
+        seed: optional Spanned<String>,
     }
 
     /// Internal tables to write; format by extension: .csv .tsv .ndjson .parquet .ipc.

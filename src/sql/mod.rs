@@ -15,6 +15,7 @@
 
 mod consent;
 mod dialect;
+mod draw;
 mod duckdb;
 mod job;
 mod keys;

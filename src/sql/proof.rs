@@ -7,6 +7,7 @@
 //! job always passes; that a denial reaches others who show the same contact point is not asked.
 
 use super::consent::ends;
+use super::draw;
 use super::job::Job;
 use super::text::{literal, name};
 use crate::plan::{Denial, Export, Model, PurposeId};
@@ -21,6 +22,7 @@ pub fn query(job: &Job<'_>, number: usize, export: &Export) -> Option<String> {
         offenders.extend(of_purpose(job, &leaving, *purpose));
     }
     offenders.extend(job.lists(&segment.channels).map(|lists| of_lists(&leaving, &lists)));
+    offenders.extend(draw::offenders(segment, &leaving));
     if offenders.is_empty() {
         return None;
     }

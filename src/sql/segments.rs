@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::dialect::Dialect;
+use super::draw;
 use super::job::Job;
 use super::places::at;
 use super::rule::Scope;
@@ -37,7 +38,11 @@ pub fn write(job: &mut Job<'_>) {
             job.script.comment(&format!("where: {}", rule.text));
         }
         let query = verdict(job, &judged, segment);
-        job.script.table(&job.verdict_table(SegmentId(*number)), &query);
+        if segment.draws() {
+            draw::write(job, SegmentId(*number), segment, &query);
+        } else {
+            job.script.table(&job.verdict_table(SegmentId(*number)), &query);
+        }
     }
     write_outputs(job, &judged);
     if plan.as_of.is_some_and(|as_of| as_of.replay) {

@@ -10,6 +10,7 @@ mod consent;
 pub mod csv;
 mod customers;
 mod draft;
+mod draws;
 mod identity;
 mod pairs;
 mod plain;
@@ -98,7 +99,7 @@ fn draw(seed: u64, is_plain: bool) -> Case {
     let customers = customers::yaml(&mut rng, &ground);
     let identity = identity::yaml(&mut rng, &mut ground);
     let consent = consent::yaml(&mut rng, &mut ground, &expiries);
-    let (segments, exports) = segments::yaml(&mut rng, &ground);
+    let (segments, exports) = segments::yaml(&mut rng, seed, &ground);
     let sources: String = ground.sources.iter().map(Source::yaml).collect();
     let mut yaml = format!(
         "version: 1\nname: case_{seed}\nas_of: {}\nsources:\n{sources}{customers}{identity}{consent}\
@@ -169,6 +170,17 @@ impl Case {
             }
         }
         self.with(sources)
+    }
+
+    /// The same pipeline without limits: under them customers who have nothing in common with each
+    /// other compete.
+    pub fn without_limits(mut self) -> Self {
+        let lines = self.yaml.lines().map(|line| match line.split_once(", limit: ") {
+            Some((rest, _)) => format!("{rest} }}\n"),
+            None => format!("{line}\n"),
+        });
+        self.yaml = lines.collect();
+        self
     }
 
     /// The same pipeline with some of its rows twice. What an earlier run wrote stays: there each

@@ -1,6 +1,7 @@
 //! Segments, their rules, and exports.
 
 use super::draft::{Field, Ground, list, quoted};
+use super::draws;
 use super::rng::Rng;
 
 /// A segment and what an export of it needs to know.
@@ -12,10 +13,10 @@ struct Draft {
 }
 
 /// The sections `segments`, `outputs` and `exports`. Tells how many exports there are.
-pub fn yaml(rng: &mut Rng, ground: &Ground) -> (String, usize) {
+pub fn yaml(rng: &mut Rng, seed: u64, ground: &Ground) -> (String, usize) {
     let mut drafts: Vec<Draft> = Vec::new();
     for at in 0..rng.between(2, 6) {
-        let draft = segment(rng, ground, &drafts, at);
+        let draft = segment(rng, seed, ground, &drafts, at);
         drafts.push(draft);
     }
     // A segment may stand before those it refers to.
@@ -37,7 +38,7 @@ pub fn yaml(rng: &mut Rng, ground: &Ground) -> (String, usize) {
     (yaml.concat(), count)
 }
 
-fn segment(rng: &mut Rng, ground: &Ground, before: &[Draft], at: usize) -> Draft {
+fn segment(rng: &mut Rng, seed: u64, ground: &Ground, before: &[Draft], at: usize) -> Draft {
     let name = format!("segment_{at}");
     let mut keys = vec![format!("name: {name}")];
     let covered = if rng.chance(20) {
@@ -65,6 +66,7 @@ fn segment(rng: &mut Rng, ground: &Ground, before: &[Draft], at: usize) -> Draft
         members.dedup();
         keys.push(format!("{operation}: [{}]", members.join(", ")));
     }
+    keys.extend(draws::keys(seed, ground, at));
     Draft { name, yaml: format!("  - {{ {} }}\n", keys.join(", ")), covered }
 }
 

@@ -8,6 +8,7 @@
 
 pub mod calendar;
 mod decisions;
+mod draw;
 pub mod eval;
 mod fold;
 mod groupings;
@@ -159,8 +160,9 @@ pub fn answer(plan: &Plan, tables: &BTreeMap<String, RawTable>, as_of: Instant) 
             .iter()
             .enumerate()
             .map(|(segment, rows)| {
+                let declared = segments::verdicts(&plan.segments[segment]);
                 let mut counts: BTreeMap<&'static str, u64> =
-                    segments::VERDICTS.iter().map(|name| (*name, 0)).collect();
+                    declared.map(|name| (name, 0)).collect();
                 for verdict in rows {
                     *counts.entry(verdict).or_default() += 1;
                 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use optin::plan::{FieldId, Model, SegmentId, Suppression};
+use optin::plan::{FieldId, Model, Segment, SegmentId, Suppression};
 
 use super::decisions::{Contact, cells};
+use super::draw::draw;
 use super::eval::{Subject, truth};
 use super::fold::{State, reaches};
 use super::identity::{Cluster, People};
@@ -15,7 +16,7 @@ use super::{World, count};
 pub const IN_SEGMENT: &str = "in_segment";
 
 /// All verdicts, in the order in which they are tried.
-pub const VERDICTS: [&str; 9] = [
+const VERDICTS: [&str; 11] = [
     "suppressed",
     "denied",
     "expired",
@@ -24,8 +25,19 @@ pub const VERDICTS: [&str; 9] = [
     "rule_false",
     "rule_unknown",
     "set_operation",
+    "control_group",
+    "over_limit",
     IN_SEGMENT,
 ];
+
+/// The verdicts that a segment can come to.
+pub fn verdicts(segment: &Segment) -> impl Iterator<Item = &'static str> {
+    VERDICTS.into_iter().filter(|verdict| match *verdict {
+        "control_group" => segment.control.is_some(),
+        "over_limit" => segment.limit.is_some(),
+        _ => true,
+    })
+}
 
 /// The entries of the suppression lists.
 pub struct Entries {
@@ -182,6 +194,7 @@ pub fn judge(
                 .unwrap_or(IN_SEGMENT);
             rows.push(verdict);
         }
+        draw(people, segment, &mut rows);
         verdicts[index] = rows;
     }
     verdicts

@@ -6,7 +6,7 @@ use super::veil::veiled;
 use super::write::Html;
 
 /// Why customers are out, in the order of reasons: class, name, member of the account.
-const OUT: [(&str, &str, &str); 8] = [
+const OUT: [(&str, &str, &str); 10] = [
     ("c-deny", "suppressed", "suppressed"),
     ("c-deny", "denied", "denied"),
     ("c-warn", "expired", "expired"),
@@ -15,6 +15,8 @@ const OUT: [(&str, &str, &str); 8] = [
     ("c-merge", "rule false", "rule_false"),
     ("c-merge", "rule unknown", "rule_unknown"),
     ("c-warn2", "set operation", "set_operation"),
+    ("c-none", "control group", "control_group"),
+    ("c-none", "over the limit", "over_limit"),
 ];
 
 /// More segments than this are not shown as a matrix.
