@@ -29,6 +29,7 @@ mod partition;
 mod profile;
 pub mod progress;
 mod records;
+mod related;
 mod segments;
 mod silence;
 mod similar;
@@ -56,7 +57,7 @@ use serde::Serialize;
 use tracing::info;
 
 use crate::diagnostics::{Code, Diagnostic, Outcome};
-use crate::plan::{AsOf, Export, FieldId, Instant, OutColumn, Plan, TableId};
+use crate::plan::{AsOf, Export, FieldId, Instant, OutColumn, Plan, SourceId, TableId};
 use crate::planted;
 use account::{Account, ClusterSize, CustomerAccount, KeyAccount};
 use cells::Cells;
@@ -69,6 +70,7 @@ use late::Late;
 pub use profile::Rows;
 use profile::{ProfileColumns, Shown};
 use records::{Record, Records};
+use related::Aggregates;
 use segments::{Court, Verdicts};
 use source::{FileRecord, Loaded};
 use survivorship::Survivors;
@@ -268,6 +270,7 @@ struct Judged<'a> {
     late: &'a Late<'a>,
     survivors: &'a Survivors<'a>,
     groupings: &'a [Groups],
+    aggregates: &'a Aggregates,
     verdicts: &'a Verdicts,
     sources: Vec<SourceRecord>,
 }
@@ -360,21 +363,33 @@ fn walk(plan: &Plan, setting: &Setting, mut aim: Aim<'_>) -> Outcome<()> {
         fields: &late,
         digests: !matches!(aim, Aim::Judged(_)),
     };
+    let mut asked = court.asks_for_rows(&gated);
     if let Aim::Judged(look) = &mut aim {
-        leave_out(&mut gated, &look.concerns(&court, &late)?);
+        asked = look.concerns(&court, &late)?;
+        leave_out(&mut gated, &asked);
     }
     late.read_for_rules(&gated, !setting.as_of.replay)?;
-    let verdicts = court.judge(gated, &columns)?;
+    let people = related::People { clusters: &clusters, keys: &keys };
+    let aggregates = related::aggregates(plan, setting, &loaded, &people, &asked, &mut warnings)?;
+    let verdicts = court.judge(gated, &columns, &aggregates)?;
     planted::place("profiles are judged");
     setting.memory.check("judging segments")?;
     let publish = match aim {
         Aim::Published(publish) => publish,
         Aim::Unjudged(_) => return Ok(()),
         Aim::Judged(look) => {
-            let sources = source_records(plan, &loaded, earlier.as_ref());
+            let sources = source_records(plan, &loaded, earlier.as_ref(), &aggregates);
             let (court, late, survivors, verdicts) = (&court, &late, &survivors, &verdicts);
-            let groupings = &groupings;
-            return look.look(&Judged { court, late, survivors, groupings, verdicts, sources });
+            let (groupings, aggregates) = (&groupings, &aggregates);
+            return look.look(&Judged {
+                court,
+                late,
+                survivors,
+                groupings,
+                aggregates,
+                verdicts,
+                sources,
+            });
         }
     };
     let exports = if setting.as_of.replay {
@@ -385,14 +400,15 @@ fn walk(plan: &Plan, setting: &Setting, mut aim: Aim<'_>) -> Outcome<()> {
     };
     stages.end("segments");
     let tables = internal_tables(&court, &clusters, &columns, &survivors, &verdicts)?;
-    let account = account(&court, &survivors, &groupings, &decisions, &verdicts, &exports);
+    let mut account = account(&court, &survivors, &groupings, &decisions, &verdicts, &exports);
+    account.related.clone_from(&aggregates.accounts);
     account.close()?;
     silence::warn(&account, &mut warnings);
     planted::place("the account is closed");
     // Rows are made without these; writing and proving has their room.
     drop((verdicts, suppressed, decisions, keys));
     stages.end("profiles");
-    let sources = source_records(plan, &loaded, earlier.as_ref());
+    let sources = source_records(plan, &loaded, earlier.as_ref(), &aggregates);
     publish(Results { account, tables, exports, sources, stages: stages.done, warnings })
 }
 
@@ -419,6 +435,7 @@ fn account(
         purposes: states.accounts.clone(),
         consent: decisions.accounts.clone(),
         suppression: suppressed.accounts.clone(),
+        related: Vec::new(),
         segments: verdicts.accounts.clone(),
         overlaps: overlaps::overlaps(plan, &verdicts.of),
         exports: exports.iter().map(|export| export.audience.account().clone()).collect(),
@@ -517,11 +534,15 @@ fn source_records(
     plan: &Plan,
     loaded: &[Option<Loaded>],
     earlier: Option<&Loaded>,
+    aggregates: &Aggregates,
 ) -> Vec<SourceRecord> {
     let before = plan.identity.previous.as_ref().and_then(|previous| previous.source.as_ref());
     plan.sources
         .iter()
-        .zip(loaded.iter().map(Option::as_ref))
+        .zip((0..).zip(loaded))
+        .map(|(source, (at, loaded))| {
+            (source, loaded.as_ref().or_else(|| aggregates.source(SourceId(at))))
+        })
         .chain(before.map(|source| (source, earlier)))
         .filter_map(|(source, loaded)| {
             let loaded = loaded?;

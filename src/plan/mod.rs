@@ -10,6 +10,7 @@ pub mod expr;
 mod expr_text;
 mod outputs;
 mod period;
+mod related;
 mod veiled;
 mod words;
 
@@ -17,6 +18,7 @@ pub use explain::explain;
 pub use expr::{Expr, Type};
 pub use outputs::{Allowed, Export, OutColumn, Outputs, PlatformFile, Target, TargetFormat};
 pub use period::{DAY, Instant, Period, PeriodUnit};
+pub use related::{Aggregate, AggregateFunction, AggregateId, Related, RelatedId};
 pub use veiled::Veiled;
 pub use words::{DENIED, GRANTED, Words};
 
@@ -80,6 +82,12 @@ pub struct Plan {
     pub groupings: Vec<Grouping>,
     /// Purposes, consent tables, suppressions.
     pub consent: Consent,
+    /// Tables with many rows a customer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub related: Vec<Related>,
+    /// What rules ask of them, each question once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aggregates: Vec<Aggregate>,
     /// Segments as declared.
     pub segments: Vec<Segment>,
     /// The segments in an order in which each comes after those it refers to.

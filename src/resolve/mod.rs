@@ -9,6 +9,7 @@ mod consent;
 mod customers;
 mod identity;
 mod outputs;
+mod related;
 mod rule;
 mod segments;
 mod sources;
@@ -111,7 +112,9 @@ pub fn resolve(
     let consent = consent::consent(&mut cx, &tables, &fields);
     let places = outputs::Places { base, out: overrides.out.as_deref() };
     let exports = outputs::exports(&mut cx, &fields, &groupings, &consent, &places);
-    let (segments, segment_order) = segments::segments(&mut cx, &fields, &consent, &exports);
+    let related = related::related(&mut cx, &tables, &fields);
+    let (segments, segment_order, aggregates) =
+        segments::segments(&mut cx, &fields, &consent, &related, &exports);
     let exports = outputs::finish_exports(&mut cx, &fields, &tables, &consent, &segments, exports);
     let outputs = outputs::outputs(&mut cx, &places);
     let out = places.out_folder(&pipeline.name.value, pipeline.out.as_ref());
@@ -128,6 +131,8 @@ pub fn resolve(
         survivorship,
         groupings,
         consent,
+        related,
+        aggregates,
         segments,
         segment_order,
         outputs,

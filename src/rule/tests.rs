@@ -87,6 +87,19 @@ fn show(ast: &Ast) -> String {
         AstKind::Call { function, arguments } => {
             format!("{}({})", function.value.name(), list(arguments))
         }
+        AstKind::Aggregate(call) => {
+            let part = |word: &str, part: &Option<Ast>| {
+                part.as_ref().map_or_else(String::new, |part| format!("{word}{}", show(part)))
+            };
+            format!(
+                "{}.{}({}{}{})",
+                call.related.value,
+                call.function.value.name(),
+                part("", &call.value),
+                part(" by ", &call.by),
+                part(" where ", &call.filter)
+            )
+        }
     }
 }
 
@@ -317,8 +330,8 @@ fn parts_that_rules_do_not_have() {
     unsupported("a::int = 1", "::", "a cast", "types:");
     unsupported("CASE WHEN a THEN b END", "CASE", "CASE", "AND and OR");
     unsupported("lower(a) OVER (PARTITION BY b) = 1", "OVER", "a window function", "one profile");
-    unsupported("count(a) > 1", "count", "an aggregate", "one profile");
-    unsupported("sum(*) > 1", "sum", "an aggregate", "one profile");
+    unsupported("count(a) > 1", "count", "an aggregate", "under `related`");
+    unsupported("sum(*) > 1", "sum", "an aggregate", "under `related`");
     unsupported("coalesce(*) > 1", "coalesce", "`*`", "");
     unsupported("a || b = 'x'", "||", "`||`", "write OR");
     unsupported("a == 1", "==", "`==`", "write `=`");

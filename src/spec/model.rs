@@ -31,6 +31,8 @@ spec_types! {
         groupings: optional Vec<Grouping>,
         /// Purposes, decisions, suppressions.
         consent: optional Consent,
+        /// Tables with many rows a customer, such as orders, of which rules count and sum.
+        related: optional Vec<RelatedTable>,
         /// Named sets of profiles behind a consent gate.
         segments: optional Vec<Segment>,
         /// Internal tables to write.
@@ -241,6 +243,17 @@ spec_types! {
         channels: optional Spanned<OneOrMany<Spanned<String>>>,
         /// What a row does that has no usable key: stop (default) or report.
         unmatchable: optional Spanned<Unmatchable>,
+    }
+
+    /// A table with many rows a customer, such as orders or visits. It never grants consent.
+    RelatedTable("a related table") {
+        /// Name by which rules speak of it; default the source's name.
+        name: optional Spanned<String>,
+        /// Name of the source.
+        source: required Spanned<String>,
+        /// record: { CUSTOMER_SOURCE: COLUMN }, or key field: column. Of several the first that the
+        /// row fills.
+        matches as "match": required Spanned<Mapping<Any>>,
     }
 
     /// A named set of profiles behind a consent gate.

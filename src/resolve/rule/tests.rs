@@ -22,14 +22,30 @@ fn fields() -> Vec<(String, Type)> {
     .collect()
 }
 
+fn related() -> Vec<Related> {
+    let columns = [
+        ("status", Type::Text),
+        ("amount", Type::Decimal(2)),
+        ("pieces", Type::Int),
+        ("weight", Type::Float),
+        ("ordered_at", Type::Datetime),
+        ("sent_on", Type::Date),
+        ("gift", Type::Bool),
+    ];
+    let columns = columns.map(|(name, ty)| (name.to_owned(), ty)).to_vec();
+    let name = "orders".to_owned();
+    vec![Related { name, source: crate::plan::SourceId(0), matches: Vec::new(), columns }]
+}
+
 fn resolved(text: &str) -> (Option<Expr>, Vec<Diagnostic>) {
     let map = SpanMap::new(text, Span::new(0, text.len()), text);
     let ast = parse(text, &map).unwrap_or_else(|faults| panic!("{text}: {faults:?}"));
     let fields = fields();
     let purposes = ["newsletter".to_owned(), "product update".to_owned()];
     let mut sink = Sink::default();
-    let scope = Scope { fields: &fields, purposes: &purposes };
-    let typed = resolve_rule(&ast, &scope, &mut sink);
+    let related = related();
+    let scope = Scope { fields: &fields, purposes: &purposes, related: &related, rows_of: None };
+    let typed = resolve_rule(&ast, &scope, &mut Vec::new(), &mut sink);
     (typed, sink.into_faults())
 }
 
@@ -39,6 +55,8 @@ fn show(e: &Expr) -> String {
     match &e.kind {
         ExprKind::Field(FieldId(at)) => fields()[*at].0.clone(),
         ExprKind::Consent(PurposeId(at)) => format!("consent {at}"),
+        ExprKind::AsOf => "as_of".to_owned(),
+        ExprKind::Aggregate(at) => format!("{} aggregate {}", e.ty.name(), at.0),
         ExprKind::Literal(Literal::Null) => format!("null {}", e.ty.name()),
         ExprKind::Literal(Literal::Text(text)) => format!("'{text}'"),
         ExprKind::Literal(Literal::Bool(value)) => value.to_string(),
@@ -74,7 +92,11 @@ fn check(e: &Expr) {
         assert!(items.len() >= 2 && items.iter().all(|item| item.ty == Type::Bool), "{}", show(e));
     };
     let children: Vec<&Expr> = match &e.kind {
-        ExprKind::Field(_) | ExprKind::Consent(_) | ExprKind::Literal(_) => Vec::new(),
+        ExprKind::Field(_)
+        | ExprKind::Consent(_)
+        | ExprKind::Literal(_)
+        | ExprKind::AsOf
+        | ExprKind::Aggregate(_) => Vec::new(),
         ExprKind::Cast(inner) => {
             let fits = matches!(
                 (inner.ty, e.ty),
@@ -196,8 +218,8 @@ fn names_that_differ_in_case_only() {
     for (text, code) in [("ab", Code::UnknownField), ("consent.AB", Code::UnknownPurpose)] {
         let ast = parse(text, &SpanMap::new(text, Span::new(0, text.len()), text)).expect("a rule");
         let mut sink = Sink::default();
-        let scope = Scope { fields: &fields, purposes: &purposes };
-        assert_eq!(resolve_rule(&ast, &scope, &mut sink), None);
+        let scope = Scope { fields: &fields, purposes: &purposes, related: &[], rows_of: None };
+        assert_eq!(resolve_rule(&ast, &scope, &mut Vec::new(), &mut sink), None);
         let faults = sink.into_faults();
         assert_eq!(faults[0].code, code);
         assert!(faults[0].labels[0].text.contains("`Ab` or `aB`?"));
