@@ -517,3 +517,29 @@ fn long_rules_are_resolved() {
     let (typed, faults) = resolved(&text);
     assert!(faults.is_empty() && typed.is_some());
 }
+
+#[test]
+fn related_tables() {
+    types("orders.count() >= 2", "GreaterEqual[int aggregate 0, 2]");
+    types("ORDERS.sum(amount) > 5", "Greater[float<decimal aggregate 0>, 5.0]");
+    types("orders.avg(pieces) = orders.sum(weight)", "Equal[float aggregate 0, float aggregate 1]");
+    types("orders.count() = orders.count()", "Equal[int aggregate 0, int aggregate 0]");
+    types("orders.last(gift by sent_on)", "bool aggregate 0");
+    types("orders.max(sent_on) > as_of", "Greater[datetime<date aggregate 0>, as_of]");
+    let unknown = |text, code, place, message, help| refused(text, code, place, message, help);
+    unknown("order.count() > 1", Code::UnknownRelated, "order", "no related table", "`orders`");
+    unknown("orders.sum(amonut) > 1", Code::UnknownColumn, "amonut", "no column", "`amount`");
+    unknown(
+        "orders.sum(points) > 1",
+        Code::UnknownColumn,
+        "points",
+        "no column",
+        "columns: status",
+    );
+    mistyped("orders.sum(status) > 1", "status", "sum takes numbers, not text", "under `types:`");
+    mistyped("orders.max(gift)", "gift", "max takes what has an order", "count(where");
+    mistyped("orders.last(status by weight) = 'x'", "weight", "by a date", "time of the row");
+    mistyped("orders.count(where status) > 1", "status", "true or false", "");
+    mistyped("orders.count(where consent.newsletter) > 1", "newsletter", "of customers", "outside");
+    mistyped("orders.count() = 'x'", "orders.count()", "int cannot be compared with text", "");
+}
