@@ -104,8 +104,8 @@ fn draw(seed: u64, is_plain: bool) -> Case {
     let (segments, exports) = segments::yaml(&mut rng, &ground);
     let sources: String = ground.sources.iter().map(Source::yaml).collect();
     let mut yaml = format!(
-        "version: 1\nname: case_{seed}\nas_of: {}\nsources:\n{sources}{customers}{identity}{consent}\
-         {related}{segments}",
+        "version: 1\nname: case_{seed}\nas_of: {}\nsources:\n{sources}{related}{customers}{identity}\
+         {consent}{segments}",
         date.text
     );
     if is_plain {
