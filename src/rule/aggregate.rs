@@ -32,11 +32,16 @@ pub fn cut(lexed: &mut Lexed<'_>) -> Outcome<()> {
     let mut bytes = Vec::with_capacity(lexed.tokens.len());
     let mut at = 0;
     while at < lexed.tokens.len() {
-        let Some(close) = end_of_call(lexed, at) else {
+        if !begins_call(lexed, at) {
             kept.push(lexed.tokens[at].clone());
             bytes.push(lexed.bytes(at));
             at += 1;
             continue;
+        }
+        let Some(close) = end_of_call(lexed, at) else {
+            return Err(syntax("a `(` is never closed")
+                .at(lexed.span(at + 3, at + 4), "no `)` for it")
+                .into());
         };
         if lexed.is_inside {
             let span = lexed.span(at, close + 1);
@@ -67,18 +72,20 @@ pub fn cut(lexed: &mut Lexed<'_>) -> Outcome<()> {
     if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
 }
 
-/// The closing parenthesis of the call that begins at a token, if one does: `name.name(...)`.
-fn end_of_call(lexed: &Lexed<'_>, at: usize) -> Option<usize> {
+/// True if a call begins at a token: `name.name(`. No related table is called `consent`.
+fn begins_call(lexed: &Lexed<'_>, at: usize) -> bool {
     let is_word = |at: usize| matches!(lexed.token(at), Some(Token::Word(_)));
     let qualified = at.checked_sub(1).and_then(|at| lexed.token(at)) == Some(&Token::Period);
-    if qualified
-        || !is_word(at)
-        || lexed.token(at + 1) != Some(&Token::Period)
-        || !is_word(at + 2)
-        || lexed.token(at + 3) != Some(&Token::LParen)
-    {
-        return None;
-    }
+    !qualified
+        && is_word(at)
+        && !lexed.written(at).eq_ignore_ascii_case("consent")
+        && lexed.token(at + 1) == Some(&Token::Period)
+        && is_word(at + 2)
+        && lexed.token(at + 3) == Some(&Token::LParen)
+}
+
+/// The closing parenthesis of the call that begins at a token, if it has one.
+fn end_of_call(lexed: &Lexed<'_>, at: usize) -> Option<usize> {
     let mut open = 0_usize;
     for close in at + 3..lexed.tokens.len() {
         match lexed.token(close) {
