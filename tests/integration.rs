@@ -33,6 +33,7 @@ mod properties;
 mod properties_of_consent;
 mod receipt;
 mod regressions;
+mod related;
 mod report;
 mod root;
 mod silence;

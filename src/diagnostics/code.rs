@@ -55,6 +55,8 @@ codes! {
     UnknownNormalizer = "unknown-normalizer",
     /// No purpose of that name.
     UnknownPurpose = "unknown-purpose",
+    /// No related table of that name.
+    UnknownRelated = "unknown-related",
     /// No segment of that name.
     UnknownSegment = "unknown-segment",
     /// A name that the program needs for itself, or that is no name.
@@ -81,6 +83,8 @@ codes! {
     IdentityFault = "identity-fault",
     /// A consent table, purpose or suppression cannot work as written.
     ConsentFault = "consent-fault",
+    /// A related table that nothing ties to customers.
+    RelatedFault = "related-fault",
     /// A segment has no consent gate.
     MissingGate = "missing-gate",
     /// `consent: none` without a reason.

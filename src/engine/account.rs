@@ -87,6 +87,39 @@ pub struct SuppressionAccount {
     pub profiles: u64,
 }
 
+/// What became of the rows of one related table.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct RelatedAccount {
+    /// Name of the related table.
+    pub related: String,
+    /// Name of its source.
+    pub source: String,
+    /// Rows read.
+    pub read: u64,
+    /// Rows of customers.
+    pub matched: u64,
+    /// Of these, rows that count for more than one customer: several have the key.
+    pub of_several: u64,
+    /// Rows that find only records which stand in no profile.
+    pub set_aside: u64,
+    /// Rows with a key that no record has.
+    pub unmatched: u64,
+    /// Rows without a usable key.
+    pub without_key: u64,
+}
+
+impl RelatedAccount {
+    /// Adds the counts of another part of the same table.
+    pub fn add(&mut self, other: &Self) {
+        self.read += other.read;
+        self.matched += other.matched;
+        self.of_several += other.of_several;
+        self.set_aside += other.set_aside;
+        self.unmatched += other.unmatched;
+        self.without_key += other.without_key;
+    }
+}
+
 /// Why profiles are, or are not, in a segment; the counts sum to all profiles.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct SegmentAccount {
@@ -247,6 +280,9 @@ pub struct Account {
     pub consent: Vec<ConsentAccount>,
     /// A suppression list each.
     pub suppression: Vec<SuppressionAccount>,
+    /// A related table each, of those that rules ask.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub related: Vec<RelatedAccount>,
     /// A segment each.
     pub segments: Vec<SegmentAccount>,
     /// Two segments each: every pair of them once; none if there are more than 100 segments.
@@ -299,6 +335,10 @@ impl Account {
         }
         for a in &self.suppression {
             sums("suppression source", &a.source, a.read, a.used + a.folded + a.unmatchable)?;
+        }
+        for a in &self.related {
+            let sum = a.matched + a.set_aside + a.unmatched + a.without_key;
+            sums("related table", &a.related, a.read, sum)?;
         }
         for a in &self.purposes {
             let sum = a.granted + a.denied + a.expired + a.unknown + a.no_contact_point;

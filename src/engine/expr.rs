@@ -15,21 +15,26 @@ use polars::prelude::*;
 use crate::plan::expr::{
     ArithmeticOp, CompareOp, Expr as Typed, ExprKind, Function, Interval, Literal as Constant, Type,
 };
-use crate::plan::{FieldId, PurposeId};
+use crate::plan::{AggregateId, FieldId, Instant, PurposeId};
 
-/// The lazy expression of a rule. `as_of_date` is the run's date in days since 1970-01-01.
-pub fn lower(
-    expr: &Typed,
-    field_name: &dyn Fn(FieldId) -> String,
-    consent_name: &dyn Fn(PurposeId) -> String,
-    as_of_date: i32,
-) -> Expr {
-    Lowering { field_name, consent_name, today: i64::from(as_of_date) }.expr(expr)
+/// The columns of what a rule speaks of.
+pub struct Names<'a> {
+    /// Of a field.
+    pub field: &'a dyn Fn(FieldId) -> String,
+    /// Of whether a profile would pass a purpose's gate.
+    pub consent: &'a dyn Fn(PurposeId) -> String,
+    /// Of what the rows of a related table come to.
+    pub aggregate: &'a dyn Fn(AggregateId) -> String,
+}
+
+/// The lazy expression of a rule. `as_of` is the run's date.
+pub fn lower(expr: &Typed, names: &Names<'_>, as_of: Instant) -> Expr {
+    Lowering { names, as_of: as_of.0, today: day_of(as_of.0) }.expr(expr)
 }
 
 struct Lowering<'a> {
-    field_name: &'a dyn Fn(FieldId) -> String,
-    consent_name: &'a dyn Fn(PurposeId) -> String,
+    names: &'a Names<'a>,
+    as_of: i64,
     today: i64,
 }
 
@@ -37,11 +42,13 @@ impl Lowering<'_> {
     fn expr(&self, expr: &Typed) -> Expr {
         match &expr.kind {
             ExprKind::Field(id) => {
-                let column = column((self.field_name)(*id));
+                let column = column((self.names.field)(*id));
                 // NaN is no number: it equals and exceeds nothing, as null does.
                 if expr.ty == Type::Float { column.fill_nan(lit(NULL)) } else { column }
             }
-            ExprKind::Consent(id) => column((self.consent_name)(*id)),
+            ExprKind::Consent(id) => column((self.names.consent)(*id)),
+            ExprKind::Aggregate(id) => column((self.names.aggregate)(*id)),
+            ExprKind::AsOf => lit(scalar(&Constant::Datetime(self.as_of), Type::Datetime)),
             ExprKind::Literal(constant) => lit(scalar(constant, expr.ty)),
             ExprKind::Cast(inner) => {
                 let value = self.expr(inner);

@@ -227,6 +227,13 @@ pub fn names_records(plan: &Plan) -> bool {
         || matches.into_iter().any(|matched| matches!(matched, Match::Record { .. }))
 }
 
+/// True if rows of a related table that rules ask for find customers by the ids of records.
+#[must_use]
+pub fn relates_by_id(plan: &Plan) -> bool {
+    let mut matches = plan.related_in_use().flat_map(|(_, related)| &related.matches);
+    matches.any(|matched| matches!(matched, Match::Record { .. }))
+}
+
 /// The key fields among matches.
 pub fn matched<'a>(matches: impl Iterator<Item = &'a Match>) -> impl Iterator<Item = FieldId> {
     matches.filter_map(|matched| match matched {
@@ -239,6 +246,7 @@ pub fn matched<'a>(matches: impl Iterator<Item = &'a Match>) -> impl Iterator<It
 #[must_use]
 pub fn needed(plan: &Plan) -> BTreeSet<FieldId> {
     let mut fields = reached(plan);
+    fields.extend(matched(plan.related_in_use().flat_map(|(_, related)| &related.matches)));
     fields.extend(plan.identity.rules.iter().flat_map(crate::plan::LinkRule::fields));
     fields.extend(plan.identity.unless_different.iter().copied());
     let groupings = plan.groupings.iter().flat_map(|grouping| &grouping.rules);

@@ -31,6 +31,7 @@ mod partition;
 mod profile;
 pub mod progress;
 mod records;
+mod related;
 mod segments;
 mod silence;
 mod similar;
@@ -58,7 +59,7 @@ use serde::Serialize;
 use tracing::info;
 
 use crate::diagnostics::{Code, Diagnostic, Outcome};
-use crate::plan::{AsOf, Export, FieldId, Instant, OutColumn, Plan, TableId};
+use crate::plan::{AsOf, Export, FieldId, Instant, OutColumn, Plan, SourceId, TableId};
 use crate::planted;
 use account::{Account, ClusterSize, CustomerAccount, KeyAccount};
 use cells::Cells;
@@ -72,6 +73,7 @@ use measures::MeasureTable;
 pub use profile::Rows;
 use profile::{ProfileColumns, Shown};
 use records::{Record, Records};
+use related::Aggregates;
 use segments::{Court, Verdicts};
 use source::{FileRecord, Loaded};
 use survivorship::Survivors;
@@ -273,6 +275,7 @@ struct Judged<'a> {
     late: &'a Late<'a>,
     survivors: &'a Survivors<'a>,
     groupings: &'a [Groups],
+    aggregates: &'a Aggregates,
     verdicts: &'a Verdicts,
     sources: Vec<SourceRecord>,
 }
@@ -365,21 +368,33 @@ fn walk(plan: &Plan, setting: &Setting, mut aim: Aim<'_>) -> Outcome<()> {
         fields: &late,
         digests: !matches!(aim, Aim::Judged(_)),
     };
+    let mut asked = court.asks_for_rows(&gated);
     if let Aim::Judged(look) = &mut aim {
-        leave_out(&mut gated, &look.concerns(&court, &late)?);
+        asked = look.concerns(&court, &late)?;
+        leave_out(&mut gated, &asked);
     }
     late.read_for_rules(&gated, !setting.as_of.replay)?;
-    let verdicts = court.judge(gated, &columns)?;
+    let people = related::People { clusters: &clusters, keys: &keys };
+    let aggregates = related::aggregates(plan, setting, &loaded, &people, &asked, &mut warnings)?;
+    let verdicts = court.judge(gated, &columns, &aggregates)?;
     planted::place("profiles are judged");
     setting.memory.check("judging segments")?;
     let publish = match aim {
         Aim::Published(publish) => publish,
         Aim::Unjudged(_) => return Ok(()),
         Aim::Judged(look) => {
-            let sources = source_records(plan, &loaded, earlier.as_ref());
+            let sources = source_records(plan, &loaded, earlier.as_ref(), &aggregates);
             let (court, late, survivors, verdicts) = (&court, &late, &survivors, &verdicts);
-            let groupings = &groupings;
-            return look.look(&Judged { court, late, survivors, groupings, verdicts, sources });
+            let (groupings, aggregates) = (&groupings, &aggregates);
+            return look.look(&Judged {
+                court,
+                late,
+                survivors,
+                groupings,
+                aggregates,
+                verdicts,
+                sources,
+            });
         }
     };
     let exports = if setting.as_of.replay {
@@ -393,13 +408,14 @@ fn walk(plan: &Plan, setting: &Setting, mut aim: Aim<'_>) -> Outcome<()> {
     let measured = measures::measures(&court, &columns, &verdicts)?;
     let mut account = account(&court, &survivors, &groupings, &decisions, &verdicts, &exports);
     account.measures = measured.accounts;
+    account.related.clone_from(&aggregates.accounts);
     account.close()?;
     silence::warn(&account, &mut warnings);
     planted::place("the account is closed");
     // Rows are made without these; writing and proving has their room.
     drop((verdicts, suppressed, decisions, keys));
     stages.end("profiles");
-    let sources = source_records(plan, &loaded, earlier.as_ref());
+    let sources = source_records(plan, &loaded, earlier.as_ref(), &aggregates);
     let (stages, measures) = (stages.done, measured.tables);
     publish(Results { account, tables, measures, exports, sources, stages, warnings })
 }
@@ -427,6 +443,7 @@ fn account(
         purposes: states.accounts.clone(),
         consent: decisions.accounts.clone(),
         suppression: suppressed.accounts.clone(),
+        related: Vec::new(),
         segments: verdicts.accounts.clone(),
         overlaps: overlaps::overlaps(plan, &verdicts.of),
         exports: exports.iter().map(|export| export.audience.account().clone()).collect(),
@@ -526,11 +543,15 @@ fn source_records(
     plan: &Plan,
     loaded: &[Option<Loaded>],
     earlier: Option<&Loaded>,
+    aggregates: &Aggregates,
 ) -> Vec<SourceRecord> {
     let before = plan.identity.previous.as_ref().and_then(|previous| previous.source.as_ref());
     plan.sources
         .iter()
-        .zip(loaded.iter().map(Option::as_ref))
+        .zip((0..).zip(loaded))
+        .map(|(source, (at, loaded))| {
+            (source, loaded.as_ref().or_else(|| aggregates.source(SourceId(at))))
+        })
         .chain(before.map(|source| (source, earlier)))
         .filter_map(|(source, loaded)| {
             let loaded = loaded?;

@@ -67,8 +67,10 @@ pub struct Tag {
 }
 
 impl Tag {
+    /// The tag of a digest.
     #[expect(clippy::cast_possible_truncation, reason = "these bits are what is wanted")]
-    const fn of(digest: Digest) -> Self {
+    #[must_use]
+    pub const fn of(digest: Digest) -> Self {
         Self { low: digest as u64, middle: (digest >> 64) as u32 & (u32::MAX >> 1) }
     }
 }

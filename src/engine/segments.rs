@@ -12,13 +12,16 @@ use super::consent::state::States;
 use super::consent::suppress::Suppressed;
 use super::digest::DigestSet;
 use super::engine_fault;
-use super::expr::lower;
+use super::expr::{Names, lower};
 use super::identity::{Clusters, CustomerId};
 use super::keys::Keys;
 use super::profile::{ProfileColumns, Rows, Shown, ShownField};
 use super::records::Records;
+use super::related::Aggregates;
 use crate::diagnostics::Outcome;
-use crate::plan::{DAY, Export, Expr, Gate, Instant, Model, OutColumn, Plan, PurposeId, Segment};
+use crate::plan::{
+    AggregateId, Export, Expr, Gate, Instant, Model, OutColumn, Plan, PurposeId, Segment,
+};
 use crate::planted;
 
 /// Why a profile is, or is not, in a segment.
@@ -166,6 +169,21 @@ impl Court<'_> {
         self.plan.segments.iter().map(gate).collect()
     }
 
+    /// For each profile whether some rule asks for its rows in related tables: the gate of that segment
+    /// lets it through.
+    #[must_use]
+    pub fn asks_for_rows(&self, gated: &[Vec<Verdict>]) -> Vec<bool> {
+        let mut asked = vec![false; self.clusters.profiles];
+        for (segment, verdicts) in self.plan.segments.iter().zip(gated) {
+            if segment.rule.as_ref().is_some_and(|rule| !rule.expr.aggregates().is_empty()) {
+                asked.par_iter_mut().zip(verdicts).for_each(|(asked, verdict)| {
+                    *asked |= *verdict == Verdict::InSegment;
+                });
+            }
+        }
+        asked
+    }
+
     /// Judges every profile in every segment. A rule is evaluated for those alone that the gate lets
     /// through: whom it stops, no rule brings in.
     ///
@@ -175,6 +193,7 @@ impl Court<'_> {
         &self,
         mut of: Vec<Vec<Verdict>>,
         columns: &ProfileColumns<'_>,
+        aggregates: &Aggregates,
     ) -> Outcome<Verdicts> {
         let profiles = self.clusters.profiles;
         for id in &self.plan.segment_order {
@@ -207,7 +226,7 @@ impl Court<'_> {
                     .with_min_len(4096)
                     .filter(|profile| open(verdicts[*profile as usize]))
                     .collect();
-                let rule = self.evaluate(&rule.expr, columns, &candidates)?;
+                let rule = self.evaluate(&rule.expr, (columns, aggregates), &candidates)?;
                 for (profile, holds) in candidates.iter().zip(rule) {
                     match holds {
                         Some(true) => {}
@@ -287,10 +306,12 @@ impl Court<'_> {
     pub fn evaluate(
         &self,
         expr: &Expr,
-        columns: &ProfileColumns<'_>,
+        (columns, aggregates): (&ProfileColumns<'_>, &Aggregates),
         profiles: &[u32],
     ) -> Outcome<Vec<Option<bool>>> {
-        evaluate(self.plan, self.as_of, expr, columns, profiles, |purpose| self.passes(purpose))
+        let of = |aggregate, profiles: &[u32]| aggregates.of(aggregate, profiles);
+        let passes = |purpose| self.passes(purpose);
+        evaluate(self.plan, self.as_of, expr, (columns, &of), profiles, passes)
     }
 
     /// For each profile whether it would pass a purpose's gate: state, and no suppression.
@@ -380,6 +401,9 @@ impl Court<'_> {
     }
 }
 
+/// What the rows of some profiles come to.
+pub type AggregateOf<'a> = dyn Fn(AggregateId, &[u32]) -> Outcome<Series> + Sync + 'a;
+
 /// The value of a rule for each of the given profiles; none where it is unknown. `passes` says of a
 /// purpose for each profile whether it would pass its gate.
 ///
@@ -389,7 +413,7 @@ pub fn evaluate(
     plan: &Plan,
     as_of: Instant,
     expr: &Expr,
-    columns: &ProfileColumns<'_>,
+    (columns, aggregate_of): (&ProfileColumns<'_>, &AggregateOf<'_>),
     profiles: &[u32],
     passes: impl Fn(PurposeId) -> Vec<bool>,
 ) -> Outcome<Vec<Option<bool>>> {
@@ -401,15 +425,22 @@ pub fn evaluate(
     let passes: Vec<(String, Vec<bool>)> =
         purposes.into_iter().map(|p| (consent_name(p), passes(p))).collect();
     let field_name = |field: crate::plan::FieldId| plan.column_name(OutColumn::Field(field));
-    let today = i32::try_from(as_of.0.div_euclid(DAY)).unwrap_or(i32::MAX);
+    let aggregate_name = |aggregate: AggregateId| format!("\u{1}aggregate {}", aggregate.0);
+    let aggregates = expr.aggregates();
     let result = "\u{1}rule";
-    let rule = lower(expr, &field_name, &consent_name, today).alias(result);
+    let names = Names { field: &field_name, consent: &consent_name, aggregate: &aggregate_name };
+    let rule = lower(expr, &names, as_of).alias(result);
     let piece = |profiles: &[u32]| -> Outcome<Vec<Option<bool>>> {
         let mut frame = columns.frame(&wanted, profiles, None)?;
         for (name, passes) in &passes {
             let passes = profiles.iter().map(|profile| Some(passes[*profile as usize]));
             let column = BooleanChunked::from_iter_options(name.as_str().into(), passes);
             frame.with_column(column.into_series().into()).map_err(fault)?;
+        }
+        for aggregate in &aggregates {
+            let series = aggregate_of(*aggregate, profiles)?;
+            let series = series.with_name(aggregate_name(*aggregate).into());
+            frame.with_column(series.into()).map_err(fault)?;
         }
         if frame.width() == 0 {
             let ones = BooleanChunked::full("\u{1}".into(), true, profiles.len());

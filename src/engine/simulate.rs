@@ -15,6 +15,7 @@ use super::keys::{Indexes, Keys};
 use super::late::Late;
 use super::profile::{ProfileColumns, Shown};
 use super::records::Records;
+use super::related::{self, Aggregates};
 use super::segments::{Court, Verdict};
 use super::source::Loaded;
 use super::survivorship::Survivors;
@@ -57,6 +58,12 @@ pub fn simulate(plan: &Plan, setting: &Setting, settings: &[Plan]) -> Outcome<(u
     let mut look = |mut unjudged: Unjudged<'_>| {
         found.0 = unjudged.clusters.profiles as u64;
         unjudged.read_for_rules(plan, setting, settings)?;
+        // Whoever some setting lets through, and so everybody: rows are read once for all settings.
+        let asked = vec![true; unjudged.clusters.profiles];
+        let people = related::People { clusters: unjudged.clusters, keys: unjudged.keys };
+        let loaded = unjudged.loaded;
+        let aggregates =
+            related::aggregates(plan, setting, loaded, &people, &asked, &mut Vec::new())?;
         let mut before: Option<(&Plan, States)> = None;
         for other in settings {
             // Models change who passes, and no state.
@@ -64,7 +71,7 @@ pub fn simulate(plan: &Plan, setting: &Setting, settings: &[Plan]) -> Outcome<(u
                 Some((of, states)) if has_states_of(of, other) => states,
                 _ => unjudged.states(other)?,
             };
-            found.1.push(unjudged.judge(other, setting, &states)?);
+            found.1.push(unjudged.judge(other, setting, &states, &aggregates)?);
             setting.memory.check("simulating")?;
             before = Some((other, states));
         }
@@ -134,7 +141,13 @@ impl Unjudged<'_> {
         late.read_for_rules(&[open], false)
     }
 
-    fn judge(&self, plan: &Plan, setting: &Setting, states: &States) -> Outcome<Sizes> {
+    fn judge(
+        &self,
+        plan: &Plan,
+        setting: &Setting,
+        states: &States,
+        aggregates: &Aggregates,
+    ) -> Outcome<Sizes> {
         let columns = ProfileColumns::new(
             plan,
             self.records,
@@ -145,7 +158,7 @@ impl Unjudged<'_> {
             self.groupings,
         );
         let court = self.court(plan, setting, states);
-        let verdicts = court.judge(court.gate(), &columns)?;
+        let verdicts = court.judge(court.gate(), &columns, aggregates)?;
         Ok(Sizes { segments: verdicts.accounts, purposes: states.accounts.clone() })
     }
 }

@@ -95,26 +95,42 @@ pub fn needs(plan: &Plan, fields: &BTreeSet<FieldId>) -> Vec<BTreeSet<String>> {
     for list in &plan.consent.suppress {
         needs[list.source.0].extend(list.matches.iter().flat_map(Match::columns));
     }
+    let alone = read_for_rules(plan);
+    for (id, related) in plan.related_in_use() {
+        if alone.contains(&related.source) {
+            needs[related.source.0].extend(plan.related_columns(id));
+        }
+    }
     needs
 }
 
 /// The sources whose rows are asked for once and in one place: those of one consent table each and
-/// of nothing else. They are read when the decisions are taken in, part by part.
+/// of nothing else, which are read when the decisions are taken in, and those of related tables alone,
+/// which are read when rules ask for them; part by part.
 #[must_use]
 pub fn read_later(plan: &Plan) -> BTreeSet<SourceId> {
     let tables = || plan.consent.tables.iter().map(|table| table.source);
-    let pairs = plan.identity.always.iter().chain(&plan.identity.never).map(|pairs| pairs.source);
-    let others: BTreeSet<SourceId> = plan
-        .tables
-        .iter()
-        .map(|table| table.source)
-        .chain(plan.consent.suppress.iter().map(|list| list.source))
-        .chain(pairs)
-        .collect();
+    let others = of_customers_and_lists(plan);
     tables()
         .filter(|source| tables().filter(|other| other == source).count() == 1)
         .filter(|source| !others.contains(source))
+        .chain(read_for_rules(plan))
         .collect()
+}
+
+/// The sources of customers, suppression lists and pairs.
+fn of_customers_and_lists(plan: &Plan) -> BTreeSet<SourceId> {
+    let pairs = plan.identity.always.iter().chain(&plan.identity.never).map(|pairs| pairs.source);
+    let tables = plan.tables.iter().map(|table| table.source);
+    tables.chain(plan.consent.suppress.iter().map(|list| list.source)).chain(pairs).collect()
+}
+
+/// The sources of related tables that nothing else reads. They are read when rules ask for them.
+fn read_for_rules(plan: &Plan) -> BTreeSet<SourceId> {
+    let mut others = of_customers_and_lists(plan);
+    others.extend(plan.consent.tables.iter().map(|table| table.source));
+    let related = plan.related_in_use().map(|(_, related)| related.source);
+    related.filter(|source| !others.contains(source)).collect()
 }
 
 /// `source, namespace, id, customer_id, rule`: a row for each record of a profile, in profile

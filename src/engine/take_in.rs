@@ -103,10 +103,13 @@ pub fn take_in(
     Ok(Taken { loaded, earlier, records, ids, keys, indexes, late: schedule.late })
 }
 
-/// True if pairs or an earlier run name records by their ids.
+/// True if pairs, an earlier run or rows of related tables name records by their ids.
 fn names_ids(plan: &Plan) -> bool {
     let identity = &plan.identity;
-    !identity.always.is_empty() || !identity.never.is_empty() || identity.previous.is_some()
+    !identity.always.is_empty()
+        || !identity.never.is_empty()
+        || identity.previous.is_some()
+        || keys::relates_by_id(plan)
 }
 
 /// Digests the customer tables part by part. Of their columns those stay that are needed when keys
@@ -119,7 +122,7 @@ fn load_narrow<'p>(
     loaded: &mut [Option<Loaded>],
 ) -> Outcome<Gathering<'p>> {
     let needs = tables::needs(plan, first);
-    let keeps_ids = keys::names_records(plan);
+    let keeps_ids = keys::names_records(plan) || keys::relates_by_id(plan);
     let stays = schedule.stays(first);
     let mut gathering = Gathering::new(plan);
     let mut all_ascend = true;

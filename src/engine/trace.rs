@@ -24,12 +24,15 @@ use super::late::Late;
 use super::profile::{ProfileColumns, Shown};
 use super::records::Record;
 use super::segments::{Court, Verdict, evaluate};
+use super::source;
 pub use super::survivorship::Won;
 use super::survivorship::{NOBODY, survive};
 use super::{Aim, Judged, Look, Setting, SourceRecord, State, walk};
 use crate::diagnostics::{Faults, Outcome};
 use crate::normalize::Region;
-use crate::plan::{FieldId, Instant, Plan, PurposeId, Segment, SegmentId, TableId};
+use crate::plan::{
+    AggregateId, Expr, FieldId, Instant, Plan, PurposeId, Segment, SegmentId, SourceId, TableId,
+};
 pub use draw::Drawn;
 use few::Few;
 use find::Met;
@@ -187,6 +190,9 @@ pub struct Condition {
     pub fields: BTreeSet<FieldId>,
     /// The purposes that it names.
     pub purposes: BTreeSet<PurposeId>,
+    /// What it asks of related tables, as one would write it, and what this customer's rows come to;
+    /// none of a null.
+    pub aggregates: Vec<(String, Option<String>)>,
 }
 
 /// How a customer stands to a segment.
@@ -389,9 +395,11 @@ fn segments(
     let good: BTreeMap<PurposeId, bool> =
         named.into_iter().map(|purpose| (purpose, court.passes(purpose)[profile])).collect();
     let passes = |purpose: PurposeId| good.get(&purpose).copied().unwrap_or(false);
+    let number = u32::try_from(profile).unwrap_or(u32::MAX);
+    let rows_of = |aggregate, _: &[u32]| judged.aggregates.of(aggregate, &[number]);
     let value = |expr, passes: &dyn Fn(PurposeId) -> bool| -> Outcome<Option<bool>> {
         let passes = |purpose: PurposeId| vec![passes(purpose)];
-        let value = evaluate(plan, court.as_of, expr, columns, &[0], passes)?;
+        let value = evaluate(plan, court.as_of, expr, (columns, &rows_of), &[0], passes)?;
         Ok(value.first().copied().flatten())
     };
     let mut segments = Vec::new();
@@ -415,6 +423,7 @@ fn segments(
                     holds_behind_gate: holds(&behind)? && holds(&unlisted)?,
                     fields,
                     purposes,
+                    aggregates: aggregates(plan, judged, condition, number)?,
                 });
             }
             rule = value(&of.expr, &passes)?;
@@ -431,6 +440,31 @@ fn segments(
         });
     }
     Ok(segments)
+}
+
+/// What a condition asks of related tables, and what a customer's rows come to.
+fn aggregates(
+    plan: &Plan,
+    judged: &Judged<'_>,
+    condition: &Expr,
+    profile: u32,
+) -> Outcome<Vec<(String, Option<String>)>> {
+    let value = |aggregate: AggregateId| {
+        let text = plan.aggregates[aggregate.0].text(plan);
+        Ok((text, judged.aggregates.text(aggregate, profile)?))
+    };
+    condition.aggregates().into_iter().map(value).collect()
+}
+
+/// The files and rows of a source that no rule asks for.
+///
+/// # Errors
+/// Faults of the source.
+pub fn unread(plan: &Plan, source: SourceId) -> Outcome<SourceRecord> {
+    let source = &plan.sources[source.0];
+    let files = source::visit(source, &[], |_| Ok(()), Ok)?;
+    let rows = files.iter().map(|file| file.rows).sum();
+    Ok(SourceRecord { name: source.name.clone(), rows, files })
 }
 
 /// Clusters of which there is one.

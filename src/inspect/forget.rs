@@ -16,10 +16,10 @@ use super::receipt::refuse_all_but_one;
 use super::why::{Place, SourceFile};
 use super::written::{Needles, Written, written};
 use crate::diagnostics::Outcome;
-use crate::engine::trace::{Asked, Trace, contact_fields, trace};
-use crate::engine::{Setting, unbroken};
+use crate::engine::trace::{Asked, Trace, contact_fields, trace, unread};
+use crate::engine::{Setting, SourceRecord, unbroken};
 use crate::normalize::Kind;
-use crate::plan::{FieldId, Outputs, Plan, SourceId, hex};
+use crate::plan::{FieldId, Match, Outputs, Plan, SourceId, hex};
 use crate::proof::{Contact, mentions};
 
 /// Where one person stands.
@@ -31,7 +31,8 @@ pub struct Forget {
     pub asked: String,
     /// The id of a profile.
     pub customer_id: Option<String>,
-    /// Rows that must be deleted: the person's own records, and rows of decisions and pairs.
+    /// Rows that must be deleted: the person's own records, and rows of decisions, pairs and related
+    /// tables.
     pub delete: Vec<Row>,
     /// Rows of suppression lists: they keep the person from being contacted.
     pub suppressed_by: Vec<Row>,
@@ -55,7 +56,7 @@ pub struct Forget {
 pub struct Row {
     /// Where it is.
     pub place: Place,
-    /// What the source is: `customers`, `consent`, `suppression`, `pairs`.
+    /// What the source is: `customers`, `consent`, `suppression`, `pairs`, `related`.
     pub holds: Vec<&'static str>,
     /// The columns by which it was found.
     pub columns: Vec<String>,
@@ -96,7 +97,8 @@ pub fn forget(
             }
             _ => Vec::new(),
         };
-        let places = Places::new(plan, &traces.sources);
+        let sources = all_sources(plan, &traces.sources)?;
+        let places = Places::new(plan, &sources);
         let rows = rows(plan, traces.one.as_ref(), &contacts, &places)?;
         let somebody = traces.one.is_some() || !rows.is_empty();
         refuse_all_but_one(traces.count.max(usize::from(somebody)))?;
@@ -124,7 +126,7 @@ pub fn forget(
             match row.found_by {
                 "record" => forget.delete.push(row),
                 _ if is("customers") => forget.shared_with.push(row),
-                _ if is("consent") || is("pairs") => forget.delete.push(row),
+                _ if is("consent") || is("pairs") || is("related") => forget.delete.push(row),
                 _ => forget.suppressed_by.push(row),
             }
         }
@@ -132,9 +134,26 @@ pub fn forget(
     })
 }
 
+/// What was read, and the sources of related tables of which no rule asks anything.
+fn all_sources(plan: &Plan, read: &[SourceRecord]) -> Outcome<Vec<SourceRecord>> {
+    let mut all = read.to_vec();
+    for related in &plan.related {
+        let name = &plan.sources[related.source.0].name;
+        if !all.iter().any(|known| known.name == *name) {
+            all.push(unread(plan, related.source)?);
+        }
+    }
+    Ok(all)
+}
+
 /// All contact points of all records, each once, and the records.
 fn contacts(plan: &Plan, trace: &Trace) -> Vec<Contact> {
-    let decided = contact_fields(plan);
+    let mut decided = contact_fields(plan);
+    let related = plan.related.iter().flat_map(|related| &related.matches);
+    decided.extend(related.filter_map(|matched| match matched {
+        Match::Key { field, .. } | Match::Digest { field, .. } => Some(*field),
+        Match::Record { .. } => None,
+    }));
     let fields = (0..plan.fields.len()).map(FieldId);
     let fields: Vec<FieldId> = fields
         .filter(|of| decided.contains(of) || plan.fields[of.0].key.kind() != Kind::Text)
@@ -194,6 +213,7 @@ fn holds(plan: &Plan, source: SourceId) -> Vec<&'static str> {
         ("consent", consent.tables.iter().any(|of| of.source == source)),
         ("suppression", consent.suppress.iter().any(|of| of.source == source)),
         ("pairs", pairs.any(|of| of.source == source)),
+        ("related", plan.related.iter().any(|of| of.source == source)),
     ];
     all.into_iter().filter(|(_, is)| *is).map(|(name, _)| name).collect()
 }

@@ -222,6 +222,10 @@ fn values(chain: &Chain<'_>, condition: &Condition) -> String {
         let state = chain.trace.states[purpose.0].state.name();
         format!("{} is {state}", chain.plan.consent.purposes[purpose.0].name)
     }));
+    named.extend(condition.aggregates.iter().map(|(aggregate, value)| {
+        let value = value.as_deref().map_or_else(|| "empty".into(), plainly);
+        format!("{aggregate} is {value}")
+    }));
     if named.is_empty() { String::new() } else { format!(" ({})", named.join(", ")) }
 }
 

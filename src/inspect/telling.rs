@@ -3,8 +3,9 @@
 use super::chain::{Chain, Counted, Places, contacts, named};
 use super::near_miss::near_miss;
 use super::why::{
-    Candidate, ConditionLine, ContactLine, ExportLine, FieldLine, GroupLine, Heard, LinkLine,
-    OtherValue, Person, Place, PurposeLine, RecordLine, SegmentLine, SourceFile, ValueLine,
+    AggregateLine, Candidate, ConditionLine, ContactLine, ExportLine, FieldLine, GroupLine, Heard,
+    LinkLine, OtherValue, Person, Place, PurposeLine, RecordLine, SegmentLine, SourceFile,
+    ValueLine,
 };
 use crate::diagnostics::Outcome;
 use crate::engine::trace::{
@@ -94,6 +95,14 @@ impl<'a> Telling<'a> {
         let condition = |condition: &crate::engine::trace::Condition| ConditionLine {
             condition: condition.text.clone(),
             value: truth(condition.value),
+            aggregates: condition
+                .aggregates
+                .iter()
+                .map(|(aggregate, value)| AggregateLine {
+                    aggregate: aggregate.clone(),
+                    value: value.clone(),
+                })
+                .collect(),
         };
         let exports = self.plan.exports.iter().filter(|export| export.segment == id);
         let exports = exports.zip(&traced.leaves).map(|(export, leaves)| ExportLine {

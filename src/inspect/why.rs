@@ -275,6 +275,18 @@ pub struct ConditionLine {
     pub condition: String,
     /// `true`, `false`, `unknown`.
     pub value: &'static str,
+    /// What it asks of related tables.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aggregates: Vec<AggregateLine>,
+}
+
+/// What a customer's rows in a related table come to.
+#[derive(Clone, Debug, Serialize)]
+pub struct AggregateLine {
+    /// What is asked, as one would write it.
+    pub aggregate: String,
+    /// What the rows come to; null is null.
+    pub value: Option<String>,
 }
 
 /// Something that would have to be otherwise.

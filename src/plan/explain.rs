@@ -40,6 +40,9 @@ fn sources(plan: &Plan, text: &mut String) {
         if pairs.any(|pairs| pairs.source.0 == at) {
             uses.push("pairs");
         }
+        if plan.related.iter().any(|related| related.source.0 == at) {
+            uses.push("related");
+        }
         let used = if uses.is_empty() { "not used".to_owned() } else { uses.join(", ") };
         let _ = writeln!(
             text,
@@ -244,8 +247,29 @@ fn matches(plan: &Plan, matches: &[Match], own: bool) -> String {
     names.join(", ")
 }
 
+/// Related tables, and what rules ask of them.
+fn related(plan: &Plan, text: &mut String) {
+    for (at, related) in plan.related.iter().enumerate() {
+        let of = super::RelatedId(at);
+        let _ = writeln!(
+            text,
+            "   rows of {} ({}) belong to customers by {}",
+            related.name,
+            plan.sources[related.source.0].name,
+            matches(plan, &related.matches, false),
+        );
+        if plan.aggregates_of(of).next().is_none() {
+            let _ = writeln!(text, "      no rule asks for them: not read");
+        }
+        for (_, aggregate) in plan.aggregates_of(of) {
+            let _ = writeln!(text, "      {}", aggregate.text(plan));
+        }
+    }
+}
+
 fn segments(plan: &Plan, text: &mut String) {
     let _ = writeln!(text, "\n5. Segments");
+    related(plan, text);
     for id in &plan.segment_order {
         let segment = &plan.segments[id.0];
         let gate = match &segment.gate {

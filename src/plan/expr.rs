@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{FieldId, PurposeId};
+use super::{AggregateId, FieldId, PurposeId};
 
 /// The types of fields and expressions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -65,16 +65,39 @@ impl Expr {
     #[must_use]
     pub fn names(&self) -> (BTreeSet<FieldId>, BTreeSet<PurposeId>) {
         let mut names = (BTreeSet::new(), BTreeSet::new());
+        self.each_leaf(|leaf| match leaf {
+            ExprKind::Field(field) => {
+                names.0.insert(*field);
+            }
+            ExprKind::Consent(purpose) => {
+                names.1.insert(*purpose);
+            }
+            _ => {}
+        });
+        names
+    }
+
+    /// The aggregates of related tables it speaks of, each once, in order.
+    #[must_use]
+    pub fn aggregates(&self) -> BTreeSet<AggregateId> {
+        let mut aggregates = BTreeSet::new();
+        self.each_leaf(|leaf| {
+            if let ExprKind::Aggregate(aggregate) = leaf {
+                aggregates.insert(*aggregate);
+            }
+        });
+        aggregates
+    }
+
+    fn each_leaf(&self, mut leaf: impl FnMut(&ExprKind)) {
         let mut left = vec![self];
         while let Some(expr) = left.pop() {
             match &expr.kind {
-                ExprKind::Field(field) => {
-                    names.0.insert(*field);
-                }
-                ExprKind::Consent(purpose) => {
-                    names.1.insert(*purpose);
-                }
-                ExprKind::Literal(_) => {}
+                ExprKind::Field(_)
+                | ExprKind::Consent(_)
+                | ExprKind::Literal(_)
+                | ExprKind::AsOf
+                | ExprKind::Aggregate(_) => leaf(&expr.kind),
                 ExprKind::Cast(inner)
                 | ExprKind::Not(inner)
                 | ExprKind::IsNull(inner)
@@ -90,7 +113,6 @@ impl Expr {
                 }
             }
         }
-        names
     }
 }
 
@@ -105,6 +127,10 @@ pub enum ExprKind {
     Consent(PurposeId),
     /// A constant.
     Literal(Literal),
+    /// The run's date, a datetime.
+    AsOf,
+    /// What the customer's rows in a related table come to.
+    Aggregate(AggregateId),
     /// Widening: int to float, decimal to float, date to datetime (midnight UTC).
     Cast(Box<Expr>),
     /// Comparison; null if a side is null.

@@ -2,7 +2,24 @@
 
 use super::expr::{ArithmeticOp, CompareOp, Expr, ExprKind, Function, Interval, Literal};
 use super::period::{DAY, Instant};
-use super::{OutColumn, Plan};
+use super::{FieldId, OutColumn, Plan, Related};
+
+/// What the fields of an expression are called.
+#[derive(Clone, Copy)]
+struct Naming<'p> {
+    plan: &'p Plan,
+    /// The related table of whose rows it speaks; none: of profiles.
+    rows_of: Option<&'p Related>,
+}
+
+impl Naming<'_> {
+    fn field(self, field: FieldId) -> String {
+        match self.rows_of {
+            Some(related) => related.columns[field.0].0.clone(),
+            None => self.plan.column_name(OutColumn::Field(field)),
+        }
+    }
+}
 
 impl Expr {
     /// The conditions that must all hold: the parts of an `AND` at the top, or the whole.
@@ -17,13 +34,25 @@ impl Expr {
     /// The text of an expression of a plan. What the language writes in several ways comes out in one.
     #[must_use]
     pub fn text(&self, plan: &Plan) -> String {
+        self.written(Naming { plan, rows_of: None })
+    }
+
+    /// The text of an expression over the rows of a related table.
+    #[must_use]
+    pub fn text_of_row(&self, plan: &Plan, related: &Related) -> String {
+        self.written(Naming { plan, rows_of: Some(related) })
+    }
+
+    fn written(&self, plan: Naming<'_>) -> String {
         match &self.kind {
-            ExprKind::Field(field) => name(&plan.column_name(OutColumn::Field(*field))),
+            ExprKind::Field(field) => name(&plan.field(*field)),
+            ExprKind::AsOf => "as_of".to_owned(),
+            ExprKind::Aggregate(aggregate) => plan.plan.aggregates[aggregate.0].text(plan.plan),
             ExprKind::Consent(purpose) => {
-                format!("consent.{}", name(&plan.consent.purposes[purpose.0].name))
+                format!("consent.{}", name(&plan.plan.consent.purposes[purpose.0].name))
             }
             ExprKind::Literal(literal) => literal_text(literal),
-            ExprKind::Cast(inner) => inner.text(plan),
+            ExprKind::Cast(inner) => inner.written(plan),
             ExprKind::Compare(op, a, b) => {
                 format!("{} {} {}", a.inner(plan), op.sign(), b.inner(plan))
             }
@@ -34,7 +63,7 @@ impl Expr {
                 _ => format!("NOT {}", inner.inner(plan)),
             },
             ExprKind::In(inner, list) => {
-                let list: Vec<String> = list.iter().map(|of| of.text(plan)).collect();
+                let list: Vec<String> = list.iter().map(|of| of.written(plan)).collect();
                 format!("{} IN ({})", inner.inner(plan), list.join(", "))
             }
             ExprKind::Like { text, pattern, ignore_case } => {
@@ -50,19 +79,21 @@ impl Expr {
                 format!("{} {sign} INTERVAL '{}'", base.inner(plan), interval_text(*interval))
             }
             ExprKind::Call(function, arguments) => {
-                let all: Vec<String> = arguments.iter().map(|of| of.text(plan)).collect();
+                let all: Vec<String> = arguments.iter().map(|of| of.written(plan)).collect();
                 format!("{}({})", function.name(), all.join(", "))
             }
         }
     }
 
     /// As a part of another expression: in parentheses where these are needed.
-    fn inner(&self, plan: &Plan) -> String {
-        let text = self.text(plan);
+    fn inner(&self, plan: Naming<'_>) -> String {
+        let text = self.written(plan);
         match &self.kind {
             ExprKind::Field(_)
             | ExprKind::Consent(_)
             | ExprKind::Literal(_)
+            | ExprKind::AsOf
+            | ExprKind::Aggregate(_)
             | ExprKind::Call(..) => text,
             ExprKind::Cast(inner) => inner.inner(plan),
             _ => format!("({text})"),
@@ -70,16 +101,16 @@ impl Expr {
     }
 }
 
-fn joined(all: &[Expr], by: &str, plan: &Plan) -> String {
+fn joined(all: &[Expr], by: &str, plan: Naming<'_>) -> String {
     let part = |of: &Expr| match of.kind {
         ExprKind::And(_) | ExprKind::Or(_) => of.inner(plan),
-        _ => of.text(plan),
+        _ => of.written(plan),
     };
     all.iter().map(part).collect::<Vec<_>>().join(by)
 }
 
 /// A name, quoted where it would not read as one.
-fn name(name: &str) -> String {
+pub(super) fn name(name: &str) -> String {
     let plain = name.bytes().enumerate().all(|(at, byte)| {
         byte == b'_' || byte.is_ascii_alphabetic() || (at > 0 && byte.is_ascii_digit())
     });

@@ -12,6 +12,7 @@ mod expr_text;
 mod measures;
 mod outputs;
 mod period;
+mod related;
 mod veiled;
 mod words;
 
@@ -21,6 +22,7 @@ pub use expr::{Expr, Type};
 pub use measures::{ConsentState, Figure, Measure, Measured, SMALLEST_GROUP, Share};
 pub use outputs::{Allowed, Export, OutColumn, Outputs, PlatformFile, Target, TargetFormat};
 pub use period::{DAY, Instant, Period, PeriodUnit};
+pub use related::{Aggregate, AggregateFunction, AggregateId, Related, RelatedId};
 pub use veiled::Veiled;
 pub use words::{DENIED, GRANTED, Words};
 
@@ -84,6 +86,12 @@ pub struct Plan {
     pub groupings: Vec<Grouping>,
     /// Purposes, consent tables, suppressions.
     pub consent: Consent,
+    /// Tables with many rows a customer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub related: Vec<Related>,
+    /// What rules ask of them, each question once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aggregates: Vec<Aggregate>,
     /// Segments as declared.
     pub segments: Vec<Segment>,
     /// The segments in an order in which each comes after those it refers to.

@@ -95,6 +95,9 @@ fn ways<'a>(plan: &'a Plan, contacts: &[Contact]) -> BTreeMap<SourceId, Vec<Way<
     for table in &plan.consent.tables {
         table.matches.iter().for_each(|of| add(table.source, Way::Matched(of.clone())));
     }
+    for related in &plan.related {
+        related.matches.iter().for_each(|of| add(related.source, Way::Matched(of.clone())));
+    }
     for list in &plan.consent.suppress {
         list.matches.iter().for_each(|of| add(list.source, Way::Matched(of.clone())));
     }

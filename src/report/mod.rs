@@ -28,6 +28,7 @@ pub fn summary(record: &RunRecord) -> String {
     wrap_words(&mut text, &format!("{}: ", record.pipeline), title.split(' '));
     customers(&mut text, account);
     consent(&mut text, account);
+    related(&mut text, account);
     if !account.segments.is_empty() {
         heading(&mut text, "Segments");
         for a in &account.segments {
@@ -218,6 +219,28 @@ fn consent(text: &mut String, account: &Account) {
             ];
             line(text, &a.source, nonzero(&parts));
         }
+    }
+}
+
+fn related(text: &mut String, account: &Account) {
+    if account.related.is_empty() {
+        return;
+    }
+    heading(text, "Related tables");
+    let rows = account.related.iter().map(|a| {
+        vec![
+            a.related.clone(),
+            number(a.read),
+            number(a.matched),
+            number(a.set_aside),
+            number(a.unmatched),
+            number(a.without_key),
+        ]
+    });
+    table(text, &["table", "rows", "matched", "set aside", "unmatched", "no key"], rows);
+    for a in &account.related {
+        let parts = [("count for several customers", a.of_several)];
+        line(text, &format!("of the matched of {}", a.related), nonzero(&parts));
     }
 }
 

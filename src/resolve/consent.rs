@@ -285,7 +285,9 @@ fn unmatchable(written: Option<&Spanned<spec::Unmatchable>>) -> Unmatchable {
     }
 }
 
-fn matches(
+/// What ties the rows of a source to people, in the order written. `is_list` says whether it is a
+/// suppression list.
+pub fn matches(
     cx: &mut Context<'_>,
     tables: &[Table],
     fields: &[Field],
@@ -391,12 +393,9 @@ fn may_be_hashed(
 ) {
     if !is_list {
         cx.sink.push(
-            Diagnostic::error(
-                Code::ConsentFault,
-                "digests can stand in suppression lists only, not in consent tables",
-            )
-            .at(hashed, "of a consent table")
-            .help("match decisions by the values themselves, or by `record`"),
+            Diagnostic::error(Code::ConsentFault, "digests can stand in suppression lists only")
+                .at(hashed, "not in a suppression list")
+                .help("match by the values themselves, or by `record`"),
         );
     }
     if let Some(field) = field.filter(|field| field.key.kind() == Kind::Text) {

@@ -12,6 +12,7 @@ mod draw;
 mod identity;
 mod measures;
 mod outputs;
+mod related;
 mod rule;
 mod segments;
 mod sources;
@@ -114,7 +115,9 @@ pub fn resolve(
     let consent = consent::consent(&mut cx, &tables, &fields);
     let places = outputs::Places { base, out: overrides.out.as_deref() };
     let exports = outputs::exports(&mut cx, &fields, &groupings, &consent, &places);
-    let (segments, segment_order) = segments::segments(&mut cx, &fields, &consent, &exports);
+    let related = related::related(&mut cx, &tables, &fields);
+    let (segments, segment_order, aggregates) =
+        segments::segments(&mut cx, &fields, &consent, &related, &exports);
     let exports = outputs::finish_exports(&mut cx, &fields, &tables, &consent, &segments, exports);
     let measures = measures::measures(&mut cx, (&tables, &fields), &consent, &places);
     let outputs = outputs::outputs(&mut cx, &places);
@@ -132,6 +135,8 @@ pub fn resolve(
         survivorship,
         groupings,
         consent,
+        related,
+        aggregates,
         segments,
         segment_order,
         outputs,

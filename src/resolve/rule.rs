@@ -6,6 +6,7 @@
 //! at, so that all faults of a rule are told at once. Nothing is computed here but signs, and
 //! constants are read as what they are compared with.
 
+mod aggregate;
 mod coerce;
 mod literal;
 pub(super) mod names;
@@ -15,7 +16,7 @@ mod tests;
 use self::coerce::{Joining, Value};
 use crate::diagnostics::{Code, Diagnostic, Sink, Span, Spanned};
 use crate::plan::expr::{ArithmeticOp, CompareOp, ExprKind, Function, Interval, Literal};
-use crate::plan::{Expr, Type};
+use crate::plan::{Aggregate, Expr, Related, Type};
 use crate::rule::{self, Ast, AstKind};
 
 /// Characters of a `LIKE` pattern. Engines turn it into a regular expression, and these have a
@@ -29,10 +30,20 @@ pub struct Scope<'a> {
     pub fields: &'a [(String, Type)],
     /// The purposes; the index is the `PurposeId`.
     pub purposes: &'a [String],
+    /// The related tables; the index is the `RelatedId`.
+    pub related: &'a [Related],
+    /// The related table of which this is a row; none: of a profile.
+    pub rows_of: Option<&'a str>,
 }
 
-/// The typed expression of a rule, of type bool. None where a fault was reported.
-pub fn resolve_rule(ast: &Ast, scope: &Scope<'_>, sink: &mut Sink) -> Option<Expr> {
+/// The typed expression of a rule, of type bool. None where a fault was reported. What it asks of
+/// related tables is added to `aggregates`, unless it stands there.
+pub fn resolve_rule(
+    ast: &Ast,
+    scope: &Scope<'_>,
+    aggregates: &mut Vec<Aggregate>,
+    sink: &mut Sink,
+) -> Option<Expr> {
     if ast.kind == AstKind::Null {
         sink.push(
             fault("a rule that is NULL holds for nobody")
@@ -41,7 +52,7 @@ pub fn resolve_rule(ast: &Ast, scope: &Scope<'_>, sink: &mut Sink) -> Option<Exp
         );
         return None;
     }
-    Typer { scope, sink }.condition(ast)
+    Typer { scope, sink, aggregates }.condition(ast)
 }
 
 /// A fault of types.
@@ -74,6 +85,7 @@ enum Operand {
 struct Typer<'a> {
     scope: &'a Scope<'a>,
     sink: &'a mut Sink,
+    aggregates: &'a mut Vec<Aggregate>,
 }
 
 impl Typer<'_> {
@@ -176,6 +188,7 @@ impl Typer<'_> {
                 not_if(*truth == *negated, expr(known, Type::Bool))
             }
             AstKind::Call { function, arguments } => self.call(function, arguments)?,
+            AstKind::Aggregate(call) => self.aggregate(call)?,
         };
         Some(Operand::Value(Value { expr: typed, span }))
     }

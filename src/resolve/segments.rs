@@ -6,7 +6,7 @@ use super::draw;
 use super::outputs::DraftExport;
 use super::rule::{Scope, resolve_rule};
 use crate::diagnostics::{Code, Diagnostic, Spanned};
-use crate::plan::{Consent, Field, FieldId, Gate, Rule, Segment, SegmentId};
+use crate::plan::{Aggregate, Consent, Field, FieldId, Gate, Related, Rule, Segment, SegmentId};
 use crate::rule;
 use crate::spec;
 
@@ -15,11 +15,13 @@ pub fn segments(
     cx: &mut Context<'_>,
     fields: &[Field],
     consent: &Consent,
+    related: &[Related],
     exports: &[DraftExport],
-) -> (Vec<Segment>, Vec<SegmentId>) {
+) -> (Vec<Segment>, Vec<SegmentId>, Vec<Aggregate>) {
     let written = cx.written.segments.as_deref().unwrap_or_default();
     cx.unique("segment", written.iter().map(|segment| &segment.name));
     let mut segments = Vec::new();
+    let mut aggregates = Vec::new();
     for (at, segment) in written.iter().enumerate() {
         if segment.name.value == "customer_id" {
             cx.sink.push(
@@ -28,7 +30,9 @@ pub fn segments(
             );
         }
         let gate = gate(cx, consent, segment);
-        let rule = segment.rule.as_ref().and_then(|text| self::rule(cx, fields, consent, text));
+        let rule = segment.rule.as_ref();
+        let rule =
+            rule.and_then(|text| self::rule(cx, fields, consent, (related, &mut aggregates), text));
         let union = members(cx, segment.union.as_deref());
         let intersect = members(cx, segment.intersect.as_deref());
         let except = members(cx, segment.except.as_deref());
@@ -48,7 +52,7 @@ pub fn segments(
         });
     }
     let order = order(cx, &segments);
-    (segments, order)
+    (segments, order, aggregates)
 }
 
 fn gate(cx: &mut Context<'_>, consent: &Consent, segment: &spec::Segment) -> Gate {
@@ -123,15 +127,16 @@ pub fn rule(
     cx: &mut Context<'_>,
     fields: &[Field],
     consent: &Consent,
+    (related, aggregates): (&[Related], &mut Vec<Aggregate>),
     text: &Spanned<String>,
 ) -> Option<Rule> {
     let map = rule::SpanMap::new(cx.source_text, text.span, &text.value);
     let ast = cx.sink.take(rule::parse(&text.value, &map))?;
     let names: Vec<_> = fields.iter().map(|field| (field.name.clone(), field.ty)).collect();
     let purposes: Vec<_> = consent.purposes.iter().map(|purpose| purpose.name.clone()).collect();
-    let scope = Scope { fields: &names, purposes: &purposes };
+    let scope = Scope { fields: &names, purposes: &purposes, related, rows_of: None };
     let before = cx.sink.count();
-    let expr = resolve_rule(&ast, &scope, &mut cx.sink);
+    let expr = resolve_rule(&ast, &scope, aggregates, &mut cx.sink);
     if !cx.fields_complete {
         cx.sink.forget_since(before, &[Code::UnknownField, Code::UnknownPurpose]);
     }

@@ -122,6 +122,67 @@ pub enum AstKind {
         /// Its arguments; their number is not yet checked.
         arguments: Vec<Ast>,
     },
+    /// `related.aggregate(...)`.
+    Aggregate(Box<AggregateCall>),
+}
+
+/// What a rule asks of the rows of a related table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AggregateCall {
+    /// The related table's name without its quotes.
+    pub related: Spanned<String>,
+    /// True where the name stood in double quotes.
+    pub quoted: bool,
+    /// The aggregate and the place of its name.
+    pub function: Spanned<AggregateFunction>,
+    /// What is added up or compared; none for `count`.
+    pub value: Option<Ast>,
+    /// By what `last` orders the rows.
+    pub by: Option<Ast>,
+    /// Which rows count.
+    pub filter: Option<Ast>,
+}
+
+/// The aggregates of rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AggregateFunction {
+    /// `count()`
+    Count,
+    /// `sum(number)`
+    Sum,
+    /// `min(value)`
+    Min,
+    /// `max(value)`
+    Max,
+    /// `avg(number)`
+    Avg,
+    /// `last(value by time)`
+    Last,
+}
+
+impl AggregateFunction {
+    /// Every aggregate there is.
+    pub const ALL: &'static [Self] =
+        &[Self::Count, Self::Sum, Self::Min, Self::Max, Self::Avg, Self::Last];
+
+    /// The name that users write, in any case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Sum => "sum",
+            Self::Min => "min",
+            Self::Max => "max",
+            Self::Avg => "avg",
+            Self::Last => "last",
+        }
+    }
+
+    /// The aggregate of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|function| function.name().eq_ignore_ascii_case(name))
+    }
 }
 
 /// Comparisons.

@@ -4,11 +4,14 @@
 //! rule language, and nothing that is nested deeper than [`MAX_DEPTH`]. So the parser behind it sees
 //! a small part of SQL only, and cannot exhaust the stack.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 use sqlparser::dialect::Dialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace, Word};
 
-use super::{Function, SpanMap};
+use super::{AggregateCall, Function, SpanMap, aggregate};
 use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Span, nearest};
 
 /// How many operators and parentheses may take each other's results. AND and OR do not count: their
@@ -52,8 +55,14 @@ impl Dialect for RuleDialect {
 pub struct Lexed<'a> {
     /// The tokens, for the parser.
     pub tokens: Vec<TokenWithSpan>,
+    /// Calls on related tables, by the token that stands for each.
+    pub calls: BTreeMap<usize, AggregateCall>,
+    /// True for a part of such a call.
+    pub is_inside: bool,
     text: &'a str,
     map: &'a SpanMap,
+    /// Where the text begins in that of the whole rule.
+    offset: usize,
     /// For each token its first byte in the text, and one past its last.
     bytes: Vec<(usize, usize)>,
     /// For each token: true where it opens parentheses around a whole condition.
@@ -78,6 +87,16 @@ pub const ALLOWED: &str = "a rule has = <> < <= > >=, AND OR NOT, IN, BETWEEN, L
 impl<'a> Lexed<'a> {
     /// Cuts `text` into tokens and looks at each.
     pub fn new(text: &'a str, map: &'a SpanMap) -> Outcome<Self> {
+        Self::part(text, 0, map, false)
+    }
+
+    /// Cuts bytes of the text into tokens by themselves, as a part of a call.
+    pub fn inside(&self, bytes: Range<usize>) -> Outcome<Lexed<'a>> {
+        let offset = self.offset + bytes.start;
+        Lexed::part(self.text.get(bytes).unwrap_or_default(), offset, self.map, true)
+    }
+
+    fn part(text: &'a str, offset: usize, map: &'a SpanMap, is_inside: bool) -> Outcome<Self> {
         let mut all = Vec::new();
         let cut = Tokenizer::new(&RuleDialect, text).tokenize_with_location_into_buf(&mut all);
         let mut finder = Finder::new(text);
@@ -86,8 +105,16 @@ impl<'a> Lexed<'a> {
             let start = all.iter().map(|token| finder.find(token.span.end)).last().unwrap_or(0);
             return Err(broken_token(text, start, map).into());
         }
-        let mut lexed =
-            Self { tokens: Vec::new(), text, map, bytes: Vec::new(), groups: Vec::new() };
+        let mut lexed = Self {
+            tokens: Vec::new(),
+            calls: BTreeMap::new(),
+            is_inside,
+            text,
+            map,
+            offset,
+            bytes: Vec::new(),
+            groups: Vec::new(),
+        };
         let mut faults = Vec::new();
         for token in all {
             let start = finder.find(token.span.start);
@@ -107,6 +134,11 @@ impl<'a> Lexed<'a> {
                     lexed.tokens.push(token);
                 }
             }
+        }
+        if faults.is_empty()
+            && let Err(Faults(found)) = aggregate::cut(&mut lexed)
+        {
+            faults.extend(found);
         }
         faults.extend((0..lexed.tokens.len()).filter_map(|at| lexed.look_at(at)));
         if faults.is_empty() {
@@ -132,12 +164,21 @@ impl<'a> Lexed<'a> {
     /// The place of the tokens from `first` up to, not including, `end`; behind the last token the
     /// empty place at the end of the rule.
     pub fn span(&self, first: usize, end: usize) -> Span {
+        let place = |start, end| self.map.span(self.offset + start, self.offset + end);
         let last = self.bytes.last().map_or(0, |(_, end)| *end);
-        let Some((start, own_end)) = self.bytes.get(first) else {
-            return self.map.span(last, last);
-        };
+        let Some((start, own_end)) = self.bytes.get(first) else { return place(last, last) };
         let end = end.checked_sub(1).and_then(|at| self.bytes.get(at)).map_or(*own_end, |b| b.1);
-        self.map.span(*start, end.max(*own_end))
+        place(*start, end.max(*own_end))
+    }
+
+    /// First byte of a token in the text, and one past its last.
+    pub fn bytes(&self, at: usize) -> (usize, usize) {
+        self.bytes.get(at).copied().unwrap_or_default()
+    }
+
+    /// Other tokens, with their bytes.
+    pub fn replace(&mut self, tokens: Vec<TokenWithSpan>, bytes: Vec<(usize, usize)>) {
+        (self.tokens, self.bytes) = (tokens, bytes);
     }
 
     /// True where a name stood in double quotes.
@@ -253,9 +294,10 @@ impl<'a> Lexed<'a> {
             "over" | "filter" | "within" | "rank" | "row_number" => {
                 ("a window function", "a rule looks at one profile at a time")
             }
-            "count" | "sum" | "avg" | "min" | "max" => {
-                ("an aggregate", "a rule looks at one profile at a time")
-            }
+            "count" | "sum" | "avg" | "min" | "max" => (
+                "an aggregate",
+                "of the rows of a table under `related`: orders.count(), orders.sum(x)",
+            ),
             "extract" | "date_part" => ("EXTRACT", "write year(x), month(x) or day(x)"),
             "now" | "current_date" | "current_timestamp" | "today" | "getdate" | "datediff"
             | "date_diff" | "age" => ("the current date", TODAY),

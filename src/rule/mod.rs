@@ -10,12 +10,16 @@
 //! are walked once along the tree. AND, OR, NOT and the parentheses around them are read here
 //! and not by `sqlparser`, so that a chain of thousands of conditions is a flat list.
 
+mod aggregate;
 mod ast;
 mod lex;
 mod parse;
 mod span_map;
 
-pub use ast::{ArithmeticOp, Ast, AstKind, CompareOp, Function, IntervalPart, IntervalUnit};
+pub use ast::{
+    AggregateCall, AggregateFunction, ArithmeticOp, Ast, AstKind, CompareOp, Function,
+    IntervalPart, IntervalUnit,
+};
 pub use parse::parse;
 pub use span_map::SpanMap;
 

@@ -32,16 +32,21 @@ pub fn parse(text: &str, map: &SpanMap) -> Outcome<Ast> {
             .help("leave `where` out to take all who pass the gate")
             .into());
     }
+    tree(&lexed)
+}
+
+/// The tree of tokens, of which there is at least one.
+pub fn tree(lexed: &Lexed<'_>) -> Outcome<Ast> {
     let parser = Parser::new(&RuleDialect)
         .with_recursion_limit(MAX_RECURSION)
         .with_tokens_with_locations(lexed.tokens.clone());
-    let mut reader = Reader { lexed: &lexed, parser, unsupported: Vec::new() };
+    let mut reader = Reader { lexed, parser, unsupported: Vec::new() };
     let tree = reader.any_of();
     let rest = reader.parser.index();
     let Reader { unsupported: mut faults, .. } = reader;
     match tree {
         Err(fault) => faults.push(*fault),
-        Ok(_) if lexed.token(rest).is_some() => faults.push(left_over(&lexed, rest)),
+        Ok(_) if lexed.token(rest).is_some() => faults.push(left_over(lexed, rest)),
         Ok(Some(tree)) if faults.is_empty() => return Ok(tree),
         Ok(_) => {}
     }
@@ -341,6 +346,10 @@ impl Walk<'_> {
     // Nodes.
 
     fn field(&mut self, name: Ident) -> Converted<AstKind> {
+        if let Some(call) = self.lexed.calls.get(&self.at) {
+            self.at += 1;
+            return Ok(AstKind::Aggregate(Box::new(call.clone())));
+        }
         let quoted = self.lexed.is_quoted(self.at);
         self.name(&name)?;
         Ok(AstKind::Field { name: name.value, quoted })
@@ -561,8 +570,7 @@ enum Operator {
     Arithmetic(ArithmeticOp),
 }
 
-const DOTTED: &str =
-    "only `consent.<purpose>` has a dot; a field with a dot in its name stands in double quotes";
+const DOTTED: &str = "only `consent.<purpose>` and calls such as orders.count() have a dot; a field with a dot in its name stands in double quotes";
 const INTERVAL: &str = "such as INTERVAL '3' MONTH or INTERVAL '1 year 6 months'";
 const UNITS: &str = "units: year month week day hour minute second";
 

@@ -87,6 +87,19 @@ fn show(ast: &Ast) -> String {
         AstKind::Call { function, arguments } => {
             format!("{}({})", function.value.name(), list(arguments))
         }
+        AstKind::Aggregate(call) => {
+            let part = |word: &str, part: &Option<Ast>| {
+                part.as_ref().map_or_else(String::new, |part| format!("{word}{}", show(part)))
+            };
+            format!(
+                "{}.{}({}{}{})",
+                call.related.value,
+                call.function.value.name(),
+                part("", &call.value),
+                part(" by ", &call.by),
+                part(" where ", &call.filter)
+            )
+        }
     }
 }
 
@@ -317,8 +330,8 @@ fn parts_that_rules_do_not_have() {
     unsupported("a::int = 1", "::", "a cast", "types:");
     unsupported("CASE WHEN a THEN b END", "CASE", "CASE", "AND and OR");
     unsupported("lower(a) OVER (PARTITION BY b) = 1", "OVER", "a window function", "one profile");
-    unsupported("count(a) > 1", "count", "an aggregate", "one profile");
-    unsupported("sum(*) > 1", "sum", "an aggregate", "one profile");
+    unsupported("count(a) > 1", "count", "an aggregate", "under `related`");
+    unsupported("sum(*) > 1", "sum", "an aggregate", "under `related`");
     unsupported("coalesce(*) > 1", "coalesce", "`*`", "");
     unsupported("a || b = 'x'", "||", "`||`", "write OR");
     unsupported("a == 1", "==", "`==`", "write `=`");
@@ -492,4 +505,37 @@ fn rules_as_deep_as_allowed_are_read() {
         let faults = nested(refused).expect_err("it was refused");
         assert!(faults.0[0].message.contains("nested too deep"), "{before}: {faults:?}");
     }
+}
+
+#[test]
+fn calls_on_related_tables() {
+    reads("orders.count() > 2", "Greater[orders.count(), 2]");
+    reads(
+        "x OR Orders.COUNT(where a = 'by' AND (b OR c)) = 0",
+        "or[x, Equal[Orders.count( where and[Equal[a, 'by'], or[b, c]]), 0]]",
+    );
+    reads("NOT (o.sum(a * 2 where b) IS NULL)", "not[null[o.sum(Multiply[a, 2] where b)]]");
+    reads(
+        "\"web log\".last(\"by\" by coalesce(a, b)) = 1",
+        "Equal[web log.last(\"by\" by coalesce(a, b)), 1]",
+    );
+    reads("days_since(o.max(a)) > 1", "Greater[days_since(o.max(a)), 1]");
+    stands("x AND o.count() > 1", &["x AND o.count() > 1", "x", "o.count() > 1", "o.count()", "1"]);
+
+    malformed("o.count(a) > 1", "a", "count takes no value");
+    malformed("o.sum() > 1", "sum()", "sum takes a value");
+    malformed("o.sum(where a) > 1", "sum(where a)", "sum takes a value");
+    malformed("o.last(a) = 1", "last(a)", "last needs an order");
+    malformed("o.last(a by) = 1", "last(a by)", "`by` names a time");
+    malformed("o.last(a where b by c) = 1", "by", "`by` stands before `where`");
+    malformed("o.max(a by b) = 1", "by", "max has no order");
+    malformed("o.count(where) = 1", "where", "`where` has no condition");
+    malformed("o.count(where a = ) = 1", "", "expected");
+    malformed("o.count(where a b) = 1", "b", "expected AND, OR or the end");
+    malformed("o.count( = 1", "(", "never closed");
+    unsupported("o.median(a) = 1", "median", "an aggregate `median`", "aggregates: count");
+    unsupported("o.cuont() = 1", "cuont", "an aggregate `cuont`", "did you mean `count`?");
+    unsupported("o.sum(p.sum(a)) = 1", "p.sum(a)", "an aggregate inside", "one table");
+    unsupported("o.count(where CASE = 1) = 1", "CASE", "CASE", "");
+    unsupported("a.b.count() = 1", "count", "an aggregate", "");
 }

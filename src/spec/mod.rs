@@ -7,8 +7,8 @@
 
 mod columns;
 pub mod decode;
-mod figures;
 mod draw;
+mod figures;
 mod identity;
 #[allow(clippy::doc_markdown, reason = "these comments are what editors show")]
 mod model;

@@ -2,8 +2,8 @@
 
 use super::columns::ExportColumns;
 use super::decode::{Decode, Entries, Mapping, NameOrMap, OneOrMany, spec_types, wrong_kind};
-use super::figures::Figures;
 use super::draw::{Control, Limit};
+use super::figures::Figures;
 use super::identity::{Condition, FieldGroup, PathOrMap, Rule};
 use super::node::{Node, Scalar};
 use crate::diagnostics::{Code, Diagnostic, Sink, Spanned};
@@ -33,6 +33,8 @@ spec_types! {
         groupings: optional Vec<Grouping>,
         /// Purposes, decisions, suppressions.
         consent: optional Consent,
+        /// Tables with many rows a customer, such as orders, of which rules count and sum.
+        related: optional Vec<RelatedTable>,
         /// Named sets of profiles behind a consent gate.
         segments: optional Vec<Segment>,
         /// Internal tables to write.
@@ -250,6 +252,17 @@ spec_types! {
         channels: optional Spanned<OneOrMany<Spanned<String>>>,
         /// What a row does that has no usable key: stop (default) or report.
         unmatchable: optional Spanned<Unmatchable>,
+    }
+
+    /// A table with many rows a customer, such as orders or visits. It never grants consent.
+    RelatedTable("a related table") {
+        /// Name by which rules speak of it; default the source's name.
+        name: optional Spanned<String>,
+        /// Name of the source.
+        source: required Spanned<String>,
+        /// record: { CUSTOMER_SOURCE: COLUMN }, or key field: column. Of several the first that the
+        /// row fills.
+        matches as "match": required Spanned<Mapping<Any>>,
     }
 
     /// A named set of profiles behind a consent gate.

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use super::node::{Node, Scalar};
 use super::{Pipeline, load};
 
 /// The ranges, in no order; of a text that is no pipeline all of it.
@@ -31,14 +32,28 @@ pub fn private_places(source: &str) -> Vec<Range<usize>> {
     places
 }
 
-/// Fields with a key of their own, and those of link rules; in lower case.
+/// Fields with a key of their own, those of link rules, and the columns by which rows of related tables
+/// find customers; in lower case.
 fn fields_of_persons(pipeline: &Pipeline) -> BTreeSet<String> {
     let keys = pipeline.keys.as_deref().unwrap_or_default();
     let rules = pipeline.identity.as_ref().and_then(|identity| identity.link_on.as_deref());
     let conditions = rules.unwrap_or_default().iter().flat_map(|rule| &rule.value.on);
     let compared = keys.iter().map(|key| &key.field);
     let fields = compared.chain(conditions.map(|condition| &condition.field));
-    fields.map(|field| field.value.to_lowercase()).collect()
+    let related = pipeline.related.as_deref().unwrap_or_default();
+    let matched = related.iter().flat_map(|table| &table.matches.value.0);
+    let columns = matched.flat_map(|(_, column)| texts(&column.0.value));
+    fields.map(|field| field.value.as_str()).chain(columns).map(str::to_lowercase).collect()
+}
+
+/// The texts in a node: the columns by which rows of a related table find customers.
+fn texts(node: &Node) -> Vec<&str> {
+    match node {
+        Node::Scalar(Scalar::Text(text)) => vec![text],
+        Node::Null | Node::Scalar(_) => Vec::new(),
+        Node::List(all) => all.iter().flat_map(|one| texts(&one.value)).collect(),
+        Node::Map(all) => all.iter().flat_map(|(_, one)| texts(&one.value)).collect(),
+    }
 }
 
 /// The texts between single quotes in a part of the file; a quote that is never closed goes to its end.
@@ -68,7 +83,12 @@ keys:
         Erika
         Musterfrau
 customers: [{ source: c, id: id, fields: { email: m, Name: n, city: t } }]
+related:
+  - { source: c, match: { record: { c: payer }, email: { column: Buyer } } }
 segments:
+  - { name: d, consent: none, because: b, where: \"c.count(where t = 'Bern') > 1\" }
+  - { name: e, consent: none, because: b, where: \"c.count(where buyer = 'zoe@x.com') > 1\" }
+  - { name: f, consent: none, because: b, where: \"c.count(where payer <> '4711') > 1\" }
   - { name: a, consent: none, because: b, where: city = 'Bern' }
   - { name: b, consent: none, because: b, where: \"city = 'Bern' OR Name = 'Kestrelova'\" }
   - name: c
@@ -87,12 +107,23 @@ measures:
         for place in all {
             left.replace_range(place, "…");
         }
-        let people =
-            ["nobody", "'x'", "Mustermann", "Erika", "Musterfrau", "Kestrel", "quill", "ottav"];
+        let people = [
+            "nobody",
+            "'x'",
+            "Mustermann",
+            "Erika",
+            "Musterfrau",
+            "Kestrel",
+            "quill",
+            "ottav",
+            "zoe",
+            "4711",
+        ];
         for word in people {
             assert!(!left.contains(word), "{word} is still there:\n{left}");
         }
         assert!(left.contains("where: city = 'Bern' }"), "{left}");
+        assert!(left.contains("t = 'Bern') > 1"), "{left}");
         assert_eq!(private_places("no: [pipeline").len(), 1);
     }
 }

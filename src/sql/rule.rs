@@ -34,6 +34,9 @@ impl Scope<'_> {
             ExprKind::Field(field) => self.field(*field),
             ExprKind::Consent(purpose) => self.passes(*purpose),
             ExprKind::Literal(constant) => self::constant(constant, expr.ty),
+            ExprKind::AsOf => "getvariable('as_of')".to_owned(),
+            // The job is refused where a rule asks for rows of a related table.
+            ExprKind::Aggregate(_) => constant(&Literal::Null, expr.ty),
             ExprKind::Cast(inner) => self.cast(inner, expr.ty),
             ExprKind::Compare(op, left, right) => {
                 let sign = match op {

@@ -36,6 +36,13 @@ pub fn write(job: &mut Job<'_>) {
         job.script.comment(&format!("segment {} ({place})", segment.name));
         if let Some(rule) = &segment.rule {
             job.script.comment(&format!("where: {}", rule.text));
+            if !rule.expr.aggregates().is_empty() {
+                job.refuse(
+                    at(&job.places.wheres, *number),
+                    "a rule that asks for rows of a related table",
+                    "run it with `optin run`, or make the figures a column of a customer table",
+                );
+            }
         }
         let query = verdict(job, &judged, segment);
         if segment.draws() {

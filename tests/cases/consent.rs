@@ -200,7 +200,7 @@ fn long(
 }
 
 /// Adds the columns that a `match` reads and gives what stands in it.
-fn matches(rng: &mut Rng, ground: &Ground, source: &mut Source, mark: &str) -> String {
+pub(super) fn matches(rng: &mut Rng, ground: &Ground, source: &mut Source, mark: &str) -> String {
     let persons: Vec<Person> =
         (0..source.rows.len()).map(|_| rng.one_of(&ground.people).clone()).collect();
     let mut matches = Vec::new();

@@ -152,6 +152,8 @@ pub struct Ground {
     pub purposes: Vec<Purpose>,
     /// Columns that the profile has beside fields and purposes.
     pub columns: Vec<String>,
+    /// Names of related tables.
+    pub related: Vec<String>,
     /// All of the identity language may be used; else link rules of equal fields alone.
     pub is_rich: bool,
     /// Only what SQL can say is drawn.

@@ -16,6 +16,7 @@ mod pairs;
 mod plain;
 mod pools;
 mod previous;
+mod related;
 pub mod rng;
 mod segments;
 mod times;
@@ -88,6 +89,7 @@ fn draw(seed: u64, is_plain: bool) -> Case {
         tables: Vec::new(),
         purposes: Vec::new(),
         columns: Vec::new(),
+        related: Vec::new(),
         is_rich,
         is_plain,
         denials: rng.pick(&[3, 8, 20, 45]),
@@ -99,11 +101,12 @@ fn draw(seed: u64, is_plain: bool) -> Case {
     let customers = customers::yaml(&mut rng, &ground);
     let identity = identity::yaml(&mut rng, &mut ground);
     let consent = consent::yaml(&mut rng, &mut ground, &expiries);
+    let related = related::yaml(&mut rng, &mut ground);
     let (segments, exports) = segments::yaml(&mut rng, seed, &ground);
     let sources: String = ground.sources.iter().map(Source::yaml).collect();
     let mut yaml = format!(
-        "version: 1\nname: case_{seed}\nas_of: {}\nsources:\n{sources}{customers}{identity}{consent}\
-         {segments}",
+        "version: 1\nname: case_{seed}\nas_of: {}\nsources:\n{sources}{related}{customers}{identity}\
+         {consent}{segments}",
         date.text
     );
     if is_plain {
@@ -184,11 +187,12 @@ impl Case {
     }
 
     /// The same pipeline with some of its rows twice. What an earlier run wrote stays: there each
-    /// record has one row.
+    /// record has one row. So do rows of related tables: there each counts.
     pub fn with_rows_twice(&self, seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let mut sources = self.sources.clone();
-        for source in sources.iter_mut().filter(|source| source.is_declared) {
+        let is_once = |source: &Source| source.name.starts_with(related::SOURCE);
+        for source in sources.iter_mut().filter(|of| of.is_declared && !is_once(of)) {
             let again: Vec<_> = source.rows.iter().filter(|_| rng.chance(50)).cloned().collect();
             source.rows.extend(again);
             rng.shuffle(&mut source.rows);

@@ -117,6 +117,10 @@ fn rule(rng: &mut Rng, ground: &Ground, depth: usize) -> String {
             _ => format!("({left}) OR ({})", rule(rng, ground, depth - 1)),
         };
     }
+    if !ground.related.is_empty() && rng.chance(35) {
+        let name = rng.one_of(&ground.related).clone();
+        return super::related::rule(rng, &name);
+    }
     if rng.chance(22) {
         let purpose = rng.one_of(&ground.purposes).name;
         return match rng.below(5) {
@@ -150,7 +154,8 @@ const PAIRS: [(&[&str], &str); 8] = [
     (&["email", "phone"], "phone IS NULL OR NOT email = phone AND length(email) > 9"),
 ];
 
-fn condition(rng: &mut Rng, field: &Field) -> String {
+/// A condition on a field, or on a column of its type.
+pub(super) fn condition(rng: &mut Rng, field: &Field) -> String {
     let name = field.name;
     if rng.chance(12) {
         return format!("{name} {}", rng.word(&["IS NULL", "IS NOT NULL"]));

@@ -37,6 +37,7 @@ pub fn compare(found: &mut Differences, plan: &Plan, account: &Json, oracle: &An
     section("customers", &oracle.customer_accounts);
     section("consent", &oracle.consent_accounts);
     section("suppression", &oracle.suppress_accounts);
+    section("related", &oracle.related_accounts);
     let verdicts: Vec<_> = oracle.verdicts.iter().map(|(_, counts)| counts.clone()).collect();
     section("segments", &verdicts);
     let exports: Vec<_> = plan

@@ -13,6 +13,8 @@ pub struct Subject<'a> {
     pub fields: &'a [Option<Value>],
     /// Whether the profile would pass the gate of each purpose.
     pub passes: &'a [bool],
+    /// What the profile's rows in related tables come to, by aggregate.
+    pub aggregates: &'a [Option<Value>],
     /// The run's date in microseconds.
     pub as_of: i64,
 }
@@ -25,11 +27,14 @@ pub fn truth(expr: &Expr, subject: &Subject<'_>) -> Option<bool> {
     }
 }
 
-fn eval(expr: &Expr, subject: &Subject<'_>) -> Option<Value> {
+/// A value, or null.
+pub fn eval(expr: &Expr, subject: &Subject<'_>) -> Option<Value> {
     match &expr.kind {
         ExprKind::Field(field) => subject.fields[field.0].clone(),
         ExprKind::Consent(purpose) => Some(Value::Bool(subject.passes[purpose.0])),
         ExprKind::Literal(literal) => constant(literal),
+        ExprKind::AsOf => Some(Value::Datetime(subject.as_of)),
+        ExprKind::Aggregate(aggregate) => subject.aggregates[aggregate.0].clone(),
         ExprKind::Cast(inner) => eval(inner, subject).map(|value| value.widened(expr.ty)),
         ExprKind::Compare(op, left, right) => {
             compare(*op, eval(left, subject), eval(right, subject)).map(Value::Bool)
@@ -286,7 +291,7 @@ mod tests {
         let literal = |literal, ty| Expr { kind: ExprKind::Literal(literal), ty };
         let since = |micros: i64, as_of: i64| {
             let date = literal(Literal::Datetime(micros), Type::Datetime);
-            let subject = Subject { fields: &[], passes: &[], as_of };
+            let subject = Subject { fields: &[], passes: &[], aggregates: &[], as_of };
             call(Function::DaysSince, &[date], Type::Int, &subject)
         };
         // Two instants of one day, one before midnight and one after, and the other way round.

@@ -18,6 +18,7 @@ mod loose;
 mod names;
 mod pairs;
 mod records;
+mod related;
 mod segments;
 mod split;
 mod survivorship;
@@ -106,6 +107,8 @@ pub struct Answer {
     pub consent_accounts: Vec<BTreeMap<&'static str, u64>>,
     /// By suppression list: read, used, folded, unmatchable.
     pub suppress_accounts: Vec<BTreeMap<&'static str, u64>>,
+    /// By related table that some rule asks: what became of its rows.
+    pub related_accounts: Vec<BTreeMap<&'static str, u64>>,
     /// Denials in consent tables that match nobody.
     pub unmatchable_denials: u64,
     /// Denials that exist only after the run's date and deny all the same.
@@ -131,7 +134,8 @@ pub fn answer(plan: &Plan, tables: &BTreeMap<String, RawTable>, as_of: Instant) 
     let states = fold::states(&world, &people, &book);
     let expiring = fold::expiring(&world, &people, &book, &states);
     let entries = segments::read_suppressions(&world);
-    let judged = segments::judge(&world, &people, &states, &entries);
+    let rows = related::read(&world, &people);
+    let judged = segments::judge(&world, &people, &states, (&entries, &rows));
     let (groups, grouping_accounts) = groupings::assign(&world, &people);
 
     let profiles = people
@@ -195,6 +199,7 @@ pub fn answer(plan: &Plan, tables: &BTreeMap<String, RawTable>, as_of: Instant) 
         split: people.split,
         consent_accounts: book.accounts,
         suppress_accounts: entries.accounts,
+        related_accounts: rows.accounts,
         unmatchable_denials: book.unmatchable_denials,
         withdrawn_after_as_of: book.withdrawn_after_as_of,
     }

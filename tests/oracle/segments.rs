@@ -10,6 +10,7 @@ use super::eval::{Subject, truth};
 use super::fold::{State, reaches};
 use super::identity::{Cluster, People};
 use super::loose::Key;
+use super::related::Rows;
 use super::value::Value;
 use super::{World, count};
 
@@ -138,7 +139,7 @@ pub fn judge(
     world: &World<'_>,
     people: &People,
     states: &[Vec<State>],
-    entries: &Entries,
+    (entries, related): (&Entries, &Rows),
 ) -> Vec<Vec<&'static str>> {
     let purposes = &world.plan.consent.purposes;
     let suppressed_via: Vec<Vec<bool>> =
@@ -172,7 +173,12 @@ pub fn judge(
                 let rule = segment.rule.as_ref()?;
                 let fields: Vec<Option<Value>> = people.shown_values(profile);
                 let passes = passes(at);
-                let subject = Subject { fields: &fields, passes: &passes, as_of: world.as_of };
+                let subject = Subject {
+                    fields: &fields,
+                    passes: &passes,
+                    aggregates: &related.values[at],
+                    as_of: world.as_of,
+                };
                 match truth(&rule.expr, &subject) {
                     Some(true) => None,
                     Some(false) => Some("rule_false"),

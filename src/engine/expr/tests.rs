@@ -110,7 +110,12 @@ fn shifted(base: Typed, sign: i8, months: i32, days: i32, micros: i64) -> Typed 
 /// The values of an expression in both of Polars' engines, which must agree.
 fn values(expr: &Typed) -> Column {
     let field = |id: FieldId| FIELDS[id.0].0.to_owned();
-    let lowered = lower(expr, &field, &|_| "consent_x".to_owned(), 100).alias("result");
+    let names = Names {
+        field: &field,
+        consent: &|_| "consent_x".to_owned(),
+        aggregate: &|_| String::new(),
+    };
+    let lowered = lower(expr, &names, Instant(100 * 86_400_000_000)).alias("result");
     let plan = profiles().lazy().with_column(lowered).select([Expr::Column("result".into())]);
     let frame = plan.clone().collect().expect("it can be computed");
     let streamed = plan.with_streaming(true).collect().expect("it can be streamed");
@@ -203,7 +208,12 @@ fn decimals_are_floats() {
         .expect("decimals");
     let price = node(ExprKind::Field(FieldId(0)), Type::Decimal(2));
     let rule = equal(cast(price, Type::Float), floats(1.25));
-    let lowered = lower(&rule, &|_| "price".to_owned(), &|_| String::new(), 0).alias("result");
+    let names = Names {
+        field: &|_| "price".to_owned(),
+        consent: &|_| String::new(),
+        aggregate: &|_| String::new(),
+    };
+    let lowered = lower(&rule, &names, Instant(0)).alias("result");
     let frame = DataFrame::new_infer_height(vec![prices]).expect("a frame");
     let frame = frame.lazy().select([lowered]).collect().expect("it can be computed");
     let found: Vec<_> = frame.column("result").expect("it").bool().expect("bools").iter().collect();

@@ -112,6 +112,49 @@ pub fn purposes(html: &mut Html, account: &Facts<'_>) {
     });
 }
 
+/// What became of rows of related tables.
+const ROWS: [(&str, &str, &str); 4] = [
+    ("c-keep", "matched", "matched"),
+    ("c-warn", "set aside", "set_aside"),
+    ("c-none", "unmatched", "unmatched"),
+    ("c-void", "without key", "without_key"),
+];
+
+/// What became of every row of the related tables that rules ask.
+pub fn related(html: &mut Html, account: &Facts<'_>) {
+    if !account.has_entries("related") {
+        return;
+    }
+    section(html, "related", "Related tables", |html| {
+        note(
+            html,
+            "Rows of customers are matched. Those that find only records which stand in no profile are \
+             set aside; a key that no record has is unmatched.",
+        );
+        let tables: Vec<Facts<'_>> = account.list("related").collect();
+        let rows: Vec<_> = tables
+            .iter()
+            .map(|of| (of.word("related").to_owned(), of.count("read"), of.clone()))
+            .collect();
+        sums(
+            html,
+            (
+                "Rows of each related table by what became of them",
+                "rows = matched + set aside + unmatched + without key",
+            ),
+            ("table", "rows"),
+            &ROWS,
+            &rows,
+        );
+        let head = ["table", "matched rows that count for several customers"];
+        table(html, "Of these, to look at", &head, |html| {
+            for of in &tables {
+                figures(html, of.word("related"), &[of.count("of_several")]);
+            }
+        });
+    });
+}
+
 /// What became of every decision, and of the entries of suppression lists.
 pub fn decisions(html: &mut Html, account: &Facts<'_>) {
     let (tables, lists) = (account.has_entries("consent"), account.has_entries("suppression"));

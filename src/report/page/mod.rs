@@ -64,6 +64,7 @@ fn of_json(record: &Json, pipeline: &str) -> String {
                 customers::links(html, &account);
                 consent::purposes(html, &account);
                 consent::decisions(html, &account);
+                consent::related(html, &account);
                 segments::segments(html, &record);
                 segments::overlaps(html, &account);
                 files::written(html, &record);

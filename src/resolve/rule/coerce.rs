@@ -185,7 +185,7 @@ impl Typer<'_> {
     }
 
     /// How to make a text something else.
-    fn declare(&self, value: &Value, ty: Type) -> String {
+    pub(super) fn declare(&self, value: &Value, ty: Type) -> String {
         let column =
             self.field_name(value).map_or_else(String::new, |name| format!(" of `{name}`"));
         format!(

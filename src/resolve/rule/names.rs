@@ -22,6 +22,23 @@ impl Typer<'_> {
                     .at(span, format!("`{first}` or `{second}`?"))
                     .help("in double quotes the case of a name counts"),
             ),
+            // A field of this name comes before the run's date.
+            Found::None if !quoted && name.eq_ignore_ascii_case("as_of") => {
+                return Some(expr(ExprKind::AsOf, Type::Datetime));
+            }
+            Found::None if let Some(table) = scope.rows_of => {
+                let columns: Vec<_> = known().take(SHOWN).collect();
+                let more = if scope.fields.len() > SHOWN { ", ..." } else { "" };
+                self.sink.push(
+                    Diagnostic::error(
+                        Code::UnknownColumn,
+                        format!("`{table}` has no column `{name}`"),
+                    )
+                    .at(span, "no such column")
+                    .help(format!("its columns: {}{more}", columns.join(", ")))
+                    .suggest(name, known()),
+                );
+            }
             Found::None => {
                 let fault = Diagnostic::error(Code::UnknownField, format!("no field `{name}`"))
                     .at(span, "no such field");
@@ -47,6 +64,14 @@ impl Typer<'_> {
 
     pub(super) fn consent(&mut self, purpose: &Spanned<String>, quoted: bool) -> Option<Expr> {
         let scope = self.scope;
+        if let Some(table) = scope.rows_of {
+            self.sink.push(
+                super::fault(format!("consent is of customers, not of rows of `{table}`"))
+                    .at(purpose.span, "stands in a call on a related table")
+                    .help("ask for it outside of the call, with AND"),
+            );
+            return None;
+        }
         let known = || scope.purposes.iter().map(String::as_str);
         let fault = match find(&purpose.value, quoted, known()) {
             Found::One(at) => return Some(expr(ExprKind::Consent(PurposeId(at)), Type::Bool)),

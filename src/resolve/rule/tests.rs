@@ -22,14 +22,30 @@ fn fields() -> Vec<(String, Type)> {
     .collect()
 }
 
+fn related() -> Vec<Related> {
+    let columns = [
+        ("status", Type::Text),
+        ("amount", Type::Decimal(2)),
+        ("pieces", Type::Int),
+        ("weight", Type::Float),
+        ("ordered_at", Type::Datetime),
+        ("sent_on", Type::Date),
+        ("gift", Type::Bool),
+    ];
+    let columns = columns.map(|(name, ty)| (name.to_owned(), ty)).to_vec();
+    let name = "orders".to_owned();
+    vec![Related { name, source: crate::plan::SourceId(0), matches: Vec::new(), columns }]
+}
+
 fn resolved(text: &str) -> (Option<Expr>, Vec<Diagnostic>) {
     let map = SpanMap::new(text, Span::new(0, text.len()), text);
     let ast = parse(text, &map).unwrap_or_else(|faults| panic!("{text}: {faults:?}"));
     let fields = fields();
     let purposes = ["newsletter".to_owned(), "product update".to_owned()];
     let mut sink = Sink::default();
-    let scope = Scope { fields: &fields, purposes: &purposes };
-    let typed = resolve_rule(&ast, &scope, &mut sink);
+    let related = related();
+    let scope = Scope { fields: &fields, purposes: &purposes, related: &related, rows_of: None };
+    let typed = resolve_rule(&ast, &scope, &mut Vec::new(), &mut sink);
     (typed, sink.into_faults())
 }
 
@@ -39,6 +55,8 @@ fn show(e: &Expr) -> String {
     match &e.kind {
         ExprKind::Field(FieldId(at)) => fields()[*at].0.clone(),
         ExprKind::Consent(PurposeId(at)) => format!("consent {at}"),
+        ExprKind::AsOf => "as_of".to_owned(),
+        ExprKind::Aggregate(at) => format!("{} aggregate {}", e.ty.name(), at.0),
         ExprKind::Literal(Literal::Null) => format!("null {}", e.ty.name()),
         ExprKind::Literal(Literal::Text(text)) => format!("'{text}'"),
         ExprKind::Literal(Literal::Bool(value)) => value.to_string(),
@@ -74,7 +92,11 @@ fn check(e: &Expr) {
         assert!(items.len() >= 2 && items.iter().all(|item| item.ty == Type::Bool), "{}", show(e));
     };
     let children: Vec<&Expr> = match &e.kind {
-        ExprKind::Field(_) | ExprKind::Consent(_) | ExprKind::Literal(_) => Vec::new(),
+        ExprKind::Field(_)
+        | ExprKind::Consent(_)
+        | ExprKind::Literal(_)
+        | ExprKind::AsOf
+        | ExprKind::Aggregate(_) => Vec::new(),
         ExprKind::Cast(inner) => {
             let fits = matches!(
                 (inner.ty, e.ty),
@@ -196,8 +218,8 @@ fn names_that_differ_in_case_only() {
     for (text, code) in [("ab", Code::UnknownField), ("consent.AB", Code::UnknownPurpose)] {
         let ast = parse(text, &SpanMap::new(text, Span::new(0, text.len()), text)).expect("a rule");
         let mut sink = Sink::default();
-        let scope = Scope { fields: &fields, purposes: &purposes };
-        assert_eq!(resolve_rule(&ast, &scope, &mut sink), None);
+        let scope = Scope { fields: &fields, purposes: &purposes, related: &[], rows_of: None };
+        assert_eq!(resolve_rule(&ast, &scope, &mut Vec::new(), &mut sink), None);
         let faults = sink.into_faults();
         assert_eq!(faults[0].code, code);
         assert!(faults[0].labels[0].text.contains("`Ab` or `aB`?"));
@@ -494,4 +516,30 @@ fn long_rules_are_resolved() {
     let text = vec!["points = 1"; 20_000].join(" OR ");
     let (typed, faults) = resolved(&text);
     assert!(faults.is_empty() && typed.is_some());
+}
+
+#[test]
+fn related_tables() {
+    types("orders.count() >= 2", "GreaterEqual[int aggregate 0, 2]");
+    types("ORDERS.sum(amount) > 5", "Greater[float<decimal aggregate 0>, 5.0]");
+    types("orders.avg(pieces) = orders.sum(weight)", "Equal[float aggregate 0, float aggregate 1]");
+    types("orders.count() = orders.count()", "Equal[int aggregate 0, int aggregate 0]");
+    types("orders.last(gift by sent_on)", "bool aggregate 0");
+    types("orders.max(sent_on) > as_of", "Greater[datetime<date aggregate 0>, as_of]");
+    let unknown = |text, code, place, message, help| refused(text, code, place, message, help);
+    unknown("order.count() > 1", Code::UnknownRelated, "order", "no related table", "`orders`");
+    unknown("orders.sum(amonut) > 1", Code::UnknownColumn, "amonut", "no column", "`amount`");
+    unknown(
+        "orders.sum(points) > 1",
+        Code::UnknownColumn,
+        "points",
+        "no column",
+        "columns: status",
+    );
+    mistyped("orders.sum(status) > 1", "status", "sum takes numbers, not text", "under `types:`");
+    mistyped("orders.max(gift)", "gift", "max takes what has an order", "count(where");
+    mistyped("orders.last(status by weight) = 'x'", "weight", "by a date", "time of the row");
+    mistyped("orders.count(where status) > 1", "status", "true or false", "");
+    mistyped("orders.count(where consent.newsletter) > 1", "newsletter", "of customers", "outside");
+    mistyped("orders.count() = 'x'", "orders.count()", "int cannot be compared with text", "");
 }
