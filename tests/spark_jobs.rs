@@ -9,6 +9,7 @@ use crate::cases::generate_plain;
 use crate::duck::{Outcome, by_count};
 use crate::harness::{in_folder, load_plan, run_engine};
 use crate::spark::{Spark, check, guard_of, texts};
+use crate::spark_run::shop;
 use crate::sql::{Golden, chain, example, golden_cases};
 use crate::support::Folder;
 
@@ -140,6 +141,32 @@ fn random_plain_cases_give_the_same_in_spark() {
         eprintln!("{}: {compared} of {cases}; {:?}", spark.name, by_count(&skipped));
         assert!(different.is_empty(), "{}: {different:#?}", spark.name);
         assert!(compared * 2 >= cases, "{compared} of {cases}; {:?}", by_count(&skipped));
+    }
+}
+
+#[test]
+fn a_job_that_lets_somebody_out_who_may_not_publishes_nothing() {
+    for mut spark in servers("the proof of a job in Spark") {
+        let folder = shop();
+        folder.write("out/keep", "");
+        let args = ["--dialect", "spark", "--keys", "keys", "--output", "job.py"];
+        folder.optin(&[&["compile", "p.yaml"], &args[..]].concat()).done();
+        let job = folder.read("job.py");
+        for (from, to) in [
+            // Mistakes that somebody could make in a query.
+            ("THEN 'denied'", "THEN 'granted'"),
+            ("newest_denial >= newest_grant", "newest_denial <= newest_grant"),
+        ] {
+            assert!(job.contains(from), "the job does not say {from}");
+            folder.write("job.py", job.replace(from, to));
+            let fault = spark.run(&folder.at("job.py"), folder.path());
+            let fault = fault.expect_err("somebody leaves who denied");
+            assert!(fault.contains("whom the consent sources do not allow"), "{fault}");
+            assert!(texts(&folder.at("out")).is_empty(), "{:?}", folder.files());
+        }
+        folder.write("job.py", job);
+        spark.run(&folder.at("job.py"), folder.path()).expect("it is as it was made");
+        assert!(!texts(&folder.at("out")).is_empty());
     }
 }
 

@@ -25,7 +25,7 @@ exports: [{ segment: news, path: out/news.csv, columns: [email] }]
 outputs: { segments: out/segments.csv }
 ";
 
-fn shop() -> Folder {
+pub fn shop() -> Folder {
     Folder::with(&[("people.csv", PEOPLE), ("consents.csv", CONSENTS), ("p.yaml", PIPELINE)])
 }
 

@@ -24,3 +24,5 @@ pub mod verify;
 pub mod why;
 mod why_text;
 mod written;
+
+pub use past_run::written_table;

@@ -7,7 +7,8 @@
 # --work URI   where the tables of the job are written; it can be deleted when the job has ended
 #
 # Every table is written as Parquet and read from there. What is exported is written into the folder
-# of the job first, and published when all of it is whole: an error before that publishes nothing.
+# of the job first, held against decisions and lists anew, and published when all of it is whole and
+# proved: an error before that publishes nothing.
 # An output is a folder of part files. Spark 4.0 or later.
 
 import argparse
@@ -102,6 +103,14 @@ def output(called, path, form, options, query):
     """Rows of an output, written down; publish() makes files of them."""
     table(f"output {len(outputs)}", query)
     outputs.append((called, place(path), form, options))
+
+
+def prove(segment, query):
+    """Ends the job if the query, which asks decisions and lists anew, finds customers who may not leave."""
+    found = ", ".join(f"{row['customers']} {row['why']}" for row in sql(query).collect())
+    if found:
+        end()
+        sys.exit(f"optin: the export of {segment} holds customers whom the consent sources do not allow: {found}")
 
 
 def publish():

@@ -82,6 +82,12 @@ pub fn text(job: &Job) -> String {
             }
         }
     }
+    if !job.proofs.is_empty() {
+        out.push_str(&heading_lines("Proof: whether all who are about to leave may, without the folds", "#"));
+    }
+    for proof in &job.proofs {
+        let _ = writeln!(out, "prove({}, {})", quoted(&proof.segment), block(&proof.query));
+    }
     out.push_str(FOOT);
     out
 }
