@@ -589,6 +589,15 @@ fn refusals(watch: &Watch) {
         watch.voices(folder.path(), &["run", "pipeline.yaml"]);
         folder.write("before.csv", good);
     }
+    // What stands where the membership history goes is none.
+    replace(&folder, "pipeline.yaml", "outputs: {", "outputs: { memberships: out/history.csv,");
+    watch.look(folder.path(), &["run", "pipeline.yaml"], &[]);
+    for bad in
+        ["zq7,Zq7\nzq7a,zq7b\n".to_owned(), folder.read("out/history.csv") + "zq7,zq7,zq7,,\n"]
+    {
+        folder.write("out/history.csv", bad);
+        watch.voices(folder.path(), &["run", "pipeline.yaml"]);
+    }
 }
 
 /// Every fixture of the faults, with marks under `never` and in all its data.

@@ -14,6 +14,7 @@ mod diff;
 mod differential;
 mod docs;
 mod docs_book;
+mod draws;
 mod duck;
 mod editor;
 mod faults;
@@ -25,6 +26,7 @@ mod init;
 mod intake;
 mod known_answers;
 mod late;
+mod memberships;
 mod oracle;
 mod overlinking;
 #[cfg(feature = "planted")]

@@ -158,6 +158,9 @@ codes! {
     HashedAlready = "hashed-already",
     /// The audience file that stands there already cannot be read as one.
     EarlierAudience = "earlier-audience",
+    /// The membership history that stands there already cannot be read as one, or goes on after the date
+    /// of the run.
+    EarlierHistory = "earlier-history",
 
     // SQL.
     /// SQL cannot say a part of the pipeline exactly, so `compile` refuses it.

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::identity::{Guards, PairAccount, PreviousAccount, RuleStatistics};
 use super::measures::MeasureAccount;
+use super::memberships::MembershipAccount;
 use crate::diagnostics::{Code, Diagnostic};
 
 /// What became of a customer source's records.
@@ -287,6 +288,9 @@ pub struct Account {
     pub segments: Vec<SegmentAccount>,
     /// Two segments each: every pair of them once; none if there are more than 100 segments.
     pub overlaps: Vec<OverlapAccount>,
+    /// A segment each, where a membership history is written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub memberships: Vec<MembershipAccount>,
     /// An export each.
     pub exports: Vec<ExportAccount>,
     /// A measure each.
@@ -371,6 +375,11 @@ impl Account {
             let smaller = a.segments.iter().map(in_segment).min().unwrap_or(0);
             let pair = a.segments.join(" and ");
             sums("segments", &pair, a.profiles.min(smaller), a.profiles)?;
+        }
+        for a in &self.memberships {
+            sums("memberships in", &a.segment, a.before + a.entered, a.left + a.in_segment)?;
+            let now = self.segments.iter().find(|segment| segment.segment == a.segment);
+            sums("members of", &a.segment, now.map_or(0, |now| now.in_segment), a.in_segment)?;
         }
         for a in &self.exports {
             sums("export of", &a.segment, a.in_segment, a.written + a.shared_contact_point)?;

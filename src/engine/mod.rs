@@ -25,6 +25,7 @@ mod keys;
 mod late;
 mod mask;
 pub mod measures;
+pub mod memberships;
 mod memory;
 mod overlaps;
 mod partition;
@@ -130,6 +131,8 @@ pub struct InternalTable<'a> {
     pub name: &'static str,
     /// The rows.
     pub rows: Rows<'a>,
+    /// Of the membership history what became of it.
+    pub history: Option<memberships::History>,
 }
 
 /// A gated export to write. Its rows can come only from an [`Audience`].
@@ -404,9 +407,10 @@ fn walk(plan: &Plan, setting: &Setting, mut aim: Aim<'_>) -> Outcome<()> {
         export_tables(plan, &court, &verdicts, &columns)
     };
     stages.end("segments");
-    let tables = internal_tables(&court, &clusters, &columns, &survivors, &verdicts)?;
+    let tables = internal_tables(&court, &clusters, &columns, &survivors, &verdicts, setting)?;
     let measured = measures::measures(&court, &columns, &verdicts)?;
-    let mut account = account(&court, &survivors, &groupings, &decisions, &verdicts, &exports);
+    let mut account =
+        account(&court, &survivors, &groupings, &decisions, &verdicts, &exports, &tables);
     account.measures = measured.accounts;
     account.related.clone_from(&aggregates.accounts);
     account.close()?;
@@ -428,8 +432,10 @@ fn account(
     decisions: &Decisions,
     verdicts: &Verdicts,
     exports: &[ExportTable<'_>],
+    tables: &[InternalTable<'_>],
 ) -> Account {
     let Court { plan, records, clusters, keys, states, suppressed, .. } = *court;
+    let histories = tables.iter().filter_map(|table| table.history.as_ref());
     Account {
         profiles: clusters.profiles as u64,
         customers: customer_accounts(plan, records, clusters, survivors),
@@ -446,6 +452,7 @@ fn account(
         related: Vec::new(),
         segments: verdicts.accounts.clone(),
         overlaps: overlaps::overlaps(plan, &verdicts.of),
+        memberships: histories.flat_map(|history| history.accounts.clone()).collect(),
         exports: exports.iter().map(|export| export.audience.account().clone()).collect(),
         measures: Vec::new(),
     }
@@ -481,6 +488,7 @@ fn internal_tables<'a>(
     columns: &'a ProfileColumns<'a>,
     survivors: &Survivors<'_>,
     verdicts: &Verdicts,
+    setting: &Setting,
 ) -> Outcome<Vec<InternalTable<'a>>> {
     let Court { plan, records, keys, states, .. } = *court;
     let in_order = || clusters.names.in_order(plan, records);
@@ -493,7 +501,16 @@ fn internal_tables<'a>(
             "profiles" => {
                 let wanted = profile_columns(plan).into();
                 let rows = Rows::Profiles { columns, wanted, profiles: in_order(), ids: None };
-                tables.push(InternalTable { name, rows });
+                tables.push(InternalTable { name, rows, history: None });
+                continue;
+            }
+            // A replay looks back: what became known later is hidden, so it adds nothing to the history.
+            "memberships" if setting.as_of.replay => continue,
+            "memberships" => {
+                let Some(target) = target else { continue };
+                let (frame, history) = memberships::memberships(court, target, verdicts)?;
+                let rows = Rows::Frame(frame);
+                tables.push(InternalTable { name, rows, history: Some(history) });
                 continue;
             }
             "identity" => tables::identity(plan, records, clusters, survivors)?,
@@ -503,7 +520,7 @@ fn internal_tables<'a>(
             "shared_keys" => tables::shared_keys(plan, records, clusters)?,
             _ => conflicts::conflicts(plan, records, clusters, keys, states)?,
         };
-        tables.push(InternalTable { name, rows: Rows::Frame(frame) });
+        tables.push(InternalTable { name, rows: Rows::Frame(frame), history: None });
     }
     Ok(tables)
 }

@@ -70,7 +70,9 @@ pub fn publish(
     for table in &results.tables {
         let Some(target) = target_of(plan, table) else { continue };
         let rows = Meant { rows: &table.rows, hashing: None, guard: None, memory: &setting.memory };
-        outputs.push(staging.add(table.name, target, &rows, table.name == "identity")?);
+        let mut file = staging.add(table.name, target, &rows, table.name == "identity")?;
+        file.earlier = table.history.as_ref().and_then(|history| history.earlier.clone());
+        outputs.push(file);
     }
     let mut measures = Vec::new();
     for table in &results.measures {

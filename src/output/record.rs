@@ -11,6 +11,7 @@ use super::measures::RecordedMeasure;
 use super::stage::site;
 use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::engine::account::Account;
+use crate::engine::memberships::Earlier;
 use crate::engine::{SourceRecord, Stage};
 use crate::plan::CopyTo;
 use crate::proof::Proof;
@@ -33,6 +34,9 @@ pub struct Written {
     pub bytes: u64,
     /// SHA-256 of its bytes, in hex.
     pub sha256: String,
+    /// What stood there before, where the table is made of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Earlier>,
 }
 
 /// An export that was written.

@@ -89,6 +89,7 @@ impl Staging {
             rows: meant.rows.height() as u64,
             bytes,
             sha256,
+            earlier: None,
         })
     }
 

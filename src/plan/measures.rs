@@ -64,7 +64,7 @@ pub enum Measured {
     Mean(FieldId),
     /// `median(FIELD)`, `quantile(FIELD, SHARE)`: linear between the two nearest values (type 7 of
     /// Hyndman and Fan), a float that is rounded once.
-    Quantile(FieldId, Share),
+    Quantile(FieldId, Fraction),
     /// `consent_count(PURPOSE, STATE)`: the customers in this state.
     States(PurposeId, ConsentState),
     /// `consent_rate(PURPOSE, STATE)`: those in this state, of all customers of the group.
@@ -113,9 +113,9 @@ impl Measured {
 
 /// A share from 0 to 1, in millionths: quantiles are computed exactly, so theirs must be exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Share(pub u32);
+pub struct Fraction(pub u32);
 
-impl Share {
+impl Fraction {
     /// A whole.
     pub const WHOLE: u32 = 1_000_000;
 
@@ -194,20 +194,20 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use super::Share;
+    use super::Fraction;
 
     #[test]
     fn shares_are_read_exactly() {
         for (text, millionths) in
             [("0", 0), ("0.5", 500_000), (".25", 250_000), ("0.000001", 1), ("1", 1_000_000)]
         {
-            assert_eq!(Share::parse(text), Some(Share(millionths)), "{text}");
+            assert_eq!(Fraction::parse(text), Some(Fraction(millionths)), "{text}");
         }
-        assert_eq!(Share::parse("1.0"), Some(Share(1_000_000)));
+        assert_eq!(Fraction::parse("1.0"), Some(Fraction(1_000_000)));
         for text in
             ["", ".", "1.1", "2", "-0.1", "+0.5", "0.1234567", "0,5", "half", "00.5", "0. 5"]
         {
-            assert_eq!(Share::parse(text), None, "{text}");
+            assert_eq!(Fraction::parse(text), None, "{text}");
         }
     }
 }

@@ -19,8 +19,10 @@ mod words;
 pub use draw::{Control, Limit, Share, TopBy};
 pub use explain::explain;
 pub use expr::{Expr, Type};
-pub use measures::{ConsentState, Figure, Measure, Measured, SMALLEST_GROUP, Share};
-pub use outputs::{Allowed, Export, OutColumn, Outputs, PlatformFile, Target, TargetFormat};
+pub use measures::{ConsentState, Figure, Fraction, Measure, Measured, SMALLEST_GROUP};
+pub use outputs::{
+    Allowed, CopyTo, Export, OutColumn, Outputs, PlatformFile, Target, TargetFormat,
+};
 pub use period::{DAY, Instant, Period, PeriodUnit};
 pub use related::{Aggregate, AggregateFunction, AggregateId, Related, RelatedId};
 pub use veiled::Veiled;

@@ -24,12 +24,14 @@ pub struct Outputs {
     pub shared_keys: Option<Target>,
     /// Customers of whom one record's grant meets another's denial.
     pub conflicts: Option<Target>,
+    /// Who was in which segment, from when to when; made of what stands there from earlier runs.
+    pub memberships: Option<Target>,
 }
 
 impl Outputs {
     /// The tables by name, those that are not asked for among them.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, Option<&Target>); 7] {
+    pub fn named(&self) -> [(&'static str, Option<&Target>); 8] {
         [
             ("profiles", self.profiles.as_ref()),
             ("identity", self.identity.as_ref()),
@@ -38,6 +40,7 @@ impl Outputs {
             ("provenance", self.provenance.as_ref()),
             ("shared_keys", self.shared_keys.as_ref()),
             ("conflicts", self.conflicts.as_ref()),
+            ("memberships", self.memberships.as_ref()),
         ]
     }
 }

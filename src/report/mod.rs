@@ -33,6 +33,14 @@ pub fn summary(record: &RunRecord) -> String {
         heading(&mut text, "Segments");
         for a in &account.segments {
             segment(&mut text, a);
+            for of in account.memberships.iter().filter(|of| of.segment == a.segment) {
+                let parts = [
+                    format!("{} before", number(of.before)),
+                    format!("entered {}", number(of.entered)),
+                    format!("left {}", number(of.left)),
+                ];
+                wrap(&mut text, "    history: ", &parts);
+            }
         }
     }
     written(&mut text, record);

@@ -123,6 +123,7 @@ pub fn resolve(
     let outputs = outputs::outputs(&mut cx, &places);
     let out = places.out_folder(&pipeline.name.value, pipeline.out.as_ref());
     outputs::check_collisions(&mut cx, &places);
+    outputs::check_memberships(&mut cx);
 
     let plan = Plan {
         name: pipeline.name.value.clone(),

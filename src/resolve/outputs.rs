@@ -315,6 +315,32 @@ pub fn outputs(cx: &mut Context<'_>, places: &Places<'_>) -> Outputs {
         provenance: place(&written.provenance),
         shared_keys: place(&written.shared_keys),
         conflicts: place(&written.conflicts),
+        memberships: place(&written.memberships),
+    }
+}
+
+/// A membership history needs customers who keep their ids: without link rules a record is a customer for
+/// ever, with them ids must be handed on.
+pub fn check_memberships(cx: &mut Context<'_>) {
+    let written = cx.written;
+    let outputs = written.outputs.as_ref();
+    let Some(path) = outputs.and_then(|outputs| outputs.memberships.as_ref()) else { return };
+    let Some(identity) = &written.identity else { return };
+    let links = |of: Option<usize>| of.is_some_and(|count| count > 0);
+    let merges = links(identity.link_on.as_ref().map(Vec::len))
+        || links(identity.always.as_ref().map(Vec::len));
+    if merges && identity.previous.is_none() {
+        cx.sink.push(
+            Diagnostic::error(
+                Code::IdentityFault,
+                "a membership history needs customers who keep their ids",
+            )
+            .at(path.span, "records link anew in every run, and ids with them")
+            .help(
+                "write `previous: { path: PATH, allow_missing: true }` under `identity`, with the PATH of \
+                 `outputs.identity`",
+            ),
+        );
     }
 }
 

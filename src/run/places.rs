@@ -74,6 +74,7 @@ pub fn of(path: &Path, text: &str, pipeline: &Pipeline, plan: &Plan) -> Places {
             output(|outputs| &outputs.provenance),
             output(|outputs| &outputs.shared_keys),
             output(|outputs| &outputs.conflicts),
+            output(|outputs| &outputs.memberships),
         ],
     }
 }

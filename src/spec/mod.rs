@@ -40,6 +40,7 @@ impl Outputs {
             &self.provenance,
             &self.shared_keys,
             &self.conflicts,
+            &self.memberships,
         ];
         all.into_iter().flatten()
     }

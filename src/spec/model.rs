@@ -324,6 +324,9 @@ spec_types! {
         conflicts: optional Spanned<String>,
         /// One row a customer, one column a segment: the verdict.
         segments: optional Spanned<String>,
+        /// One row a stay of a customer in a segment, from when to when, over all runs: what stands
+        /// there from earlier runs is carried on. Customers must keep their ids: see `previous`.
+        memberships: optional Spanned<String>,
     }
 
     /// A segment to write.

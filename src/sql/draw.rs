@@ -54,7 +54,8 @@ fn write_control(
     let [drawn, shared, group] = named.each_ref().map(|table| name(table));
     let before = name(before);
     let keys: Vec<String> = segment.channels.iter().map(|of| job.column("key", *of)).collect();
-    let columns: String = keys.iter().map(|key| format!(", j.{key}")).collect();
+    let columns: Vec<String> = keys.iter().map(|key| format!(", j.{key}")).collect();
+    let columns = columns.concat();
     job.script.table(
         &named[0],
         &format!(

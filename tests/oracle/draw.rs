@@ -22,7 +22,8 @@ pub fn draw(people: &People, segment: &Segment, verdicts: &mut [&'static str]) {
 /// Hex digits sort as the numbers that they write.
 fn ticket(what: &str, seed: &str, customer: &str) -> String {
     let text = format!("{what}\u{1f}{seed}\u{1f}{customer}");
-    Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let digits = Sha256::digest(text).into_iter().take(8).map(|byte| format!("{byte:02x}"));
+    digits.collect::<Vec<String>>().concat()
 }
 
 /// Below it are the tickets of a share: as many of a million as it has millionths.

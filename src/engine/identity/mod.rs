@@ -14,7 +14,7 @@ mod rules;
 mod split;
 mod statistics;
 
-pub use names::{CustomerId, Earlier, Names, PreviousAccount, customer_id};
+pub use names::{CustomerId, Earlier, Names, PreviousAccount, customer_id, unhex};
 pub use pairs::PairAccount;
 pub use rules::RuleView;
 pub use split::Sets;

@@ -269,7 +269,8 @@ fn read(
     Ok(rows)
 }
 
-fn unhex(text: &str) -> Option<CustomerId> {
+/// The id that a text of 32 hex digits writes.
+pub fn unhex(text: &str) -> Option<CustomerId> {
     let text = text.trim();
     if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;

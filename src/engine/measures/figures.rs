@@ -9,7 +9,7 @@ use super::super::profile::{ProfileColumns, Rows};
 use super::exact::Exact;
 use super::groups::GroupRows;
 use crate::diagnostics::Outcome;
-use crate::plan::{ConsentState, FieldId, OutColumn, Share, Type};
+use crate::plan::{ConsentState, FieldId, Fraction, OutColumn, Type};
 
 /// Most digits of a decimal.
 const DECIMAL_DIGITS: u32 = 38;
@@ -166,7 +166,7 @@ impl Values {
             Wanted::Quantile(share) => {
                 // Type 7 of Hyndman and Fan: between the values to the left and right of the place
                 // (n - 1) * share, in proportion.
-                let whole = u64::from(Share::WHOLE);
+                let whole = u64::from(Fraction::WHOLE);
                 let place = (self.used(row) as u64 - 1) * u64::from(share.0);
                 let right = u32::try_from(place % whole).ok()?;
                 let at = self.starts[row] + usize::try_from(place / whole).ok()?;
@@ -175,15 +175,15 @@ impl Values {
                 match &self.numbers {
                     Numbers::Uncounted => return None,
                     Numbers::Whole(all) => {
-                        between.add_whole(all[at].1, Share::WHOLE - right);
+                        between.add_whole(all[at].1, Fraction::WHOLE - right);
                         between.add_whole(all[next].1, right);
                     }
                     Numbers::Float(all) => {
-                        between.add_float(all[at].1, Share::WHOLE - right);
+                        between.add_float(all[at].1, Fraction::WHOLE - right);
                         between.add_float(all[next].1, right);
                     }
                 }
-                between.divided(&[Share::WHOLE, unit[0], unit[1]])
+                between.divided(&[Fraction::WHOLE, unit[0], unit[1]])
             }
         }
     }
@@ -197,7 +197,7 @@ pub enum Wanted {
     /// Their mean.
     Mean,
     /// A quantile.
-    Quantile(Share),
+    Quantile(Fraction),
 }
 
 impl Numbers {

@@ -1,7 +1,7 @@
 //! Segments: who is in, who is out and why, what left, and what segments have in common.
 
 use super::facts::{Facts, Figure};
-use super::parts::{bar, cell, note, row, section, share, table};
+use super::parts::{bar, cell, figures, note, row, section, share, table};
 use super::veil::veiled;
 use super::write::Html;
 
@@ -41,6 +41,21 @@ pub fn segments(html: &mut Html, record: &Facts<'_>) {
                 html.tag("article", &[("class", "card")], |html| segment(html, record, &of));
             }
         });
+        if account.has_entries("memberships") {
+            history(html, &account);
+        }
+    });
+}
+
+/// What the membership history says of this run.
+fn history(html: &mut Html, account: &Facts<'_>) {
+    let head = ["segment", "before", "entered", "left", "members now"];
+    let caption = "Membership history: before + entered = left + members now";
+    table(html, caption, &head, |html| {
+        for of in account.list("memberships") {
+            let counts = ["before", "entered", "left", "in_segment"].map(|name| of.count(name));
+            figures(html, of.word("segment"), &counts);
+        }
     });
 }
 
@@ -205,11 +220,7 @@ fn largest(html: &mut Html, mut pairs: Vec<Facts<'_>>) {
     pairs.sort_by_key(|pair| std::cmp::Reverse(pair.count("profiles").value));
     table(html, "Customers in both segments", &["segments", "customers"], |html| {
         for pair in pairs.iter().take(PAIRS) {
-            super::parts::figures(
-                html,
-                &pair.words("segments").join(" and "),
-                &[pair.count("profiles")],
-            );
+            figures(html, &pair.words("segments").join(" and "), &[pair.count("profiles")]);
         }
     });
 }

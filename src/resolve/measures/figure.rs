@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{Scope, fault};
 use crate::diagnostics::{Code, Diagnostic, Spanned, nearest};
-use crate::plan::{ConsentState, FieldId, Measured, PurposeId, Share};
+use crate::plan::{ConsentState, FieldId, Fraction, Measured, PurposeId};
 use crate::resolve::Context;
 use crate::resolve::outputs::carries_contact;
 use crate::resolve::rule::names::{Found, find};
@@ -121,7 +121,7 @@ impl Reading<'_, '_> {
             ("sum", [field]) => self.number(field).map(Measured::Sum),
             ("avg", [field]) => self.number(field).map(Measured::Mean),
             ("median", [field]) => {
-                let half = Share(Share::WHOLE / 2);
+                let half = Fraction(Fraction::WHOLE / 2);
                 self.number(field).map(|field| Measured::Quantile(field, half))
             }
             ("quantile", [field, share]) => {
@@ -217,8 +217,8 @@ impl Reading<'_, '_> {
         Some(field)
     }
 
-    fn share(&mut self, of: &Argument) -> Option<Share> {
-        let share = Share::parse(&of.text);
+    fn share(&mut self, of: &Argument) -> Option<Fraction> {
+        let share = Fraction::parse(&of.text);
         if share.is_none() {
             let message = format!("`{}` is no share", of.text);
             let help = "a number from 0 to 1 with at most six digits after the point, such as 0.9";

@@ -83,7 +83,10 @@ pub fn text(job: &Job) -> String {
         }
     }
     if !job.proofs.is_empty() {
-        out.push_str(&heading_lines("Proof: whether all who are about to leave may, without the folds", "#"));
+        out.push_str(&heading_lines(
+            "Proof: whether all who are about to leave may, without the folds",
+            "#",
+        ));
     }
     for proof in &job.proofs {
         let _ = writeln!(out, "prove({}, {})", quoted(&proof.segment), block(&proof.query));
