@@ -15,21 +15,13 @@ use crate::sql::example;
 /// After how many tables of the job an executor is killed: in the middle of contoso's, while the next is made.
 const TABLES: usize = 25;
 
-/// The server whose executors may be killed.
-struct Target {
-    remote: String,
-    session: String,
-}
-
-fn target(test: &str) -> Option<Target> {
+/// The session of the server whose executors may be killed.
+fn session(test: &str) -> Option<String> {
     let session = std::env::var("OPTIN_SPARK_SESSION").ok();
-    let remote = std::env::var("OPTIN_SPARK_REMOTE").ok();
-    let remote = remote.and_then(|all| all.split_whitespace().next_back().map(str::to_owned));
-    let both = session.zip(remote).map(|(session, remote)| Target { remote, session });
-    if both.is_none() {
+    if session.is_none() {
         eprintln!("skipped {test}: no Apache Spark of its own (tests/servers/with-servers spark)");
     }
-    both
+    session
 }
 
 /// The executors of the server.
@@ -92,7 +84,7 @@ fn assert_right_or_nothing(ended: Result<(), String>, out: &Path, wanted: &Path)
 
 #[test]
 fn a_job_whose_executor_is_killed_ends_right_or_publishes_nothing() {
-    let Some(target) = target("a killed executor of a job") else { return };
+    let Some(session) = session("a killed executor of a job") else { return };
     let mut spark = Spark::all().pop().expect("the server answers");
     let (folder, file) = example("contoso");
     let file = file.to_str().expect("a path");
@@ -102,7 +94,7 @@ fn a_job_whose_executor_is_killed_ends_right_or_publishes_nothing() {
     let args = ["compile", file, "--dialect", "spark", "--keys", "keys", "--output", "job.py"];
     folder.optin(&args).done();
     let ended = thread::scope(|scope| {
-        let killer = scope.spawn(|| kill_in_the_middle(&folder.at("work"), &target.session));
+        let killer = scope.spawn(|| kill_in_the_middle(&folder.at("work"), &session));
         let ended = spark.run(&job, folder.path());
         assert!(killer.join().expect("it ends"), "no executor was killed: {ended:?}");
         ended
@@ -113,15 +105,16 @@ fn a_job_whose_executor_is_killed_ends_right_or_publishes_nothing() {
 #[cfg(feature = "spark")]
 #[test]
 fn a_run_whose_executor_is_killed_ends_right_or_publishes_nothing() {
-    let Some(target) = target("a killed executor of a run") else { return };
+    let Some(session) = session("a killed executor of a run") else { return };
+    let remotes = std::env::var("OPTIN_SPARK_REMOTE").expect("with-servers gives both");
+    let remote = remotes.split_whitespace().next_back().expect("a server");
     let (folder, file) = example("contoso");
     let file = file.to_str().expect("a path");
     folder.optin(&["run", "--quiet", file]).done();
     fs::rename(folder.at("out"), folder.at("wanted")).expect("the engine wrote it");
     let run = thread::scope(|scope| {
-        let killer =
-            scope.spawn(|| kill_in_the_middle(&folder.at(".optin-spark"), &target.session));
-        let args = ["run", file, "--engine", "spark", "--remote", &target.remote, "--quiet"];
+        let killer = scope.spawn(|| kill_in_the_middle(&folder.at(".optin-spark"), &session));
+        let args = ["run", file, "--engine", "spark", "--remote", remote, "--quiet"];
         let run = folder.optin(&args);
         assert!(killer.join().expect("it ends"), "no executor was killed: {}", run.stderr);
         run

@@ -305,12 +305,15 @@ fn source_of(target: &Target) -> Outcome<Source> {
         TargetFormat::Ndjson => Format::Ndjson { compression: Compression::None },
         TargetFormat::Parquet => Format::Parquet,
         TargetFormat::Ipc => Format::Ipc,
+        TargetFormat::Xlsx => Format::Excel,
     };
     let name = "the membership history";
     let request = Request {
         name: name.to_owned(),
         pattern: target.path.clone(),
         format,
+        database: None,
+        sheet: None,
         span: Span::default(),
     };
     let listing = catalog::list(&request).map_err(|fault| no_history(target, &fault.message))?;
@@ -334,6 +337,8 @@ fn source_of(target: &Target) -> Outcome<Source> {
         files: listing.files,
         bytes: listing.bytes,
         format,
+        database: None,
+        sheet: None,
         nulls: vec![String::new()],
         timezone: "UTC".to_owned(),
         columns: COLUMNS.map(text).to_vec(),

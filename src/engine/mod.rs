@@ -408,7 +408,7 @@ fn walk(plan: &Plan, setting: &Setting, mut aim: Aim<'_>) -> Outcome<()> {
     };
     stages.end("segments");
     let tables = internal_tables(&court, &clusters, &columns, &survivors, &verdicts, setting)?;
-    let measured = measures::measures(&court, &columns, &verdicts)?;
+    let measured = measures::measures(&court, (&columns, &aggregates), &verdicts)?;
     let mut account =
         account(&court, &survivors, &groupings, &decisions, &verdicts, &exports, &tables);
     account.measures = measured.accounts;

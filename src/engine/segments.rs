@@ -20,7 +20,7 @@ use super::records::Records;
 use super::related::Aggregates;
 use crate::diagnostics::Outcome;
 use crate::plan::{
-    AggregateId, Export, Expr, Gate, Instant, Model, OutColumn, Plan, PurposeId, Segment,
+    AggregateId, Export, Expr, Gate, Instant, Model, OutColumn, Plan, PurposeId, Rule, Segment,
 };
 use crate::planted;
 
@@ -170,7 +170,7 @@ impl Court<'_> {
     }
 
     /// For each profile whether some rule asks for its rows in related tables: the gate of that segment
-    /// lets it through.
+    /// lets it through. A measure may ask for those of all.
     #[must_use]
     pub fn asks_for_rows(&self, gated: &[Vec<Verdict>]) -> Vec<bool> {
         let mut asked = vec![false; self.clusters.profiles];
@@ -179,6 +179,16 @@ impl Court<'_> {
                 asked.par_iter_mut().zip(verdicts).for_each(|(asked, verdict)| {
                     *asked |= *verdict == Verdict::InSegment;
                 });
+            }
+        }
+        let asks = |rule: &Rule| !rule.expr.aggregates().is_empty();
+        for measure in self.plan.measures.iter().filter(|of| of.rule.as_ref().is_some_and(asks)) {
+            match measure.of {
+                None => asked.fill(true),
+                Some(segment) => asked
+                    .par_iter_mut()
+                    .zip(&gated[segment.0])
+                    .for_each(|(asked, verdict)| *asked |= *verdict == Verdict::InSegment),
             }
         }
         asked

@@ -10,7 +10,8 @@ use super::outputs::{Places, carries_contact, target};
 use super::segments::{rule, segment_id};
 use crate::diagnostics::{Code, Diagnostic, Spanned};
 use crate::plan::{
-    Consent, Field, Figure, Measure, OutColumn, PurposeId, SMALLEST_GROUP, SegmentId, Table, Type,
+    Aggregate, Consent, Field, Figure, Measure, OutColumn, PurposeId, Related, SMALLEST_GROUP,
+    SegmentId, Table, Type,
 };
 use crate::spec;
 
@@ -37,23 +38,27 @@ pub fn measures(
     cx: &mut Context<'_>,
     (tables, fields): (&[Table], &[Field]),
     consent: &Consent,
+    (related, aggregates): (&[Related], &mut Vec<Aggregate>),
     places: &Places<'_>,
 ) -> Vec<Measure> {
     let written = cx.written.measures.as_deref().unwrap_or_default();
     cx.unique("measure", written.iter().map(|measure| &measure.name));
     let scope = Scope { tables, fields, consent };
-    written.iter().map(|measure| self::measure(cx, &scope, measure, places)).collect()
+    let each = written.iter();
+    each.map(|measure| self::measure(cx, &scope, (related, &mut *aggregates), measure, places))
+        .collect()
 }
 
 fn measure(
     cx: &mut Context<'_>,
     scope: &Scope<'_>,
+    rows: (&[Related], &mut Vec<Aggregate>),
     written: &spec::Measure,
     places: &Places<'_>,
 ) -> Measure {
     let of = written.of.as_ref().and_then(|name| of(cx, name));
     let text = written.rule.as_ref();
-    let rule = text.and_then(|text| rule(cx, scope.fields, scope.consent, text));
+    let rule = text.and_then(|text| rule(cx, scope.fields, scope.consent, rows, text));
     let by = by(cx, scope, written);
     let compute = compute(cx, scope, written);
     let smallest_group = smallest_group(cx, written);

@@ -116,10 +116,11 @@ pub fn resolve(
     let places = outputs::Places { base, out: overrides.out.as_deref() };
     let exports = outputs::exports(&mut cx, &fields, &groupings, &consent, &places);
     let related = related::related(&mut cx, &tables, &fields);
-    let (segments, segment_order, aggregates) =
+    let (segments, segment_order, mut aggregates) =
         segments::segments(&mut cx, &fields, &consent, &related, &exports);
     let exports = outputs::finish_exports(&mut cx, &fields, &tables, &consent, &segments, exports);
-    let measures = measures::measures(&mut cx, (&tables, &fields), &consent, &places);
+    let rows = (&*related, &mut aggregates);
+    let measures = measures::measures(&mut cx, (&tables, &fields), &consent, rows, &places);
     let outputs = outputs::outputs(&mut cx, &places);
     let out = places.out_folder(&pipeline.name.value, pipeline.out.as_ref());
     outputs::check_collisions(&mut cx, &places);

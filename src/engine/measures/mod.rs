@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::engine_fault;
 use super::profile::{ProfileColumns, Rows};
+use super::related::Aggregates;
 use super::segments::{Court, Verdict, Verdicts};
 use crate::diagnostics::Outcome;
 use crate::plan::{FieldId, Measure, Measured, PurposeId};
@@ -78,12 +79,12 @@ pub struct Taken<'a> {
 /// Faults of the engine.
 pub fn measures<'a>(
     court: &Court<'_>,
-    columns: &ProfileColumns<'_>,
+    (columns, aggregates): (&ProfileColumns<'_>, &Aggregates),
     verdicts: &Verdicts,
 ) -> Outcome<Taken<'a>> {
     let mut taken = Taken::default();
     for (at, measure) in court.plan.measures.iter().enumerate() {
-        let (frame, account) = self::measure(court, columns, verdicts, measure)?;
+        let (frame, account) = self::measure(court, (columns, aggregates), verdicts, measure)?;
         taken.tables.push(MeasureTable { measure: at, rows: Rows::Frame(frame) });
         taken.accounts.push(account);
     }
@@ -92,7 +93,7 @@ pub fn measures<'a>(
 
 fn measure(
     court: &Court<'_>,
-    columns: &ProfileColumns<'_>,
+    (columns, aggregates): (&ProfileColumns<'_>, &Aggregates),
     verdicts: &Verdicts,
     measure: &Measure,
 ) -> Outcome<(DataFrame, MeasureAccount)> {
@@ -102,7 +103,7 @@ fn measure(
         profiles: court.clusters.profiles as u64,
         ..MeasureAccount::default()
     };
-    let profiles = counted(court, columns, verdicts, measure, &mut account)?;
+    let profiles = counted(court, (columns, aggregates), verdicts, measure, &mut account)?;
     let rows = if measure.by.is_empty() {
         GroupRows::whole(profiles.len())
     } else {
@@ -129,7 +130,7 @@ fn measure(
 /// Who is counted, in the order of profiles.
 fn counted(
     court: &Court<'_>,
-    columns: &ProfileColumns<'_>,
+    values: (&ProfileColumns<'_>, &Aggregates),
     verdicts: &Verdicts,
     measure: &Measure,
     account: &mut MeasureAccount,
@@ -144,7 +145,7 @@ fn counted(
     };
     account.outside = account.profiles - profiles.len() as u64;
     if let Some(rule) = &measure.rule {
-        let holds = court.evaluate(&rule.expr, columns, &profiles)?;
+        let holds = court.evaluate(&rule.expr, values, &profiles)?;
         account.rule_false = holds.iter().filter(|holds| **holds == Some(false)).count() as u64;
         account.rule_unknown = holds.iter().filter(|holds| holds.is_none()).count() as u64;
         let mut holds = holds.into_iter();
