@@ -8,6 +8,7 @@ use crate::support::{Folder, Run, command};
 const PIPELINE: &str = "version: 1
 name: shop
 as_of: 2026-11-24T00:00:00Z
+out: out/shop
 sources:
   - { name: people, path: env:SHOP_DATABASE, query: \"SELECT * FROM SCHEMA.people;\" }
   - { name: consents, path: env:SHOP_DATABASE, query: \"SELECT mail, granted, decided FROM SCHEMA.consents WHERE kind = 'newsletter'\" }
@@ -209,6 +210,7 @@ fn a_table_keeps_what_it_has_beside_its_rows() {
     let folder = server.shop();
     server.does("CREATE TABLE SCHEMA.news (note text, email varchar(80) PRIMARY KEY, customer_id text, born date, seen timestamptz, price numeric, score float8, vip boolean DEFAULT false);
         INSERT INTO SCHEMA.news (email) VALUES ('old@example.com');
+        CREATE INDEX by_born ON SCHEMA.news (born, email) WHERE vip; CREATE INDEX by_born_too ON SCHEMA.news (born);
         DO $$ BEGIN CREATE ROLE optin_reader; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
         GRANT SELECT ON SCHEMA.news TO optin_reader");
     server.optin(&folder, &["run", "p.yaml", "--quiet"]).done();
@@ -221,6 +223,10 @@ fn a_table_keeps_what_it_has_beside_its_rows() {
         ["t"]
     );
     assert_eq!(server.rows("SELECT count(*) FROM pg_index WHERE indrelid = 'SCHEMA.news'::regclass AND indisprimary"), ["1"]);
+    assert_eq!(
+        server.rows("SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid WHERE i.indrelid = 'SCHEMA.news'::regclass"),
+        ["by_born by_born_too news_pkey"]
+    );
     let left = server.rows("SELECT relname FROM pg_class WHERE relname LIKE 'optin\\_new%'");
     assert!(left.is_empty(), "{left:?}");
     // A run that is led elsewhere leaves it alone, and says so.

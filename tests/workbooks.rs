@@ -15,10 +15,11 @@ const CASES: u64 = 60;
 const PIPELINE: &str = "version: 1
 name: shop
 as_of: 2026-11-24
+out: out
 sources:
   - { name: people, path: people.xlsx, types: { born: date, seen: datetime, points: int, score: float, vip: bool } }
   - { name: consents, path: consents.csv }
-keys: [{ field: email, normalize: email }, { field: phone, normalize: phone, region: DE }]
+keys: [{ field: email, normalize: email }, { field: phone, normalize: { phone: { region: DE } } }]
 customers:
   - { source: people, id: id, fields: { email: email, phone: phone, born: born, seen: seen, points: points, score: score, vip: vip, note: note } }
 consent:
@@ -121,9 +122,15 @@ outputs: { profiles: out/profiles.xlsx }
     let folder = Folder::with(&[("people.csv", csv), ("p.yaml", pipeline)]);
     folder.optin(&["run", "p.yaml", "--quiet"]).done();
     let rows = rows_of(&folder.at("out/profiles.xlsx"));
+    let place = |name: &str| rows[0].iter().position(|cell| *cell == text(name)).expect(name);
+    // By mail: customers stand in the order of their ids.
     let column = |name: &str| {
-        let at = rows[0].iter().position(|cell| *cell == text(name)).expect(name);
-        rows[1..].iter().map(|row| row[at].clone()).collect::<Vec<_>>()
+        let mut found: Vec<_> = rows[1..]
+            .iter()
+            .map(|row| (row[place("email")].to_string(), row[place(name)].clone()))
+            .collect();
+        found.sort_by(|one, two| one.0.cmp(&two.0));
+        found.into_iter().map(|(_, cell)| cell).collect::<Vec<_>>()
     };
     assert_eq!(column("big"), [text("9007199254740993"), Data::Float(5.0), Data::Empty]);
     assert_eq!(column("small"), [Data::Float(12.0), Data::Float(-3.0), Data::Empty]);
@@ -298,7 +305,10 @@ fn random_cases_give_the_same_from_workbooks() {
             let name = path.trim_start_matches("data/").trim_end_matches(".csv");
             let (before, after) = (format!("\"../{path}\""), format!("\"../data/{name}.xlsx\""));
             // Files that the pipeline names without declaring a source stay text.
-            if other.yaml.contains(&format!("name: {name}, path: {before}")) {
+            // So does a table with empty texts: a workbook has none.
+            let is_empty = |cell: &Option<String>| cell.as_deref() == Some("");
+            let kept = case.tables[name].rows.iter().flatten().any(is_empty);
+            if !kept && other.yaml.contains(&format!("name: {name}, path: {before}")) {
                 other.yaml = other.yaml.replace(&before, &after);
                 moved.push(name.to_owned());
             }

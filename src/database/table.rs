@@ -171,7 +171,14 @@ fn exchange(client: &mut Client, copy: &Copy<'_>, number: usize) -> Outcome<()> 
     for grant in grants {
         run(client, &grant)?;
     }
+    let indexes = indexes_of(client, variable, &target, &new)?;
     run(client, &format!("DROP TABLE IF EXISTS {target}; ALTER TABLE {new} RENAME TO {name}"))?;
+    for (made, called) in indexes {
+        run(
+            client,
+            &format!("ALTER INDEX {schema}.{} RENAME TO {}", quoted(&made), quoted(&called)),
+        )?;
+    }
     let count = client.query_one(&format!("SELECT count(*) FROM {target}"), &[]);
     let rows: i64 = count.map_err(|error| refused(variable, &error))?.get(0);
     if u64::try_from(rows) == Ok(copy.rows) { Ok(()) } else { Err(differs(copy).into()) }
@@ -259,6 +266,27 @@ fn grants_of(client: &mut Client, variable: &str, oid: u32, new: &str) -> Outcom
     );
     let rows = rows.map_err(|error| refused(variable, &error))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// The indexes of the new table, by the names that the server gave them, and what their like on the old one are
+/// called.
+fn indexes_of(
+    client: &mut Client,
+    variable: &str,
+    target: &str,
+    new: &str,
+) -> Outcome<Vec<(String, String)>> {
+    let rows = client.query(
+        "WITH all_indexes AS (
+           SELECT i.indrelid, c.relname, regexp_replace(pg_get_indexdef(i.indexrelid), '^.*? USING ', '') AS what, i.indisprimary, i.indisunique,
+             row_number() OVER (PARTITION BY i.indrelid, regexp_replace(pg_get_indexdef(i.indexrelid), '^.*? USING ', ''), i.indisprimary, i.indisunique ORDER BY c.oid) AS number
+           FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid IN (to_regclass($1), to_regclass($2)))
+         SELECT made.relname::text, known.relname::text FROM all_indexes made JOIN all_indexes known USING (what, indisprimary, indisunique, number)
+         WHERE made.indrelid = to_regclass($2) AND known.indrelid = to_regclass($1)",
+        &[&target, &new],
+    );
+    let rows = rows.map_err(|error| refused(variable, &error))?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
 /// The type of a new table's column.
