@@ -12,6 +12,7 @@ mod customers;
 mod draft;
 mod draws;
 mod identity;
+mod measures;
 mod pairs;
 mod plain;
 mod pools;
@@ -103,10 +104,16 @@ fn draw(seed: u64, is_plain: bool) -> Case {
     let consent = consent::yaml(&mut rng, &mut ground, &expiries);
     let related = related::yaml(&mut rng, &mut ground);
     let (segments, exports) = segments::yaml(&mut rng, seed, &ground);
+    let measures = if is_plain {
+        // SQL cannot say them.
+        String::new()
+    } else {
+        measures::yaml(&mut rng, &ground, &segments)
+    };
     let sources: String = ground.sources.iter().map(Source::yaml).collect();
     let mut yaml = format!(
         "version: 1\nname: case_{seed}\nas_of: {}\nsources:\n{sources}{related}{customers}{identity}\
-         {consent}{segments}",
+         {consent}{measures}{segments}",
         date.text
     );
     if is_plain {
