@@ -148,7 +148,7 @@ fn where_a_database_is_stands_in_a_variable() {
     }
     let said = told(PIPELINE, &[]);
     assert!(said.starts_with("error[missing-variable]"), "{said}");
-    assert!(said.contains("p.yaml:5:27"), "{said}");
+    assert!(said.contains("p.yaml:6:27"), "{said}");
     let said = told(PIPELINE, &[("SHOP_DATABASE", "user:secret@host")]);
     assert!(said.starts_with("error[missing-variable]"), "{said}");
     let nowhere = "postgresql://u:secret@127.0.0.1:1/d";
@@ -164,7 +164,7 @@ fn below_a_root_no_database_is_asked() {
     let run = ask(&folder, &["run", "p.yaml", "--root", "."], &variables);
     assert_eq!(run.code, 2, "{}", run.stderr);
     // Two sources and a table; no connection was tried.
-    assert_eq!(run.stderr.matches("error[outside-root]").count(), 4, "{}", run.stderr);
+    assert_eq!(run.stderr.matches("error[outside-root]").count(), 3, "{}", run.stderr);
     assert!(!run.stderr.contains("database-failed"), "{}", run.stderr);
 }
 
@@ -199,7 +199,7 @@ fn rows_come_from_a_database_and_go_into_a_table() {
     assert!(!text.contains("postgresql://") && !text.contains("optin-rows-"), "{text}");
     let verify = server.optin(&folder, &["verify", "out/shop/run.json"]).done();
     assert!(verify.stdout.contains("in a database, not asked again"), "{}", verify.stdout);
-    let why = server.optin(&folder, &["why", "p.yaml", "dan@example.com"]);
+    let why = server.optin(&folder, &["why", "p.yaml", "--customer", "email=dan@example.com"]);
     assert!(why.stdout.contains("denied"), "{}{}", why.stdout, why.stderr);
     assert!(no_rows_are_left());
 }
@@ -300,7 +300,7 @@ fn a_query_that_is_refused_is_told_and_a_row_is_not() {
         let run = server.optin(&folder, &["run", "p.yaml", "--quiet"]);
         assert_ne!(run.code, 0, "{to}");
         assert!(run.stderr.contains(wanted), "{to}: {}", run.stderr);
-        assert_eq!(run.stderr.contains("p.yaml:5:"), place, "{to}: {}", run.stderr);
+        assert_eq!(run.stderr.contains("p.yaml:6:"), place, "{to}: {}", run.stderr);
         assert!(
             !run.stderr.contains("ann@") && !run.stderr.contains("optin-rows-"),
             "{}",

@@ -148,6 +148,6 @@ def why(
 ) -> dict[str, Any]:
     """Why a customer is in a segment or not: what `optin why --json` prints.
 
-    `customer` is a contact point, a customer id, or a record such as "shop:1002". Raises `OptinError`.
+    `customer` is a field and its value, such as "email=ann@example.com", or what else `--customer` takes. Raises `OptinError`.
     """
     return _asked(_optin.why, path, customer, segment, as_of, root)

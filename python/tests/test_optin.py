@@ -58,10 +58,10 @@ def test_faults_are_raised_with_their_places(tmp_path):
 
 def test_check_and_why(record):
     assert optin.check(QUICKSTART) == []
-    told = optin.why(QUICKSTART, "holly@contoso.com", as_of="2026-11-24")
+    told = optin.why(QUICKSTART, "email=holly@contoso.com", as_of="2026-11-24")
     assert json.dumps(told).count("newsletter") > 0
     with pytest.raises(optin.OptinError):
-        optin.why(QUICKSTART, "nobody@example.com")
+        optin.why(QUICKSTART, "email=nobody@example.com")
 
 
 def test_other_threads_go_on(tmp_path):
