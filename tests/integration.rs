@@ -26,6 +26,7 @@ mod init;
 mod intake;
 mod known_answers;
 mod late;
+mod measures;
 mod memberships;
 mod oracle;
 mod overlinking;

@@ -101,12 +101,7 @@ fn cells_are_read_as_the_values_they_hold() {
     assert!(before == folder.bytes("out/news.xlsx"));
     folder.optin(&["verify", "p.yaml"]).done();
     let why = folder.optin(&["why", "p.yaml", "--customer", "email=bob@example.com"]);
-    assert!(
-        why.stdout.contains("rule false"),
-        "{}{}",
-        why.stdout,
-        why.stderr
-    );
+    assert!(why.stdout.contains("rule false"), "{}{}", why.stdout, why.stderr);
 }
 
 #[test]

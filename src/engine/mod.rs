@@ -211,7 +211,7 @@ pub struct Results<'a> {
     /// Internal tables that the plan asks for.
     pub tables: Vec<InternalTable<'a>>,
     /// The measures, in the order of the plan.
-    pub measures: Vec<MeasureTable<'a>>,
+    pub measures: Vec<MeasureTable>,
     /// The exports; none under `--replay`.
     pub exports: Vec<ExportTable<'a>>,
     /// What was read.

@@ -61,11 +61,7 @@ pub fn publish(
     let since = std::time::Instant::now();
     planted::place("publishing begins");
     let mut staging = Staging::new(plan, &origin.pipeline);
-    let internal = results.tables.iter().map(|table| table.rows.height());
-    let measures = results.measures.iter().map(|table| table.rows.height());
-    let exports = results.exports.iter().map(ExportTable::len);
-    let rows: usize = internal.chain(measures).chain(exports).sum();
-    progress::expect(rows as u64);
+    progress::expect(rows(&results));
     let mut outputs = Vec::new();
     for table in &results.tables {
         let Some(target) = target_of(plan, table) else { continue };
@@ -74,17 +70,8 @@ pub fn publish(
         file.earlier = table.history.as_ref().and_then(|history| history.earlier.clone());
         outputs.push(file);
     }
-    let mut measures = Vec::new();
-    for table in &results.measures {
-        let measure = &plan.measures[table.measure];
-        if let Some(target) = &measure.target {
-            let (rows, memory) = (&table.rows, &setting.memory);
-            let rows = Meant { rows, hashing: None, guard: None, memory };
-            let name = format!("measures.{}", measure.name);
-            outputs.push(staging.add(&name, target, &rows, false)?);
-        }
-        measures.push(measures::record(plan, measure, &table.rows)?);
-    }
+    let measures =
+        measures::stage(plan, &setting.memory, &mut staging, &results.measures, &mut outputs)?;
     let mut exports = Vec::new();
     for table in &results.exports {
         let export = &plan.exports[table.export];
@@ -174,6 +161,14 @@ pub fn publish(
     pending.map_or(Ok(()), Pending::commit)?;
     staging.publish(&plan.out, &record)?;
     Ok(record)
+}
+
+/// How many rows are to be written.
+fn rows(results: &Results<'_>) -> u64 {
+    let internal = results.tables.iter().map(|table| table.rows.height());
+    let measures = results.measures.iter().map(|table| table.rows.height());
+    let exports = results.exports.iter().map(ExportTable::len);
+    internal.chain(measures).chain(exports).sum::<usize>() as u64
 }
 
 fn target_of<'a>(plan: &'a Plan, table: &InternalTable<'_>) -> Option<&'a Target> {

@@ -108,6 +108,7 @@ measures:
             left.replace_range(place, "…");
         }
         let people = [
+            "Quillon",
             "nobody",
             "'x'",
             "Mustermann",

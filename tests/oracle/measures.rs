@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use optin::plan::{ConsentState, FieldId, Measure, Measured, OutColumn, Fraction, Type};
+use optin::plan::{ConsentState, FieldId, Fraction, Measure, Measured, OutColumn, Type};
 
 use super::World;
 use super::eval::{Subject, truth};
