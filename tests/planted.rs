@@ -153,12 +153,13 @@ as_of: 2026-06-01T00:00:00Z
 sources: [{ name: people, path: people.csv }, { name: consent, path: consent.csv }]
 keys: [{ field: mail, normalize: email }]
 customers: [{ source: people, id: id, fields: { mail: mail, name: name } }]
-identity: { link_on: [[mail]] }
+identity: { link_on: [[mail]], previous: { path: out/identity.parquet, allow_missing: true } }
 consent:
   purposes: [{ name: news, via: mail, model: opt_in }]
   tables: [{ source: consent, match: { mail: mail }, values: { news: news } }]
 segments: [{ name: all, consent: news }, { name: few, consent: news, where: \"name = 'n1'\" }]
-outputs: { profiles: out/deep/profiles.csv, identity: out/identity.parquet }
+outputs:
+  { profiles: out/deep/profiles.csv, identity: out/identity.parquet, memberships: out/history.csv }
 exports:
   - { segment: all, path: out/all.csv, columns: [customer_id, mail] }
   - { segment: few, path: out/few.ndjson, columns: [mail, name] }
