@@ -133,8 +133,7 @@ impl<'r, 'a> Part<'r, 'a> {
                 }
             }
         }
-        // Those of one lock together, so that each is taken once.
-        hits.sort_unstable_by_key(|(slot, _)| *slot as usize / SHARD);
+        let hits = by_shard(&hits, self.reading.shards.len());
         let texts = self.reading.texts.read().unwrap_or_else(PoisonError::into_inner);
         for of_shard in hits.chunk_by(|a, b| a.0 as usize / SHARD == b.0 as usize / SHARD) {
             let shard = of_shard[0].0 as usize / SHARD;
@@ -169,6 +168,25 @@ impl<'r, 'a> Part<'r, 'a> {
             Some(matched.targets.find(digest))
         })
     }
+}
+
+/// Those of one lock together, so that each is taken once.
+fn by_shard(hits: &[(u32, u32)], shards: usize) -> Vec<(u32, u32)> {
+    let shard = |hit: &(u32, u32)| hit.0 as usize / SHARD;
+    let mut next = vec![0; shards + 1];
+    for hit in hits {
+        next[shard(hit) + 1] += 1;
+    }
+    for at in 1..next.len() {
+        next[at] += next[at - 1];
+    }
+    let mut sorted = vec![(0, 0); hits.len()];
+    for hit in hits {
+        let at = &mut next[shard(hit)];
+        sorted[*at] = *hit;
+        *at += 1;
+    }
+    sorted
 }
 
 impl Look {
