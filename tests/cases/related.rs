@@ -11,7 +11,7 @@ pub const SOURCE: &str = "orders_";
 
 /// The section `related`; adds the sources it needs. Empty where there is none.
 pub fn yaml(rng: &mut Rng, ground: &mut Ground) -> String {
-    if ground.is_plain || !rng.chance(45) {
+    if ground.is_plain || !rng.chance(30) {
         return String::new();
     }
     let mut yaml = vec!["related:\n".to_owned()];

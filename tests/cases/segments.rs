@@ -222,7 +222,8 @@ pub(super) fn condition(rng: &mut Rng, field: &Field) -> String {
             4 => format!("{name} - INTERVAL '10' DAY {operator} DATE '2008-11-14'"),
             _ => format!("{name} BETWEEN DATE '1970-01-01' AND DATE '2008-11-24'"),
         },
-        (_, "datetime") => match rng.below(5) {
+        (_, "datetime") => match rng.below(6) {
+            4 => format!("{name} {operator} as_of - INTERVAL '{}' DAY", rng.pick(&[0, 1, 90])),
             0 => format!("{name} {operator} TIMESTAMP '2026-01-31 12:00:00'"),
             1 => format!("year({name}) >= 2026"),
             2 => format!("days_since({name}) {operator} {}", rng.pick(&[0, 0, -1, 365])),

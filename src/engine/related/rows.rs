@@ -1,6 +1,7 @@
 //! The rows of a part of a related table: whose they are, and what is asked of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::PoisonError;
 
 use polars::prelude::*;
@@ -12,6 +13,7 @@ use super::{NOT_ASKED, Reading, SHARD, Subject};
 use crate::diagnostics::Outcome;
 use crate::engine::account::RelatedAccount;
 use crate::engine::cells::Cells;
+use crate::engine::digest::Digest;
 use crate::engine::engine_fault;
 use crate::engine::expr::{Names, lower};
 use crate::engine::ids::{id_text, record_digest};
@@ -38,7 +40,7 @@ struct Matched<'a> {
 
 enum By<'a> {
     Record(TableId, Cells),
-    Key(FieldId, KeyReader<'a>),
+    Key(KeyReader<'a>, &'a HashSet<Digest>),
 }
 
 /// What an aggregate looks at.
@@ -49,6 +51,9 @@ struct Look {
     texts: Option<Vec<Option<i128>>>,
     by: Option<Cells>,
 }
+
+/// How many rows are digested before they are looked up.
+const BLOCK: usize = 1 << 9;
 
 /// How many rows are looked at in one go.
 fn chunk_rows() -> usize {
@@ -72,7 +77,7 @@ impl<'r, 'a> Part<'r, 'a> {
                     let Some(reader) = KeyReader::for_match(reading.plan, matched, part)? else {
                         continue;
                     };
-                    By::Key(*field, reader)
+                    By::Key(reader, reading.finder.people.keys.field(*field).1)
                 }
             };
             if let Some(targets) = reading.finder.targets.get(&Subject::of(matched)) {
@@ -107,7 +112,7 @@ impl<'r, 'a> Part<'r, 'a> {
         Ok(account)
     }
 
-    fn add_rows(&self, rows: std::ops::Range<usize>) -> RelatedAccount {
+    fn add_rows(&self, rows: Range<usize>) -> RelatedAccount {
         let mut account = RelatedAccount { read: rows.len() as u64, ..Default::default() };
         // Customer and row.
         let mut hits: Vec<(u32, u32)> = Vec::with_capacity(rows.len());
@@ -117,24 +122,33 @@ impl<'r, 'a> Part<'r, 'a> {
                 hits.push((slot, u32::try_from(row).unwrap_or(u32::MAX)));
             }
         };
-        for row in rows {
-            match self.find(row) {
-                None => account.without_key += 1,
-                Some(Found::Nobody) => account.unmatched += 1,
-                Some(Found::Aside) => account.set_aside += 1,
-                Some(Found::One(profile)) => {
-                    account.matched += 1;
-                    hit(profile, row);
-                }
-                Some(Found::Several(profiles)) => {
-                    account.matched += 1;
-                    account.of_several += 1;
-                    profiles.iter().for_each(|profile| hit(*profile, row));
+        // Look-ups wait for memory, and less if they come one after the other.
+        let mut keys = Vec::with_capacity(BLOCK);
+        for start in rows.clone().step_by(BLOCK) {
+            let block = start..rows.end.min(start + BLOCK);
+            keys.clear();
+            keys.extend(block.clone().map(|row| self.key(row)));
+            for (row, key) in block.zip(&keys) {
+                let Some((matched, digest)) = key else {
+                    account.without_key += 1;
+                    continue;
+                };
+                match self.matches[*matched].targets.find(*digest) {
+                    Found::Nobody => account.unmatched += 1,
+                    Found::Aside => account.set_aside += 1,
+                    Found::One(profile) => {
+                        account.matched += 1;
+                        hit(profile, row);
+                    }
+                    Found::Several(profiles) => {
+                        account.matched += 1;
+                        account.of_several += 1;
+                        profiles.iter().for_each(|profile| hit(*profile, row));
+                    }
                 }
             }
         }
-        // Those of one lock together, so that each is taken once.
-        hits.sort_unstable_by_key(|(slot, _)| *slot as usize / SHARD);
+        let hits = by_shard(&hits, self.reading.shards.len());
         let texts = self.reading.texts.read().unwrap_or_else(PoisonError::into_inner);
         for of_shard in hits.chunk_by(|a, b| a.0 as usize / SHARD == b.0 as usize / SHARD) {
             let shard = of_shard[0].0 as usize / SHARD;
@@ -152,23 +166,37 @@ impl<'r, 'a> Part<'r, 'a> {
         account
     }
 
-    /// Whom a row finds by the first match that it fills; none if it fills none.
-    fn find(&self, row: usize) -> Option<Found<'_>> {
-        self.matches.iter().find_map(|matched| {
+    /// The first match that a row fills, and its key there; none if it fills none.
+    fn key(&self, row: usize) -> Option<(usize, Digest)> {
+        self.matches.iter().enumerate().find_map(|(at, matched)| {
             let digest = match &matched.by {
                 By::Record(table, ids) => record_digest(*table, &id_text(ids, row)?),
-                By::Key(field, reader) => {
-                    let key = reader.key(row);
-                    let (_, never) = self.reading.finder.people.keys.field(*field);
-                    if key == 0 || never.contains(&key) {
-                        return None;
-                    }
-                    key
+                By::Key(reader, never) => {
+                    Some(reader.key(row)).filter(|key| *key != 0 && !never.contains(key))?
                 }
             };
-            Some(matched.targets.find(digest))
+            Some((at, digest))
         })
     }
+}
+
+/// Those of one lock together, so that each is taken once.
+fn by_shard(hits: &[(u32, u32)], shards: usize) -> Vec<(u32, u32)> {
+    let shard = |hit: &(u32, u32)| hit.0 as usize / SHARD;
+    let mut next = vec![0; shards + 1];
+    for hit in hits {
+        next[shard(hit) + 1] += 1;
+    }
+    for at in 1..next.len() {
+        next[at] += next[at - 1];
+    }
+    let mut sorted = vec![(0, 0); hits.len()];
+    for hit in hits {
+        let at = &mut next[shard(hit)];
+        sorted[*at] = *hit;
+        *at += 1;
+    }
+    sorted
 }
 
 impl Look {
