@@ -96,6 +96,9 @@ fn the_cases_reach_every_end() {
             let count = oracle.profiles.iter().filter(has).count();
             add(format!("state: {state}"), count.try_into().expect("few profiles"));
         }
+        for (name, count) in oracle.measures.iter().flat_map(|measure| &measure.account) {
+            add(format!("measure: {name}"), *count);
+        }
         for (export, leaves) in plan.exports.iter().zip(&oracle.exports) {
             let inside = oracle.members[export.segment.0].1.len();
             let shared = inside - leaves.len();

@@ -29,6 +29,8 @@ pub struct EngineResult {
     pub provenance: RawTable,
     /// By export as declared.
     pub exports: Vec<RawTable>,
+    /// By measure as declared.
+    pub measures: Vec<RawTable>,
     /// The account in the run record.
     pub account: Json,
 }
@@ -52,6 +54,7 @@ pub fn run_engine(dir: &Path, file: &Path, exports: usize, as_of: Option<AsOf>) 
         segments: table("segments"),
         provenance: table("provenance"),
         exports: (0..exports).map(|at| table(&format!("export_{at}"))).collect(),
+        measures: measures(dir).map(|name| table(&name)).collect(),
         account: record["account"].clone(),
     }
 }
@@ -62,6 +65,13 @@ pub fn load_plan(file: &Path) -> Plan {
         Ok(plan) => plan,
         Err(failure) => panic!("the pipeline was refused: {failure}"),
     }
+}
+
+/// The names of the measures' tables.
+fn measures(dir: &Path) -> impl Iterator<Item = String> {
+    let names = (0..).map(|at| format!("measure_{at}"));
+    let folder = dir.join("out");
+    names.take_while(move |name| folder.join(format!("{name}.csv")).exists())
 }
 
 fn read_output(path: &Path) -> RawTable {
@@ -89,6 +99,7 @@ impl Differences {
 pub fn written(dir: &Path, exports: usize) -> Vec<(String, Vec<u8>)> {
     let mut names: Vec<String> = INTERNAL.map(str::to_owned).to_vec();
     names.extend((0..exports).map(|at| format!("export_{at}")));
+    names.extend(measures(dir));
     names
         .into_iter()
         .map(|name| {

@@ -24,6 +24,7 @@ mod init;
 mod intake;
 mod known_answers;
 mod late;
+mod measures;
 mod oracle;
 mod overlinking;
 #[cfg(feature = "planted")]

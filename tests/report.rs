@@ -108,6 +108,25 @@ fn as_float(value: i64) -> f64 {
     value as f64
 }
 
+/// A figure of a measure as the page writes it.
+fn measured(value: &Json, is_rate: bool) -> String {
+    let grouped = |text: &str| {
+        let whole = text.split('.').next().expect("digits").trim_start_matches('-');
+        let before = whole.parse::<i64>().map(|whole| self::written(whole)[0].clone());
+        text.replacen(whole, &before.expect("a number"), 1)
+    };
+    match value {
+        Json::Null => String::new(),
+        Json::String(decimal) => grouped(decimal),
+        Json::Number(number) if number.is_i64() => grouped(&number.to_string()),
+        _ => match value.as_f64().expect("a figure") {
+            rate if is_rate => format!("{:.1} %", rate * 100.0),
+            small if small.abs() < 1.0 => format!("{small:.4}"),
+            other => grouped(&format!("{other:.2}")),
+        },
+    }
+}
+
 /// Holds every figure of a page to the record, and gives the pointers that are shown.
 fn check_figures(page: &str, record: &Json) -> BTreeSet<String> {
     let mut shown = BTreeSet::new();
@@ -117,6 +136,10 @@ fn check_figures(page: &str, record: &Json) -> BTreeSet<String> {
             let value = evaluated(record, of);
             assert!(written(value).contains(&text.to_owned()), "{of} is {value}, not {text}");
             shown.extend(of.split(' ').filter(|word| word.starts_with('/')).map(str::to_owned));
+        } else if let Some(of) = element.attributes.get("data-value") {
+            let value = record.pointer(of).unwrap_or_else(|| panic!("{of} is not in the record"));
+            assert_eq!(text, measured(value, text.ends_with(" %")), "{of}");
+            shown.insert(of.clone());
         } else if let Some(of) = element.attributes.get("data-share") {
             let (part, whole) = of.split_once(" / ").expect("a part and a whole");
             let (part, whole) = (evaluated(record, part), evaluated(record, whole));
@@ -173,6 +196,37 @@ fn contoso(out: &Folder) -> (String, Json) {
         ["run", "pipelines/contoso.yaml", "--quiet", "--out", out_folder.to_str().expect("a path")];
     optin(root(), &args).done();
     (out.read("out/report.html"), out.json("out/run.json"))
+}
+
+/// The example of measures, and one whose groups are small: its rows stand in its table alone.
+#[test]
+fn measures_are_those_of_the_run_record() {
+    let out = Folder::new();
+    let text = fs::read_to_string(root().join("pipelines/measures.yaml")).expect("the example");
+    let text = text.replace("../data", root().join("data").to_str().expect("a path"));
+    out.write("p/p.yaml", text + "  - { name: each, by: city, compute: { customers: count }, smallest_group: 1, path: ../out/each.csv }\n");
+    out.optin(&["run", "p/p.yaml", "--quiet", "--out", "o"]).done();
+    let (page, record) = (out.read("o/report.html"), out.json("o/run.json"));
+    let shown = check_figures(&page, &record);
+    let mut all = Vec::new();
+    pointers(&record, "", &mut all);
+    let ours = all
+        .into_iter()
+        .filter(|of| of.starts_with("/measures/") || of.starts_with("/account/measures/"));
+    // The customers of all rows are those who are counted.
+    let missing: Vec<String> = ours
+        .filter(|of| {
+            !shown.contains(of) && !of.ends_with("/in_rows") && !may_be_left_out(of, &record)
+        })
+        .filter(|of| !of.starts_with("/measures/4/"))
+        .collect();
+    assert!(missing.is_empty(), "the page does not show {missing:?}");
+    assert!(shown.iter().filter(|of| of.contains("/rows/")).count() > 100);
+    let each = &record["measures"][4];
+    assert!(each["rows"].is_null() && each["only_in_table"].as_u64() > Some(10), "{each}");
+    assert!(page.contains("Its rows stand in its table alone"));
+    let lines = out.read("o/out/each.csv").lines().count();
+    assert_eq!(each["only_in_table"].as_u64(), u64::try_from(lines - 1).ok());
 }
 
 #[test]

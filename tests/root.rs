@@ -72,6 +72,8 @@ fn a_pipeline_stays_below_its_root() {
     assert_eq!(refused(&pipeline("'*/../../secret.csv'", "out", "out/s.csv", "")), 1);
     assert_eq!(refused(&pipeline("people.csv", "out", "../s.csv", "")), 1);
     assert_eq!(refused(&pipeline("people.csv", "../out", "up/s.csv", "")), 2);
+    let measure = "measures: [{ name: m, compute: { n: count }, path: ../m.csv }]\n";
+    assert_eq!(refused(&(pipeline("people.csv", "out", "out/s.csv", "") + measure)), 1);
     let more = ", previous: { path: ../ids.csv, allow_missing: true }";
     assert_eq!(refused(&pipeline("people.csv", "out", "out/s.csv", more)), 2);
 }

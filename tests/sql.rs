@@ -91,7 +91,7 @@ OUTPUTSexports:
 ";
 
 /// What is put into [`BASE`], by the word it stands for.
-const REFUSED: [&[(&str, &str)]; 9] = [
+const REFUSED: [&[(&str, &str)]; 10] = [
     &[("NORMALIZE", "name")],
     &[("SOURCE", ", stale_after: 7 days")],
     &[("SOURCE", ", expect: { max_drop: 10% }")],
@@ -104,6 +104,7 @@ const REFUSED: [&[(&str, &str)]; 9] = [
         "columns: [customer_id, emailCOLUMNS]",
         "audience: meta_custom_audience, columns: { email: email }",
     )],
+    &[("OUTPUTS", "measures: [{ name: totals, compute: { customers: count } }]\n")],
 ];
 
 #[test]

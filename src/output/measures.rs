@@ -31,9 +31,6 @@ pub struct RecordedMeasure {
     pub name: String,
     /// `profiles`, or the segment whose members are counted.
     pub of: String,
-    /// Its rule, if it has one.
-    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
-    pub rule: Option<String>,
     /// Groups of fewer customers stand in one row.
     pub smallest_group: u64,
     /// What its columns are.
@@ -66,7 +63,6 @@ pub fn record(plan: &Plan, measure: &Measure, rows: &Rows<'_>) -> Outcome<Record
     Ok(RecordedMeasure {
         name: measure.name.clone(),
         of: plan.measured_of(measure).to_owned(),
-        rule: measure.rule.as_ref().map(|rule| rule.text.trim().to_owned()),
         smallest_group: measure.smallest_group,
         columns,
         rows: shown,

@@ -34,6 +34,7 @@ pub fn summary(record: &RunRecord) -> String {
             segment(&mut text, a);
         }
     }
+    measures(&mut text, account);
     written(&mut text, record);
     for warning in &record.warnings {
         text.push('\n');
@@ -218,6 +219,23 @@ fn consent(text: &mut String, account: &Account) {
             ];
             line(text, &a.source, nonzero(&parts));
         }
+    }
+}
+
+/// A line for each measure; its figures stand in its table, in the record and on the page.
+fn measures(text: &mut String, account: &Account) {
+    if account.measures.is_empty() {
+        return;
+    }
+    heading(text, "Measures");
+    for a in &account.measures {
+        let counted = format!("{} of {}", number(a.customers), a.of);
+        let parts = [
+            ("groups", a.groups),
+            ("of them small and in one row", a.folded_groups),
+            ("figures not shown, of too few values", a.hidden),
+        ];
+        line(text, &a.measure, std::iter::once(counted).chain(nonzero(&parts)));
     }
 }
 

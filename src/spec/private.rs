@@ -87,8 +87,17 @@ measures:
         for place in all {
             left.replace_range(place, "…");
         }
-        let people =
-            ["nobody", "'x'", "Mustermann", "Erika", "Musterfrau", "Kestrel", "quill", "ottav"];
+        let people = [
+            "Quillon",
+            "nobody",
+            "'x'",
+            "Mustermann",
+            "Erika",
+            "Musterfrau",
+            "Kestrel",
+            "quill",
+            "ottav",
+        ];
         for word in people {
             assert!(!left.contains(word), "{word} is still there:\n{left}");
         }

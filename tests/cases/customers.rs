@@ -159,6 +159,7 @@ fn field_cell(
         "city" => Some(person.address.2.to_owned()),
         "points" if ty == "float" => Some(rng.word(&["0.5", "100", "100.25", "-7.0"])),
         "points" => Some(rng.word(&["0", "99", "100", "101", "1000", "-7", "9223372036854775807"])),
+        "score" if !ground.is_plain && rng.chance(30) => Some(rng.word(&["0.1", "0.7", "-0.3"])),
         "score" => Some(rng.word(&["0", "0.25", "1.5", "-2.75", "2.5", "3.125", "1e3"])),
         "vip" => Some(rng.word(&["true", "false"])),
         "country" => Some(if rng.chance(10) {

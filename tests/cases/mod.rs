@@ -11,6 +11,7 @@ pub mod csv;
 mod customers;
 mod draft;
 mod identity;
+mod measures;
 mod pairs;
 mod plain;
 mod pools;
@@ -99,10 +100,16 @@ fn draw(seed: u64, is_plain: bool) -> Case {
     let identity = identity::yaml(&mut rng, &mut ground);
     let consent = consent::yaml(&mut rng, &mut ground, &expiries);
     let (segments, exports) = segments::yaml(&mut rng, &ground);
+    let measures = if is_plain {
+        // SQL cannot say them.
+        String::new()
+    } else {
+        measures::yaml(&mut rng, &ground, &segments)
+    };
     let sources: String = ground.sources.iter().map(Source::yaml).collect();
     let mut yaml = format!(
         "version: 1\nname: case_{seed}\nas_of: {}\nsources:\n{sources}{customers}{identity}{consent}\
-         {segments}",
+         {measures}{segments}",
         date.text
     );
     if is_plain {

@@ -106,7 +106,7 @@ fn export(rng: &mut Rng, ground: &Ground, draft: &Draft, at: usize) -> String {
 }
 
 /// A random predicate over the profile; null comes up in every kind of it.
-fn rule(rng: &mut Rng, ground: &Ground, depth: usize) -> String {
+pub(super) fn rule(rng: &mut Rng, ground: &Ground, depth: usize) -> String {
     if depth > 0 && rng.chance(55) {
         let left = rule(rng, ground, depth - 1);
         return match rng.below(5) {

@@ -57,6 +57,8 @@ pub fn compare(found: &mut Differences, plan: &Plan, account: &Json, oracle: &An
     if !plan.as_of.is_some_and(|as_of| as_of.replay) {
         section("exports", &exports);
     }
+    let measures: Vec<_> = oracle.measures.iter().map(|of| of.account.clone()).collect();
+    section("measures", &measures);
     let states: Vec<_> = (0..plan.consent.purposes.len())
         .map(|purpose| {
             STATES

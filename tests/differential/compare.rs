@@ -20,8 +20,27 @@ pub fn compare(plan: &Plan, engine: &EngineResult, oracle: &Answer) -> Differenc
     for (at, table) in engine.exports.iter().enumerate() {
         compare_export(&mut found, plan, at, table, oracle);
     }
+    compare_measures(&mut found, plan, &engine.measures, oracle);
     account::compare(&mut found, plan, &engine.account, oracle);
     found
+}
+
+fn compare_measures(found: &mut Differences, plan: &Plan, tables: &[RawTable], oracle: &Answer) {
+    found.equal("measures", &tables.len(), &oracle.measures.len());
+    for ((measure, table), wanted) in plan.measures.iter().zip(tables).zip(&oracle.measures) {
+        let name = &measure.name;
+        let names: Vec<String> = wanted.columns.iter().map(|(name, _)| name.clone()).collect();
+        found.equal(format!("columns of {name}"), &table.columns, &names);
+        found.equal(format!("rows of {name}"), &table.rows.len(), &wanted.rows.len());
+        for (at, (row, wanted_row)) in table.rows.iter().zip(&wanted.rows).enumerate() {
+            for ((cell, wanted_cell), (column, ty)) in
+                row.iter().zip(wanted_row).zip(&wanted.columns)
+            {
+                let is = typed(cell.as_deref(), *ty, wanted_cell.as_ref());
+                found.equal(format!("{name}, row {at}, {column}"), &is, wanted_cell);
+            }
+        }
+    }
 }
 
 fn compare_profiles(found: &mut Differences, plan: &Plan, table: &RawTable, oracle: &Answer) {

@@ -14,6 +14,7 @@ mod groupings;
 mod identity;
 mod links;
 mod loose;
+mod measures;
 mod names;
 mod pairs;
 mod records;
@@ -32,6 +33,8 @@ use optin::plan::{FieldId, Instant, Plan, RegionFrom, SourceId};
 
 pub use groupings::GroupingAccount;
 use loose::Key;
+use measures::Measurable;
+pub use measures::MeasureAnswer;
 pub use names::customer_id;
 pub use pairs::PairAccount;
 use value::Value;
@@ -89,6 +92,8 @@ pub struct Answer {
     pub expiring: Vec<BTreeMap<&'static str, u64>>,
     /// By export: who leaves, in order.
     pub exports: Vec<Vec<String>>,
+    /// By measure.
+    pub measures: Vec<MeasureAnswer>,
     /// By customer table: read, kept, merged, dropped, and the reasons of quarantine.
     pub customer_accounts: Vec<BTreeMap<&'static str, u64>>,
     /// By link rule: its name, and links, records, alone.
@@ -131,6 +136,18 @@ pub fn answer(plan: &Plan, tables: &BTreeMap<String, RawTable>, as_of: Instant) 
     let expiring = fold::expiring(&world, &people, &book, &states);
     let entries = segments::read_suppressions(&world);
     let judged = segments::judge(&world, &people, &states, &entries);
+    let passes = segments::passes(&world, &people, &states, &entries);
+    let measurable: Vec<Measurable> = people
+        .profiles
+        .iter()
+        .enumerate()
+        .map(|(at, profile)| Measurable {
+            fields: people.shown_values(profile),
+            states: states[at].iter().map(|state| state.name()).collect(),
+            passes: passes[at].clone(),
+            verdicts: judged.iter().map(|verdicts| verdicts[at]).collect(),
+        })
+        .collect();
     let (groups, grouping_accounts) = groupings::assign(&world, &people);
 
     let profiles = people
@@ -177,6 +194,7 @@ pub fn answer(plan: &Plan, tables: &BTreeMap<String, RawTable>, as_of: Instant) 
                 (name_of(segment), inside.collect())
             })
             .collect(),
+        measures: measures::measure(&world, &measurable),
         overlaps: segments::overlaps(&judged),
         expiring,
         exports: segments::exports(&world, &people, &judged),

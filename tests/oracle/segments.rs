@@ -121,6 +121,26 @@ fn suppressed(
         .collect()
 }
 
+/// By profile: whether it would pass each purpose's gate.
+pub fn passes(
+    world: &World<'_>,
+    people: &People,
+    states: &[Vec<State>],
+    entries: &Entries,
+) -> Vec<Vec<bool>> {
+    let purposes = &world.plan.consent.purposes;
+    let suppressed_via: Vec<Vec<bool>> =
+        purposes.iter().map(|purpose| suppressed(world, people, entries, &[purpose.via])).collect();
+    let passes = |profile: usize| {
+        let declared = purposes.iter().enumerate();
+        let passes = declared.map(|(purpose, declared)| {
+            states[profile][purpose].passes(declared.model) && !suppressed_via[purpose][profile]
+        });
+        passes.collect()
+    };
+    (0..people.profiles.len()).map(passes).collect()
+}
+
 /// The verdict on each profile, by segment as declared.
 pub fn judge(
     world: &World<'_>,
@@ -129,17 +149,7 @@ pub fn judge(
     entries: &Entries,
 ) -> Vec<Vec<&'static str>> {
     let purposes = &world.plan.consent.purposes;
-    let suppressed_via: Vec<Vec<bool>> =
-        purposes.iter().map(|purpose| suppressed(world, people, entries, &[purpose.via])).collect();
-    let passes = |profile: usize| -> Vec<bool> {
-        purposes
-            .iter()
-            .enumerate()
-            .map(|(purpose, declared)| {
-                states[profile][purpose].passes(declared.model) && !suppressed_via[purpose][profile]
-            })
-            .collect()
-    };
+    let passing = passes(world, people, states, entries);
 
     let mut verdicts: Vec<Vec<&'static str>> = vec![Vec::new(); world.plan.segments.len()];
     for &SegmentId(index) in &world.plan.segment_order {
@@ -159,8 +169,7 @@ pub fn judge(
             let rule = || {
                 let rule = segment.rule.as_ref()?;
                 let fields: Vec<Option<Value>> = people.shown_values(profile);
-                let passes = passes(at);
-                let subject = Subject { fields: &fields, passes: &passes, as_of: world.as_of };
+                let subject = Subject { fields: &fields, passes: &passing[at], as_of: world.as_of };
                 match truth(&rule.expr, &subject) {
                     Some(true) => None,
                     Some(false) => Some("rule_false"),

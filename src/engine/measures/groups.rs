@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::super::cells::Cells;
 use super::super::profile::{ProfileColumns, Rows};
 use crate::diagnostics::Outcome;
-use crate::plan::OutColumn;
+use crate::plan::{OutColumn, Plan};
 
 /// The rows of a measure's table.
 pub struct GroupRows {
@@ -32,33 +32,48 @@ impl GroupRows {
         Self { row_of, shown: Vec::new(), customers: vec![customers as u64], folded: 0 }
     }
 
-    /// Groups by the values of columns. Those of fewer customers than `smallest` are folded into
-    /// one row; as long as that has fewer itself, the next smallest is folded too.
+    /// Groups by the values of columns, as they are compared. Those of fewer customers than
+    /// `smallest` are folded into one row; as long as that has fewer itself, the next smallest is
+    /// folded too.
     ///
     /// # Errors
     /// Faults of the engine.
     pub fn new(
+        plan: &Plan,
         columns: &ProfileColumns<'_>,
         by: &[OutColumn],
         profiles: &[u32],
         smallest: u64,
     ) -> Outcome<Self> {
-        let Grouped { keys, mut of, first } = grouped(columns, by, profiles)?;
-        let mut order: Vec<u32> = (0..u32::try_from(keys.len()).unwrap_or(u32::MAX)).collect();
-        order.par_sort_unstable_by(|a, b| keys[*a as usize].cmp(&keys[*b as usize]));
-        let mut counts = vec![0_u64; keys.len()];
-        of.iter().for_each(|group| counts[*group as usize] += 1);
+        let written = grouped(columns, by, profiles, None)?;
+        let compared = grouped(columns, by, &written.first, Some(plan))?;
+        let spellings = count(written.keys.len(), &written.of);
+        let mut counts = vec![0_u64; compared.keys.len()];
+        // The spelling that most customers have is shown; of equal ones the first in order.
+        let mut shown_as: Vec<Option<usize>> = vec![None; compared.keys.len()];
+        for (spelling, group) in compared.of.iter().map(|group| *group as usize).enumerate() {
+            counts[group] += spellings[spelling];
+            let rank = |at: usize| (std::cmp::Reverse(spellings[at]), &written.keys[at]);
+            let best = &mut shown_as[group];
+            if best.is_none_or(|best| rank(spelling) < rank(best)) {
+                *best = Some(spelling);
+            }
+        }
+        let shown_as: Vec<usize> = shown_as.into_iter().flatten().collect();
+        let mut order: Vec<u32> = (0..u32::try_from(counts.len()).unwrap_or(u32::MAX)).collect();
+        let name = |group: u32| &written.keys[shown_as[group as usize]];
+        order.par_sort_unstable_by(|a, b| name(*a).cmp(name(*b)));
         let is_folded = folded(&order, &counts, smallest);
-        let mut row_of_group = vec![0_u32; keys.len()];
+        let mut row_of_group = vec![0_u32; counts.len()];
         let (mut shown, mut customers) = (Vec::new(), Vec::new());
         for group in order.iter().map(|group| *group as usize).filter(|at| !is_folded[*at]) {
             row_of_group[group] = u32::try_from(shown.len()).unwrap_or(u32::MAX);
-            shown.push(first[group]);
+            shown.push(written.first[shown_as[group]]);
             customers.push(counts[group]);
         }
         let last = u32::try_from(shown.len()).unwrap_or(u32::MAX);
         let (mut together, mut folded) = (0, 0);
-        for group in (0..keys.len()).filter(|group| is_folded[*group]) {
+        for group in (0..counts.len()).filter(|group| is_folded[*group]) {
             row_of_group[group] = last;
             together += counts[group];
             folded += 1;
@@ -66,9 +81,19 @@ impl GroupRows {
         if folded > 0 {
             customers.push(together);
         }
-        of.par_iter_mut().for_each(|group| *group = row_of_group[*group as usize]);
-        Ok(Self { row_of: of, shown, customers, folded })
+        let mut row_of = written.of;
+        row_of.par_iter_mut().for_each(|spelling| {
+            *spelling = row_of_group[compared.of[*spelling as usize] as usize];
+        });
+        Ok(Self { row_of, shown, customers, folded })
     }
+}
+
+/// How many are in each of so many groups.
+fn count(groups: usize, of: &[u32]) -> Vec<u64> {
+    let mut counts = vec![0; groups];
+    of.iter().for_each(|group| counts[*group as usize] += 1);
+    counts
 }
 
 /// Which groups are folded. `order` is that of their values, which decides between groups of one size.
@@ -91,7 +116,7 @@ fn folded(order: &[u32], counts: &[u64], smallest: u64) -> Vec<bool> {
 
 /// Groups as they were met.
 struct Grouped {
-    /// Their values.
+    /// Their values, or what these are compared as.
     keys: Vec<Box<[u8]>>,
     /// For each customer the group.
     of: Vec<u32>,
@@ -99,7 +124,13 @@ struct Grouped {
     first: Vec<u32>,
 }
 
-fn grouped(columns: &ProfileColumns<'_>, by: &[OutColumn], profiles: &[u32]) -> Outcome<Grouped> {
+/// Groups by values as they are written, or with a plan as its keys compare them.
+fn grouped(
+    columns: &ProfileColumns<'_>,
+    by: &[OutColumn],
+    profiles: &[u32],
+    compared: Option<&Plan>,
+) -> Outcome<Grouped> {
     let piece = |profiles: &[u32]| -> Outcome<Grouped> {
         let frame = columns.frame(by, profiles, None)?;
         let cells: Outcome<Vec<Cells>> = frame
@@ -113,7 +144,12 @@ fn grouped(columns: &ProfileColumns<'_>, by: &[OutColumn], profiles: &[u32]) -> 
         let mut key = Vec::new();
         for (row, profile) in profiles.iter().enumerate() {
             key.clear();
-            cells.iter().for_each(|cells| push(&mut key, cells, row));
+            for (column, cells) in by.iter().zip(&cells) {
+                match compared {
+                    Some(plan) => push_compared(&mut key, plan, *column, (cells, row)),
+                    None => push(&mut key, cells, row),
+                }
+            }
             of.push(met.number(&key, *profile));
         }
         Ok(Grouped { keys: met.keys, of, first: met.first })
@@ -169,7 +205,11 @@ fn push(key: &mut Vec<u8>, cells: &Cells, row: usize) {
         key.extend_from_slice(&(number.cast_unsigned() ^ 1 << 63).to_be_bytes());
         return;
     }
-    for byte in cells.text(row).unwrap_or_default().bytes() {
+    push_text(key, &cells.text(row).unwrap_or_default());
+}
+
+fn push_text(key: &mut Vec<u8>, text: &str) {
+    for byte in text.bytes() {
         key.push(byte);
         if byte == 0 {
             // The end of a text is two of them.
@@ -177,6 +217,19 @@ fn push(key: &mut Vec<u8>, cells: &Cells, row: usize) {
         }
     }
     key.extend_from_slice(&[0, 0]);
+}
+
+/// Appends a cell as its field's key compares it: its normalizers go with texts and whole numbers.
+fn push_compared(key: &mut Vec<u8>, plan: &Plan, column: OutColumn, (cells, row): (&Cells, usize)) {
+    if let (OutColumn::Field(field), Cells::Text(_) | Cells::Int(_)) = (column, cells)
+        && let Some(text) = cells.text(row)
+        && let Some(compared) = plan.fields[field.0].key.chain.apply(&text, None)
+    {
+        key.push(2);
+        push_text(key, &compared);
+        return;
+    }
+    push(key, cells, row);
 }
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ fn measure(
     let rows = if measure.by.is_empty() {
         GroupRows::whole(profiles.len())
     } else {
-        GroupRows::new(columns, &measure.by, &profiles, measure.smallest_group)?
+        GroupRows::new(court.plan, columns, &measure.by, &profiles, measure.smallest_group)?
     };
     account.customers = profiles.len() as u64;
     account.in_rows = rows.customers.iter().sum();

@@ -86,7 +86,9 @@ impl<'a> Facts<'a> {
         self.root.pointer(&self.pointer_of(name))
     }
 
-    fn pointer_of(&self, name: &str) -> String {
+    /// Where in the record a part stands, as a JSON pointer.
+    #[must_use]
+    pub fn pointer_of(&self, name: &str) -> String {
         format!("{}/{name}", self.pointer)
     }
 
@@ -119,6 +121,12 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub fn word(&self, name: &str) -> &'a str {
         self.value(name).and_then(Json::as_str).unwrap_or_default()
+    }
+
+    /// Whatever stands there; null where there is nothing.
+    #[must_use]
+    pub fn cell(&self, name: &str) -> &'a Json {
+        self.value(name).unwrap_or(&Json::Null)
     }
 
     /// The words of a list.

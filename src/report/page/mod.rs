@@ -9,6 +9,7 @@ mod customers;
 mod facts;
 mod files;
 mod flow;
+mod measures;
 mod parts;
 mod segments;
 mod veil;
@@ -66,6 +67,7 @@ fn of_json(record: &Json, pipeline: &str) -> String {
                 consent::decisions(html, &account);
                 segments::segments(html, &record);
                 segments::overlaps(html, &account);
+                measures::measures(html, &record);
                 files::written(html, &record);
                 files::stages(html, &record);
                 files::sources(html, &record);
