@@ -205,7 +205,7 @@ pub struct Results<'a> {
     /// Internal tables that the plan asks for.
     pub tables: Vec<InternalTable<'a>>,
     /// The measures, in the order of the plan.
-    pub measures: Vec<MeasureTable<'a>>,
+    pub measures: Vec<MeasureTable>,
     /// The exports; none under `--replay`.
     pub exports: Vec<ExportTable<'a>>,
     /// What was read.
@@ -389,31 +389,30 @@ fn walk(plan: &Plan, setting: &Setting, mut aim: Aim<'_>) -> Outcome<()> {
     };
     stages.end("segments");
     let tables = internal_tables(&court, &clusters, &columns, &survivors, &verdicts)?;
-    let measured = measures::measures(&court, &columns, &verdicts)?;
-    let mut account = account(&court, &survivors, &groupings, &decisions, &verdicts, &exports);
-    account.measures = measured.accounts;
-    account.close()?;
+    let (account, measures) =
+        account(&court, &columns, &survivors, &groupings, &decisions, &verdicts, &exports)?;
     silence::warn(&account, &mut warnings);
     planted::place("the account is closed");
     // Rows are made without these; writing and proving has their room.
     drop((verdicts, suppressed, decisions, keys));
     stages.end("profiles");
     let sources = source_records(plan, &loaded, earlier.as_ref());
-    let (stages, measures) = (stages.done, measured.tables);
-    publish(Results { account, tables, measures, exports, sources, stages, warnings })
+    publish(Results { account, tables, measures, exports, sources, stages: stages.done, warnings })
 }
 
-/// What became of all that was read.
+/// What became of all that was read, with every sum closed; and the measures, which are a part of it.
 fn account(
     court: &Court<'_>,
+    columns: &ProfileColumns<'_>,
     survivors: &Survivors<'_>,
     groupings: &[Groups],
     decisions: &Decisions,
     verdicts: &Verdicts,
     exports: &[ExportTable<'_>],
-) -> Account {
+) -> Outcome<(Account, Vec<MeasureTable>)> {
+    let measured = measures::measures(court, columns, verdicts)?;
     let Court { plan, records, clusters, keys, states, suppressed, .. } = *court;
-    Account {
+    let account = Account {
         profiles: clusters.profiles as u64,
         customers: customer_accounts(plan, records, clusters, survivors),
         keys: key_accounts(plan, keys),
@@ -429,8 +428,10 @@ fn account(
         segments: verdicts.accounts.clone(),
         overlaps: overlaps::overlaps(plan, &verdicts.of),
         exports: exports.iter().map(|export| export.audience.account().clone()).collect(),
-        measures: Vec::new(),
-    }
+        measures: measured.accounts,
+    };
+    account.close()?;
+    Ok((account, measured.tables))
 }
 
 /// Keeps rules from being asked for profiles that nobody looks at.

@@ -4,8 +4,12 @@ use polars::prelude::*;
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use super::format::Meant;
+use super::record::Written;
+use super::stage::Staging;
 use crate::diagnostics::{Code, Diagnostic, Outcome};
-use crate::engine::Rows;
+use crate::engine::measures::MeasureTable;
+use crate::engine::{Memory, Rows};
 use crate::plan::{Measure, Plan};
 
 /// So many rows of a measure stand in the run record at most.
@@ -43,11 +47,31 @@ pub struct RecordedMeasure {
     pub only_in_table: u64,
 }
 
-/// What the run record holds of a measure with these rows.
+/// Stages the tables of measures, adds them to the outputs, and says what the run record holds of each.
 ///
 /// # Errors
-/// Faults of the engine.
-pub fn record(plan: &Plan, measure: &Measure, rows: &Rows<'_>) -> Outcome<RecordedMeasure> {
+/// Faults of the engine; a target that cannot be written.
+pub(super) fn stage(
+    plan: &Plan,
+    memory: &Memory,
+    staging: &mut Staging,
+    tables: &[MeasureTable],
+    outputs: &mut Vec<Written>,
+) -> Outcome<Vec<RecordedMeasure>> {
+    let mut measures = Vec::new();
+    for table in tables {
+        let measure = &plan.measures[table.measure];
+        if let Some(target) = &measure.target {
+            let meant = Meant { rows: &table.rows, hashing: None, guard: None, memory };
+            let name = format!("measures.{}", measure.name);
+            outputs.push(staging.add(&name, target, &meant, false)?);
+        }
+        measures.push(record(plan, measure, &table.rows)?);
+    }
+    Ok(measures)
+}
+
+fn record(plan: &Plan, measure: &Measure, rows: &Rows<'_>) -> Outcome<RecordedMeasure> {
     let schema = rows.schema()?;
     let column = |name: &PlSmallStr| {
         let figure = measure.compute.iter().find(|figure| figure.name == name.as_str());

@@ -58,28 +58,15 @@ pub fn publish(
     let since = std::time::Instant::now();
     planted::place("publishing begins");
     let mut staging = Staging::new(plan, &origin.pipeline);
-    let internal = results.tables.iter().map(|table| table.rows.height());
-    let measures = results.measures.iter().map(|table| table.rows.height());
-    let exports = results.exports.iter().map(ExportTable::len);
-    let rows: usize = internal.chain(measures).chain(exports).sum();
-    progress::expect(rows as u64);
+    progress::expect(rows(&results));
     let mut outputs = Vec::new();
     for table in &results.tables {
         let Some(target) = target_of(plan, table) else { continue };
         let rows = Meant { rows: &table.rows, hashing: None, guard: None, memory: &setting.memory };
         outputs.push(staging.add(table.name, target, &rows, table.name == "identity")?);
     }
-    let mut measures = Vec::new();
-    for table in &results.measures {
-        let measure = &plan.measures[table.measure];
-        if let Some(target) = &measure.target {
-            let (rows, memory) = (&table.rows, &setting.memory);
-            let rows = Meant { rows, hashing: None, guard: None, memory };
-            let name = format!("measures.{}", measure.name);
-            outputs.push(staging.add(&name, target, &rows, false)?);
-        }
-        measures.push(measures::record(plan, measure, &table.rows)?);
-    }
+    let measures =
+        measures::stage(plan, &setting.memory, &mut staging, &results.measures, &mut outputs)?;
     let mut exports = Vec::new();
     for table in &results.exports {
         let export = &plan.exports[table.export];
@@ -165,6 +152,14 @@ pub fn publish(
     }
     staging.publish(&plan.out, &record)?;
     Ok(record)
+}
+
+/// How many rows are to be written.
+fn rows(results: &Results<'_>) -> u64 {
+    let internal = results.tables.iter().map(|table| table.rows.height());
+    let measures = results.measures.iter().map(|table| table.rows.height());
+    let exports = results.exports.iter().map(ExportTable::len);
+    internal.chain(measures).chain(exports).sum::<usize>() as u64
 }
 
 fn target_of<'a>(plan: &'a Plan, table: &InternalTable<'_>) -> Option<&'a Target> {

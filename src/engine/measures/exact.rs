@@ -54,7 +54,7 @@ impl Exact {
             if left == 0 {
                 break;
             }
-            let part = i64::from((left & 0xffff_ffff) as u32);
+            let part = i64::try_from(left & 0xffff_ffff).unwrap_or(0);
             *digit += if negative { -part } else { part };
             left >>= 32;
         }
@@ -85,7 +85,7 @@ impl Exact {
             self.digits.iter_mut().for_each(|digit| *digit = -*digit);
             self.carry();
         }
-        let digits = self.digits.map(|digit| (digit & 0xffff_ffff) as u32);
+        let digits = self.digits.map(|digit| u32::try_from(digit & 0xffff_ffff).unwrap_or(0));
         Size { digits, negative, rest: false }
     }
 

@@ -56,18 +56,18 @@ pub struct MeasureAccount {
 }
 
 /// A measure's table.
-pub struct MeasureTable<'a> {
+pub struct MeasureTable {
     /// Index into the plan's measures.
     pub measure: usize,
     /// The rows, one a group.
-    pub rows: Rows<'a>,
+    pub rows: Rows<'static>,
 }
 
 /// What measures come to.
 #[derive(Default)]
-pub struct Taken<'a> {
+pub struct Taken {
     /// A table a measure.
-    pub tables: Vec<MeasureTable<'a>>,
+    pub tables: Vec<MeasureTable>,
     /// Whom each counted.
     pub accounts: Vec<MeasureAccount>,
 }
@@ -76,11 +76,11 @@ pub struct Taken<'a> {
 ///
 /// # Errors
 /// Faults of the engine.
-pub fn measures<'a>(
+pub fn measures(
     court: &Court<'_>,
     columns: &ProfileColumns<'_>,
     verdicts: &Verdicts,
-) -> Outcome<Taken<'a>> {
+) -> Outcome<Taken> {
     let mut taken = Taken::default();
     for (at, measure) in court.plan.measures.iter().enumerate() {
         let (frame, account) = self::measure(court, columns, verdicts, measure)?;
