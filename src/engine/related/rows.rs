@@ -142,7 +142,9 @@ impl<'r, 'a> Part<'r, 'a> {
                     Found::Several(profiles) => {
                         account.matched += 1;
                         account.of_several += 1;
-                        profiles.iter().for_each(|profile| hit(*profile, row));
+                        for profile in profiles {
+                            hit(*profile, row);
+                        }
                     }
                 }
             }
