@@ -150,11 +150,8 @@ fn what_cannot_be_read_stops_the_run() {
 #[test]
 fn a_table_that_no_rule_asks_is_not_read() {
     let folder = shop();
-    let unasked: String = PIPELINE
-        .lines()
-        .filter(|line| !line.contains("where: orders"))
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let kept = PIPELINE.lines().filter(|line| !line.contains("where: orders"));
+    let unasked = kept.collect::<Vec<_>>().join("\n") + "\n";
     let unasked = unasked.replace("segments:\n", "segments:\n  - { name: two, consent: news }\n");
     folder.write("p.yaml", &unasked);
     folder.write("orders.csv", ORDERS.replace("60.10", "sixty"));
