@@ -57,16 +57,11 @@ fn run(folder: &Folder) -> (String, Json) {
     (folder.read("out/segments.csv"), folder.json("out/run.json"))
 }
 
-/// The code of the first fault of a run.
+/// What a run that fails says.
 fn refused(folder: &Folder) -> String {
-    let run = folder.optin(&["run", "p.yaml", "--json"]);
+    let run = folder.optin(&["run", "p.yaml", "--quiet"]);
     assert_ne!(run.code, 0, "{}", run.stdout);
-    let faults: Json = serde_json::from_str(&run.stderr)
-        .or_else(|_| serde_json::from_str(&run.stdout))
-        .expect("JSON");
-    let fault = faults.as_array().and_then(|all| all.first()).cloned();
-    let fault = fault.or_else(|| faults["diagnostics"].get(0).cloned()).unwrap_or(faults);
-    fault["code"].as_str().unwrap_or_default().to_owned()
+    run.stderr
 }
 
 #[test]
@@ -84,7 +79,8 @@ fn rows_follow_the_customer_and_are_all_accounted_for() {
         sorted,
         [
             "in_segment,in_segment,in_segment",
-            "in_segment,rule_false,in_segment",
+            // Of two orders of one day the greater status is the last: paid.
+            "in_segment,rule_false,rule_false",
             "rule_false,rule_unknown,rule_unknown"
         ]
     );
@@ -136,29 +132,26 @@ fn the_order_of_rows_and_files_and_the_number_of_threads_change_nothing() {
 fn what_cannot_be_read_stops_the_run() {
     let folder = shop();
     folder.write("orders.csv", ORDERS.replace("60.10", "sixty"));
-    assert_eq!(refused(&folder), "value-type");
+    assert!(refused(&folder).contains("error[value-type]"));
     folder.write("orders.csv", ORDERS.replace(",back\n", "\n"));
-    assert_eq!(refused(&folder), "field-count");
+    assert!(refused(&folder).contains("error[field-count]"));
     fs::remove_file(folder.at("orders.csv")).expect("it was there");
-    assert_eq!(refused(&folder), "missing-file");
+    assert!(refused(&folder).contains("error[missing-file]"));
     folder.write("orders.csv", ORDERS);
     let strict = PIPELINE.replace(
         "name: orders, path: orders.csv,",
         "name: orders, path: orders.csv, expect: { min_rows: 8 },",
     );
     folder.write("p.yaml", &strict);
-    assert_eq!(refused(&folder), "expected-rows");
+    assert!(refused(&folder).contains("error[expected-rows]"));
     assert!(!folder.at("out").exists(), "nothing was published");
 }
 
 #[test]
 fn a_table_that_no_rule_asks_is_not_read() {
     let folder = shop();
-    let unasked: String = PIPELINE
-        .lines()
-        .filter(|line| !line.contains("where: orders"))
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let kept = PIPELINE.lines().filter(|line| !line.contains("where: orders"));
+    let unasked = kept.collect::<Vec<_>>().join("\n") + "\n";
     let unasked = unasked.replace("segments:\n", "segments:\n  - { name: two, consent: news }\n");
     folder.write("p.yaml", &unasked);
     folder.write("orders.csv", ORDERS.replace("60.10", "sixty"));
@@ -196,7 +189,9 @@ fn why_and_forget_speak_of_rows() {
     let forget = folder.optin(&["forget", "p.yaml", "--customer", "mail=ann@x.de", "--json"]);
     let forget = forget.done().json();
     assert_eq!(places(&forget["delete"]), ["app 1", "orders 1", "orders 2", "shop 1"]);
-    assert_eq!(forget["delete"][1]["holds"], Json::from(["related"]));
+    let delete = forget["delete"].as_array().expect("rows");
+    let order = delete.iter().find(|row| row["place"]["source"] == "orders").expect("an order");
+    assert_eq!(order["holds"], Json::from(["related"]));
 }
 
 #[test]

@@ -371,14 +371,7 @@ fn walk(plan: &Plan, setting: &Setting, mut aim: Aim<'_>) -> Outcome<()> {
         fields: &late,
         digests: !matches!(aim, Aim::Judged(_)),
     };
-    let mut asked = court.asks_for_rows(&gated);
-    if let Aim::Judged(look) = &mut aim {
-        asked = look.concerns(&court, &late)?;
-        leave_out(&mut gated, &asked);
-    }
-    late.read_for_rules(&gated, !setting.as_of.replay)?;
-    let people = related::People { clusters: &clusters, keys: &keys };
-    let aggregates = related::aggregates(plan, setting, &loaded, &people, &asked, &mut warnings)?;
+    let aggregates = read_for_rules(&court, &late, setting, (&mut aim, &mut gated), &mut warnings)?;
     let verdicts = court.judge(gated, &columns, &aggregates)?;
     planted::place("profiles are judged");
     setting.memory.check("judging segments")?;
@@ -389,15 +382,9 @@ fn walk(plan: &Plan, setting: &Setting, mut aim: Aim<'_>) -> Outcome<()> {
             let sources = source_records(plan, &loaded, earlier.as_ref(), &aggregates);
             let (court, late, survivors, verdicts) = (&court, &late, &survivors, &verdicts);
             let (groupings, aggregates) = (&groupings, &aggregates);
-            return look.look(&Judged {
-                court,
-                late,
-                survivors,
-                groupings,
-                aggregates,
-                verdicts,
-                sources,
-            });
+            let judged =
+                Judged { court, late, survivors, groupings, aggregates, verdicts, sources };
+            return look.look(&judged);
         }
     };
     let exports = if setting.as_of.replay {
@@ -409,10 +396,9 @@ fn walk(plan: &Plan, setting: &Setting, mut aim: Aim<'_>) -> Outcome<()> {
     stages.end("segments");
     let tables = internal_tables(&court, &clusters, &columns, &survivors, &verdicts, setting)?;
     let measured = measures::measures(&court, (&columns, &aggregates), &verdicts)?;
-    let mut account =
-        account(&court, &survivors, &groupings, &decisions, &verdicts, &exports, &tables);
+    let (judged, written) = ((&verdicts, &aggregates), (&*exports, &*tables));
+    let mut account = account(&court, &survivors, &groupings, &decisions, judged, written);
     account.measures = measured.accounts;
-    account.related.clone_from(&aggregates.accounts);
     account.close()?;
     silence::warn(&account, &mut warnings);
     planted::place("the account is closed");
@@ -424,15 +410,36 @@ fn walk(plan: &Plan, setting: &Setting, mut aim: Aim<'_>) -> Outcome<()> {
     publish(Results { account, tables, measures, exports, sources, stages, warnings })
 }
 
+/// Reads what rules ask for: values that were not read yet, and rows of related tables. Where somebody
+/// looks at some profiles alone, the others are not judged any further.
+fn read_for_rules(
+    court: &Court<'_>,
+    late: &Late<'_>,
+    setting: &Setting,
+    (aim, gated): (&mut Aim<'_>, &mut [Vec<Verdict>]),
+    warnings: &mut Vec<Diagnostic>,
+) -> Outcome<Aggregates> {
+    let asked = match aim {
+        Aim::Judged(look) => {
+            let concerned = look.concerns(court, late)?;
+            leave_out(gated, &concerned);
+            concerned
+        }
+        Aim::Unjudged(_) | Aim::Published(_) => court.asks_for_rows(gated),
+    };
+    late.read_for_rules(gated, !setting.as_of.replay)?;
+    let people = (court.clusters, court.keys);
+    related::aggregates(court.plan, setting, late.loaded, people, &asked, warnings)
+}
+
 /// What became of all that was read.
 fn account(
     court: &Court<'_>,
     survivors: &Survivors<'_>,
     groupings: &[Groups],
     decisions: &Decisions,
-    verdicts: &Verdicts,
-    exports: &[ExportTable<'_>],
-    tables: &[InternalTable<'_>],
+    (verdicts, aggregates): (&Verdicts, &Aggregates),
+    (exports, tables): (&[ExportTable<'_>], &[InternalTable<'_>]),
 ) -> Account {
     let Court { plan, records, clusters, keys, states, suppressed, .. } = *court;
     let histories = tables.iter().filter_map(|table| table.history.as_ref());
@@ -449,7 +456,7 @@ fn account(
         purposes: states.accounts.clone(),
         consent: decisions.accounts.clone(),
         suppression: suppressed.accounts.clone(),
-        related: Vec::new(),
+        related: aggregates.accounts.clone(),
         segments: verdicts.accounts.clone(),
         overlaps: overlaps::overlaps(plan, &verdicts.of),
         memberships: histories.flat_map(|history| history.accounts.clone()).collect(),

@@ -60,10 +60,10 @@ pub fn simulate(plan: &Plan, setting: &Setting, settings: &[Plan]) -> Outcome<(u
         unjudged.read_for_rules(plan, setting, settings)?;
         // Whoever some setting lets through, and so everybody: rows are read once for all settings.
         let asked = vec![true; unjudged.clusters.profiles];
-        let people = related::People { clusters: unjudged.clusters, keys: unjudged.keys };
+        let people = (unjudged.clusters, unjudged.keys);
         let loaded = unjudged.loaded;
         let aggregates =
-            related::aggregates(plan, setting, loaded, &people, &asked, &mut Vec::new())?;
+            related::aggregates(plan, setting, loaded, people, &asked, &mut Vec::new())?;
         let mut before: Option<(&Plan, States)> = None;
         for other in settings {
             // Models change who passes, and no state.

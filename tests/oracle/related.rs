@@ -250,7 +250,7 @@ fn exact(values: impl Iterator<Item = f64>) -> f64 {
             {
                 let twice = low * 2.0;
                 let other = high + twice;
-                if twice == other - high {
+                if twice.to_bits() == (other - high).to_bits() {
                     high = other;
                 }
             }

@@ -15,7 +15,7 @@ use crate::cases::{Case, generate};
 use crate::harness::{in_folder, load_plan, try_seeds};
 
 /// Seeds that are tried unless `OPTIN_CASES` says otherwise.
-const CASES: u64 = 100;
+const CASES: u64 = 200;
 /// So many records of each are asked for.
 const RECORDS: usize = 6;
 

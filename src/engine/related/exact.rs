@@ -31,11 +31,10 @@ pub fn steps(value: f64) -> Option<i128> {
     let steps = match u32::try_from(shift) {
         // 53 bits and 73 behind them are below 2^126.
         Ok(shift @ ..=73) => i128::from(mantissa) << shift,
-        Ok(_) => return None,
         Err(_) if mantissa.trailing_zeros() >= shift.unsigned_abs() => {
             i128::from(mantissa >> shift.unsigned_abs())
         }
-        Err(_) => return None,
+        _ => return None,
     };
     Some(if negative { -steps } else { steps })
 }

@@ -98,13 +98,8 @@ fn decimal(value: i128, scale: usize) -> String {
     }
 }
 
-/// Who is who.
-pub struct People<'a> {
-    /// The clusters.
-    pub clusters: &'a Clusters,
-    /// The keys of their records.
-    pub keys: &'a Keys,
-}
+/// The clusters, and the keys of their records.
+type People<'a> = (&'a Clusters, &'a Keys);
 
 /// Reads all related tables of which some rule asks something, and adds up the rows of the profiles for
 /// which `asked` is true. `loaded` are the sources that were read before.
@@ -115,7 +110,7 @@ pub fn aggregates(
     plan: &Plan,
     setting: &Setting,
     loaded: &[Option<Loaded>],
-    people: &People<'_>,
+    people: People<'_>,
     asked: &[bool],
     warnings: &mut Vec<Diagnostic>,
 ) -> Outcome<Aggregates> {
@@ -185,13 +180,13 @@ impl Subject {
 /// Finds customers by keys; the tables for that are made when somebody asks.
 struct Finder<'a> {
     plan: &'a Plan,
-    people: &'a People<'a>,
+    people: People<'a>,
     targets: BTreeMap<Subject, Targets>,
 }
 
 impl Finder<'_> {
     fn prepare(&mut self, id: RelatedId) -> Outcome<()> {
-        let clusters = self.people.clusters;
+        let (clusters, keys) = self.people;
         let records = clusters.of.len();
         for matched in &self.plan.related[id.0].matches {
             let subject = Subject::of(matched);
@@ -200,7 +195,7 @@ impl Finder<'_> {
             }
             let digests = match subject {
                 Subject::Record => clusters.id_digests.as_keys(),
-                Subject::Field(field) => self.people.keys.field(field).0,
+                Subject::Field(field) => keys.field(field).0,
             };
             if digests.len() != records {
                 return Err(Diagnostic::error(
@@ -212,7 +207,7 @@ impl Finder<'_> {
             }
             let never = match subject {
                 Subject::Record => None,
-                Subject::Field(field) => Some(self.people.keys.field(field).1),
+                Subject::Field(field) => Some(keys.field(field).1),
             };
             let digest = |record: u32| {
                 let digest = digests[record as usize];
@@ -270,7 +265,7 @@ impl<'a> Reading<'a> {
         let files = source::visit(
             source,
             &wanted,
-            |part: Loaded| Part::new(self, &part)?.add(),
+            |part: Loaded| Ok(Part::new(self, &part)?.add()),
             |part: RelatedAccount| {
                 account.add(&part);
                 self.setting.memory.check("reading related tables")

@@ -77,7 +77,7 @@ impl<'r, 'a> Part<'r, 'a> {
                     let Some(reader) = KeyReader::for_match(reading.plan, matched, part)? else {
                         continue;
                     };
-                    By::Key(reader, reading.finder.people.keys.field(*field).1)
+                    By::Key(reader, reading.finder.people.1.field(*field).1)
                 }
             };
             if let Some(targets) = reading.finder.targets.get(&Subject::of(matched)) {
@@ -100,16 +100,15 @@ impl<'r, 'a> Part<'r, 'a> {
     }
 
     /// Adds all rows to what their customers' rows came to so far.
-    pub fn add(&self) -> Outcome<RelatedAccount> {
+    pub fn add(&self) -> RelatedAccount {
         let chunk = chunk_rows();
-        let account = (0..self.rows.div_ceil(chunk))
+        (0..self.rows.div_ceil(chunk))
             .into_par_iter()
             .map(|at| self.add_rows(at * chunk..self.rows.min((at + 1) * chunk)))
             .reduce(RelatedAccount::default, |mut all, of| {
                 all.add(&of);
                 all
-            });
-        Ok(account)
+            })
     }
 
     fn add_rows(&self, rows: Range<usize>) -> RelatedAccount {
@@ -143,7 +142,9 @@ impl<'r, 'a> Part<'r, 'a> {
                     Found::Several(profiles) => {
                         account.matched += 1;
                         account.of_several += 1;
-                        profiles.iter().for_each(|profile| hit(*profile, row));
+                        for profile in profiles {
+                            hit(*profile, row);
+                        }
                     }
                 }
             }

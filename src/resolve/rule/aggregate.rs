@@ -19,8 +19,8 @@ impl Typer<'_> {
         };
         // All parts are looked at before any is given up.
         let mut rows = Typer { scope: &scope, sink: self.sink, aggregates: self.aggregates };
-        let value = call.value.as_ref().map(|ast| (ast.span, rows.value(ast)));
-        let by = call.by.as_ref().map(|ast| (ast.span, rows.value(ast)));
+        let value = call.value.as_ref().map(|ast| rows.value(ast));
+        let by = call.by.as_ref().map(|ast| rows.value(ast));
         let filter = call.filter.as_ref().map(|ast| rows.condition(ast));
         let function = match call.function.value {
             Written::Count => AggregateFunction::Count,
@@ -33,7 +33,7 @@ impl Typer<'_> {
         let name = function.name();
         let value = match value {
             None => None,
-            Some((_, value)) => {
+            Some(value) => {
                 let value = value?;
                 let ty = value.expr.ty;
                 let is_good = match function {
@@ -42,7 +42,10 @@ impl Typer<'_> {
                     AggregateFunction::Count | AggregateFunction::Last => true,
                 };
                 if !is_good {
-                    let wanted = if ty == Type::Bool { "what has an order" } else { "numbers" };
+                    let wanted = match function {
+                        AggregateFunction::Sum | AggregateFunction::Avg => "numbers",
+                        _ => "what has an order",
+                    };
                     let told = fault(format!("{name} takes {wanted}, not {}", ty.name()))
                         .at(value.span, rows.label(&value));
                     rows.sink.push(if ty == Type::Text {
@@ -57,7 +60,7 @@ impl Typer<'_> {
         };
         let by = match by {
             None => None,
-            Some((_, by)) => {
+            Some(by) => {
                 let by = by?;
                 if !matches!(by.expr.ty, Type::Int | Type::Date | Type::Datetime) {
                     let told = fault(format!(
