@@ -24,7 +24,7 @@
 //! | [`report`] | the terminal summary, and the page about a run | plan, engine's account, output's record |
 //! | [`inspect`] | questions about a pipeline or runs: `why`, `simulate`, `bench`, `verify`, `diff` | diagnostics, normalize, plan, engine, proof, output, report |
 //! | [`init`] | a first pipeline for data files: `optin init` | diagnostics, normalize, spec, plan, resolve, engine's readers, report |
-//! | [`database`] | queries of PostgreSQL as sources, its tables as copies of exports | diagnostics, plan |
+//! | [`database`] | queries of `PostgreSQL` as sources, its tables as copies of exports | diagnostics, plan |
 //! | [`sql`] | a plan as SQL that a database runs by itself | diagnostics, normalize, plan |
 //! | `spark` | a job played on a server of Spark Connect (feature `spark`) | diagnostics, plan, sql |
 //! | [`generate`] | synthetic data for trials | nothing |

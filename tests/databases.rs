@@ -178,7 +178,7 @@ fn rows_come_from_a_database_and_go_into_a_table() {
     server.optin(&folder, &["run", "p.yaml", "--quiet"]).done();
     let rows = server.rows("SELECT email, born, seen AT TIME ZONE 'UTC', price, score, vip, encode(note::bytea, 'hex') FROM SCHEMA.news ORDER BY email COLLATE \"C\"");
     let note = "=1+1 \"quoted\"\nand, more\r\n";
-    let hex: String = note.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = optin::plan::hex(note.as_bytes());
     assert_eq!(
         rows,
         [

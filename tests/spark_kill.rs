@@ -48,7 +48,7 @@ fn kill_in_the_middle(work: &Path, session: &str) -> bool {
         Some(fs::read_dir(run).ok()?.count())
     };
     while tables().unwrap_or_default() < TABLES {
-        if began.elapsed() > Duration::from_secs(300) {
+        if began.elapsed() > Duration::from_mins(5) {
             return false;
         }
         thread::sleep(Duration::from_millis(20));

@@ -12,6 +12,9 @@ use crate::support::{Folder, root};
 
 const CASES: u64 = 60;
 
+/// Fills a workbook.
+type Fill = fn(&mut Workbook);
+
 const PIPELINE: &str = "version: 1
 name: shop
 as_of: 2026-11-24
@@ -44,8 +47,8 @@ fn shop(pipeline: &str, fill: impl FnOnce(&mut Workbook)) -> Folder {
 /// People as a person enters them: numbers, dates and times are such, and blank rows stand between.
 fn people(sheet: &mut Worksheet) {
     let names = ["id", "email", "phone", "born", "seen", "points", "score", "vip", "note"];
-    for (at, name) in names.iter().enumerate() {
-        sheet.write(2, at as u16 + 1, *name).expect("a cell");
+    for (at, name) in (1..).zip(names) {
+        sheet.write(2, at, name).expect("a cell");
     }
     let (date, time) = (
         Format::new().set_num_format("dd.mm.yyyy"),
@@ -62,7 +65,7 @@ fn people(sheet: &mut Worksheet) {
         let born = ExcelDateTime::from_ymd(1980, 2, 29).expect("a date");
         sheet.write_with_format(row, 4, &born, &date).expect("a cell");
         let seen = ExcelDateTime::from_ymd(2026, 11, 1).and_then(|day| day.and_hms(9, 5, 7));
-        sheet.write_with_format(row, 5, &seen.expect("a time"), &time).expect("a cell");
+        sheet.write_with_format(row, 5, seen.expect("a time"), &time).expect("a cell");
         sheet.write(row, 6, points).expect("a cell");
         sheet.write(row, 7, 0.1).expect("a cell");
         sheet.write(row, 8, true).expect("a cell");
@@ -168,7 +171,6 @@ fn what_is_no_value_is_told_with_its_place() {
         assert!(!run.stderr.contains("ann@"), "{}", run.stderr);
         run.stderr
     };
-    type Fill = fn(&mut Workbook);
     let cases: [(Fill, &[&str]); 5] = [
         (
             |book| {

@@ -307,9 +307,9 @@ mod tests {
     fn numbers_keep_their_digits() {
         let of = |stored, modifier| type_of(&stored, modifier).usable();
         // numeric(10, 2): 10 << 16 | 2, and four.
-        assert_eq!(of(Stored::NUMERIC, ((10 << 16) | 2) + 4), Some(Type::Decimal(2)));
+        assert_eq!(of(Stored::NUMERIC, ((10 << 16) + 2) + 4), Some(Type::Decimal(2)));
         assert_eq!(of(Stored::NUMERIC, -1), Some(Type::Text));
-        assert_eq!(of(Stored::NUMERIC, ((30 << 16) | 20) + 4), Some(Type::Text));
+        assert_eq!(of(Stored::NUMERIC, ((30 << 16) + 20) + 4), Some(Type::Text));
         assert_eq!(of(Stored::UUID, -1), Some(Type::Text));
         assert_eq!(of(Stored::BYTEA, -1), None);
     }

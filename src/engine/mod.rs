@@ -9,6 +9,7 @@
 //! files, threads or chunks. No message made here quotes a cell.
 
 pub mod account;
+mod accounts;
 pub(crate) mod cells;
 mod conflicts;
 pub(crate) mod consent;
@@ -55,25 +56,22 @@ use std::ops::Range;
 use std::time::{Duration, Instant as Clock};
 
 use polars::prelude::*;
-use rayon::prelude::*;
 use serde::Serialize;
 use tracing::info;
 
 use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::plan::{AsOf, Export, FieldId, Instant, OutColumn, Plan, SourceId, TableId};
 use crate::planted;
-use account::{Account, ClusterSize, CustomerAccount, KeyAccount};
+use account::Account;
 use cells::Cells;
-use consent::intake::{self, Decisions};
+use consent::intake;
 use consent::{state, suppress};
 use groupings::Groups;
 use identity::Clusters;
-use keys::Keys;
 use late::Late;
 use measures::MeasureTable;
 pub use profile::Rows;
 use profile::{ProfileColumns, Shown};
-use records::{Record, Records};
 use related::Aggregates;
 use segments::{Court, Verdicts};
 use source::{FileRecord, Loaded};
@@ -309,7 +307,6 @@ fn walk(plan: &Plan, setting: &Setting, mut aim: Aim<'_>) -> Outcome<()> {
     let later = tables::read_later(plan);
     let Taken { mut loaded, earlier, records, ids, keys, indexes, late } =
         take_in(plan, setting, &later, &mut stages, &mut warnings)?;
-    let as_of = setting.as_of.at;
     let mut clusters = identity::clusters(
         plan,
         &loaded,
@@ -317,7 +314,7 @@ fn walk(plan: &Plan, setting: &Setting, mut aim: Aim<'_>) -> Outcome<()> {
         &records,
         ids,
         (&keys, &indexes),
-        as_of,
+        setting.as_of.at,
     )?;
     guard::linking(plan, &clusters, &mut warnings);
     setting.memory.check("unifying customers")?;
@@ -359,7 +356,7 @@ fn walk(plan: &Plan, setting: &Setting, mut aim: Aim<'_>) -> Outcome<()> {
         records: &records,
         clusters: &clusters,
         keys: &keys,
-        as_of,
+        as_of: setting.as_of.at,
     };
     let mut gated = court.gate();
     planted::place("the gate is asked");
@@ -396,10 +393,8 @@ fn walk(plan: &Plan, setting: &Setting, mut aim: Aim<'_>) -> Outcome<()> {
     stages.end("segments");
     let tables = internal_tables(&court, &clusters, &columns, &survivors, &verdicts, setting)?;
     let measured = measures::measures(&court, (&columns, &aggregates), &verdicts)?;
-    let (judged, written) = ((&verdicts, &aggregates), (&*exports, &*tables));
-    let mut account = account(&court, &survivors, &groupings, &decisions, judged, written);
-    account.measures = measured.accounts;
-    account.close()?;
+    let (judged, made) = ((&verdicts, &aggregates), (&*exports, &*tables, measured.accounts));
+    let account = accounts::account(&court, &survivors, &groupings, &decisions, judged, made)?;
     silence::warn(&account, &mut warnings);
     planted::place("the account is closed");
     // Rows are made without these; writing and proving has their room.
@@ -430,39 +425,6 @@ fn read_for_rules(
     late.read_for_rules(gated, !setting.as_of.replay)?;
     let people = (court.clusters, court.keys);
     related::aggregates(court.plan, setting, late.loaded, people, &asked, warnings)
-}
-
-/// What became of all that was read.
-fn account(
-    court: &Court<'_>,
-    survivors: &Survivors<'_>,
-    groupings: &[Groups],
-    decisions: &Decisions,
-    (verdicts, aggregates): (&Verdicts, &Aggregates),
-    (exports, tables): (&[ExportTable<'_>], &[InternalTable<'_>]),
-) -> Account {
-    let Court { plan, records, clusters, keys, states, suppressed, .. } = *court;
-    let histories = tables.iter().filter_map(|table| table.history.as_ref());
-    Account {
-        profiles: clusters.profiles as u64,
-        customers: customer_accounts(plan, records, clusters, survivors),
-        keys: key_accounts(plan, keys),
-        clusters: cluster_sizes(clusters),
-        rules: clusters.rules.clone(),
-        pairs: clusters.pairs.clone(),
-        guards: clusters.guards.clone(),
-        previous: clusters.earlier.as_ref().map(|earlier| earlier.account.clone()),
-        groupings: groupings.iter().map(|groups| groups.account.clone()).collect(),
-        purposes: states.accounts.clone(),
-        consent: decisions.accounts.clone(),
-        suppression: suppressed.accounts.clone(),
-        related: aggregates.accounts.clone(),
-        segments: verdicts.accounts.clone(),
-        overlaps: overlaps::overlaps(plan, &verdicts.of),
-        memberships: histories.flat_map(|history| history.accounts.clone()).collect(),
-        exports: exports.iter().map(|export| export.audience.account().clone()).collect(),
-        measures: Vec::new(),
-    }
 }
 
 /// Keeps rules from being asked for profiles that nobody looks at.
@@ -596,105 +558,6 @@ fn source_records(
                 stamp: None,
             }],
         }))
-        .collect()
-}
-
-fn customer_accounts(
-    plan: &Plan,
-    records: &Records,
-    clusters: &Clusters,
-    survivors: &Survivors<'_>,
-) -> Vec<CustomerAccount> {
-    let mut accounts: Vec<CustomerAccount> = plan
-        .tables
-        .iter()
-        .zip(&records.tables)
-        .map(|(table, loaded)| CustomerAccount {
-            source: plan.sources[table.source.0].name.clone(),
-            read: loaded.rows as u64,
-            ..CustomerAccount::default()
-        })
-        .collect();
-    for (account, table) in accounts.iter_mut().zip(&records.tables) {
-        // Kept, merged, no id, duplicate id, too large, dropped.
-        let fates = (table.start..table.start + table.rows)
-            .into_par_iter()
-            .with_min_len(4096)
-            .fold(
-                || [0_u64; 6],
-                |mut counts, record| {
-                    let number = Record::try_from(record).unwrap_or(Record::MAX);
-                    let place = match clusters.fate(number) {
-                        identity::Fate::NoId => 2,
-                        identity::Fate::TooLarge => 4,
-                        identity::Fate::Dropped => 5,
-                        identity::Fate::Profile(_) if survivors.is_duplicate(number) => 3,
-                        identity::Fate::Profile(cluster)
-                            if clusters.names.anchors[cluster as usize] == number =>
-                        {
-                            0
-                        }
-                        identity::Fate::Profile(cluster) => {
-                            // The anchor itself may be the duplicate that was set aside; its id
-                            // is not.
-                            let anchor = clusters.names.anchors[cluster as usize];
-                            let ids = &clusters.id_digests;
-                            usize::from(ids.of(number) != ids.of(anchor))
-                        }
-                    };
-                    counts[place] += 1;
-                    counts
-                },
-            )
-            .reduce(|| [0; 6], |a, b| std::array::from_fn(|at| a[at] + b[at]));
-        account.kept = fates[0];
-        account.merged = fates[1];
-        account.quarantined_no_id = fates[2];
-        account.quarantined_duplicate_id = fates[3];
-        account.quarantined_large_cluster = fates[4];
-        account.dropped = fates[5];
-    }
-    accounts
-}
-
-fn key_accounts(plan: &Plan, keys: &Keys) -> Vec<KeyAccount> {
-    keys.fields()
-        .map(|field| {
-            let (digests, never) = keys.field(field);
-            let values = keys.values(field);
-            let usable = digests.par_iter().filter(|digest| **digest != 0).count() as u64;
-            let never = if never.is_empty() {
-                0
-            } else {
-                digests.par_iter().filter(|digest| never.contains(digest)).count() as u64
-            };
-            KeyAccount {
-                field: plan.fields[field.0].name.clone(),
-                values,
-                unusable: values - usable,
-                never,
-            }
-        })
-        .collect()
-}
-
-fn cluster_sizes(clusters: &Clusters) -> Vec<ClusterSize> {
-    /// Sizes below are counted in an array, which is where nearly all are.
-    const SMALL: usize = 64;
-    let mut small = [0_u64; SMALL];
-    let mut large: BTreeMap<u64, u64> = BTreeMap::new();
-    for pair in clusters.starts[..=clusters.profiles].windows(2) {
-        let size = (pair[1] - pair[0]) as usize;
-        match small.get_mut(size) {
-            Some(count) => *count += 1,
-            None => *large.entry(size as u64).or_default() += 1,
-        }
-    }
-    (0..)
-        .zip(small)
-        .filter(|(_, clusters)| *clusters > 0)
-        .chain(large)
-        .map(|(records, clusters)| ClusterSize { records, clusters })
         .collect()
 }
 

@@ -74,41 +74,7 @@ pub fn publish(
         measures::stage(plan, &setting.memory, &mut staging, &results.measures, &mut outputs)?;
     let mut exports = Vec::new();
     for table in &results.exports {
-        let export = &plan.exports[table.export];
-        let name = &plan.segments[export.segment.0].name;
-        let (rows, guard) = (&table.rows(), guard(plan, export));
-        let hashing = export.audience.as_ref().map(|file| Hashing::new(plan, export, file, table));
-        let rows = Meant { rows, hashing: hashing.as_ref(), guard, memory: &setting.memory };
-        let file = staging.add(name, &export.target, &rows, false)?;
-        if file.rows != table.audience().account().written {
-            return Err(Diagnostic::error(
-                Code::AccountFault,
-                format!("the export of `{name}` has another number of rows than its audience"),
-            )
-            .into());
-        }
-        let mut audience = hashing.map(Hashing::finish).transpose()?;
-        if let (Some(audience), Some(platform)) = (&mut audience, &export.audience) {
-            audience.removals = removals::write(
-                &mut staging,
-                &setting.memory,
-                (name, &export.target.path),
-                platform,
-            )?;
-        }
-        exports.push(WrittenExport {
-            file,
-            columns: export.headers(plan),
-            audience,
-            allowed_columns: export
-                .allowed
-                .iter()
-                .flat_map(|a| &a.fields)
-                .map(|f| plan.fields[f.0].name.clone())
-                .collect(),
-            because: export.allowed.as_ref().map(|allowed| allowed.because.clone()),
-            copied: export.copy_to.clone(),
-        });
+        exports.push(stage_export(plan, setting, &mut staging, table)?);
     }
     let mut stages = results.stages;
     stages.push(crate::engine::Stage::new("write", since.elapsed()));
@@ -169,6 +135,46 @@ fn rows(results: &Results<'_>) -> u64 {
     let measures = results.measures.iter().map(|table| table.rows.height());
     let exports = results.exports.iter().map(ExportTable::len);
     internal.chain(measures).chain(exports).sum::<usize>() as u64
+}
+
+/// Writes an export, and what its platform wants beside it.
+fn stage_export(
+    plan: &Plan,
+    setting: &Setting,
+    staging: &mut Staging,
+    table: &ExportTable<'_>,
+) -> Outcome<WrittenExport> {
+    let export = &plan.exports[table.export];
+    let name = &plan.segments[export.segment.0].name;
+    let (rows, guard) = (&table.rows(), guard(plan, export));
+    let hashing = export.audience.as_ref().map(|file| Hashing::new(plan, export, file, table));
+    let rows = Meant { rows, hashing: hashing.as_ref(), guard, memory: &setting.memory };
+    let file = staging.add(name, &export.target, &rows, false)?;
+    if file.rows != table.audience().account().written {
+        return Err(Diagnostic::error(
+            Code::AccountFault,
+            format!("the export of `{name}` has another number of rows than its audience"),
+        )
+        .into());
+    }
+    let mut audience = hashing.map(Hashing::finish).transpose()?;
+    if let (Some(audience), Some(platform)) = (&mut audience, &export.audience) {
+        audience.removals =
+            removals::write(staging, &setting.memory, (name, &export.target.path), platform)?;
+    }
+    Ok(WrittenExport {
+        file,
+        columns: export.headers(plan),
+        audience,
+        allowed_columns: export
+            .allowed
+            .iter()
+            .flat_map(|a| &a.fields)
+            .map(|f| plan.fields[f.0].name.clone())
+            .collect(),
+        because: export.allowed.as_ref().map(|allowed| allowed.because.clone()),
+        copied: export.copy_to.clone(),
+    })
 }
 
 fn target_of<'a>(plan: &'a Plan, table: &InternalTable<'_>) -> Option<&'a Target> {

@@ -74,7 +74,9 @@ impl Values {
             profiles.par_chunks(size).zip(rows.row_of.par_chunks(size)).map(piece).collect();
         let found = pieces?.concat();
         let mut counts = vec![0_usize; rows.customers.len()];
-        found.iter().for_each(|(row, _)| counts[*row as usize] += 1);
+        for (row, _) in &found {
+            counts[*row as usize] += 1;
+        }
         let mut starts = vec![0];
         let mut end = 0;
         starts.extend(counts.iter().map(|count| {

@@ -78,7 +78,7 @@ fn workbook(file: &Path, name: Option<&str>) -> Outcome<Head> {
     let names: Vec<&str> = sheet.header.iter().map(String::as_str).collect();
     let (series, rows) = sheet.columns(&names, &[]).map_err(fault)?;
     let texts = series.iter().map(|series| {
-        let texts = series.str().into_iter().flat_map(|texts| texts.iter());
+        let texts = series.str().into_iter().flat_map(ChunkedArray::iter);
         texts.map(|text| text.map(str::to_owned)).collect()
     });
     Ok(Head { cells: texts.collect(), columns: as_text(sheet.header), rows, whole: true })

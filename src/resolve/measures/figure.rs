@@ -114,6 +114,10 @@ impl Reading<'_, '_> {
 
     /// The figure of a function; none if it is written in another way, and none within if a fault
     /// was reported.
+    #[expect(
+        clippy::option_option,
+        reason = "written in another way, and at fault, are two things"
+    )]
     fn call(&mut self, called: &str, of: &[Argument], open: bool) -> Option<Option<Measured>> {
         Some(match (called, of) {
             ("count", []) if !open => Some(Measured::Customers),
