@@ -1,6 +1,7 @@
 //! Measures where neither golden cases nor the oracle look: at the ends of numbers, in the run record,
 //! and under commands that look at a run afterwards.
 
+use std::fmt::Write as _;
 use std::fs::File;
 
 use polars::prelude::*;
@@ -36,12 +37,12 @@ fn shop() -> Folder {
     let mut rows = "id,mail,city,points,spent\n".to_owned();
     let large = "99999999999999999999999999999999999.99";
     for at in 0..6 {
-        rows += &format!("b{at},b{at}@x.org,Bonn,{MOST},{large}\n");
+        let _ = writeln!(rows, "b{at},b{at}@x.org,Bonn,{MOST},{large}");
     }
     for (at, points) in
         [MOST, MOST, &format!("-{MOST}"), &format!("-{MOST}"), "1"].iter().enumerate()
     {
-        rows += &format!("k{at},,Kiel,{points},0.10\n");
+        let _ = writeln!(rows, "k{at},,Kiel,{points},0.10");
     }
     Folder::with(&[("people.csv", &rows), ("p.yaml", PIPELINE)])
 }

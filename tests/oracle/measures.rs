@@ -153,7 +153,7 @@ fn groups<'p>(
         let often = |spelling: &Key| of.iter().filter(|of| written(of) == *spelling).count();
         // The first of those that occur most often.
         let most = spellings.iter().map(often).max().expect("a group has a member");
-        *name = spellings.iter().find(|spelling| often(spelling) == most).expect("one").clone();
+        name.clone_from(spellings.iter().find(|spelling| often(spelling) == most).expect("one"));
     }
     groups.sort_by(|(a, _), (b, _)| order(a, b));
     groups
@@ -269,7 +269,9 @@ struct Long(BTreeMap<usize, i128>);
 impl Long {
     fn sum(values: &[Value]) -> Self {
         let mut sum = Self::default();
-        values.iter().for_each(|value| sum.add(value, 1));
+        for value in values {
+            sum.add(value, 1);
+        }
         sum
     }
 

@@ -82,7 +82,7 @@ impl Exact {
         self.carry();
         let negative = self.digits[DIGITS - 1] < 0;
         if negative {
-            self.digits.iter_mut().for_each(|digit| *digit = -*digit);
+            self.digits = self.digits.map(|digit| -digit);
             self.carry();
         }
         let digits = self.digits.map(|digit| u32::try_from(digit & 0xffff_ffff).unwrap_or(0));
@@ -106,7 +106,9 @@ impl Exact {
     /// beyond the largest one.
     pub fn divided(self, by: &[u32]) -> Option<f64> {
         let mut size = self.size();
-        by.iter().for_each(|by| size.divide(*by));
+        for by in by {
+            size.divide(*by);
+        }
         size.nearest()
     }
 }
@@ -175,13 +177,17 @@ mod tests {
 
     fn sum(values: &[f64]) -> Option<f64> {
         let mut exact = Exact::new();
-        values.iter().for_each(|value| exact.add_float(*value, 1));
+        for value in values {
+            exact.add_float(*value, 1);
+        }
         exact.divided(&[])
     }
 
     fn mean(values: &[f64]) -> Option<f64> {
         let mut exact = Exact::new();
-        values.iter().for_each(|value| exact.add_float(*value, 1));
+        for value in values {
+            exact.add_float(*value, 1);
+        }
         exact.divided(&[u32::try_from(values.len()).expect("few")])
     }
 
@@ -235,7 +241,9 @@ mod tests {
     fn whole_numbers_and_decimals_are_exact() {
         let of = |values: &[i128]| {
             let mut exact = Exact::new();
-            values.iter().for_each(|value| exact.add_whole(*value, 1));
+            for value in values {
+                exact.add_whole(*value, 1);
+            }
             exact
         };
         assert_eq!(of(&[i128::MAX, -1]).whole(), Some(i128::MAX - 1));

@@ -74,7 +74,9 @@ impl Values {
             profiles.par_chunks(size).zip(rows.row_of.par_chunks(size)).map(piece).collect();
         let found = pieces?.concat();
         let mut counts = vec![0_usize; rows.customers.len()];
-        found.iter().for_each(|(row, _)| counts[*row as usize] += 1);
+        for (row, _) in &found {
+            counts[*row as usize] += 1;
+        }
         let mut starts = vec![0];
         let mut end = 0;
         starts.extend(counts.iter().map(|count| {
@@ -140,10 +142,14 @@ impl Values {
         match &self.numbers {
             Numbers::Uncounted => {}
             Numbers::Whole(all) => {
-                all[place].iter().for_each(|(_, value)| sum.add_whole(*value, 1));
+                for (_, value) in &all[place] {
+                    sum.add_whole(*value, 1);
+                }
             }
             Numbers::Float(all) => {
-                all[place].iter().for_each(|(_, value)| sum.add_float(*value, 1));
+                for (_, value) in &all[place] {
+                    sum.add_float(*value, 1);
+                }
             }
         }
         sum

@@ -92,7 +92,9 @@ impl GroupRows {
 /// How many are in each of so many groups.
 fn count(groups: usize, of: &[u32]) -> Vec<u64> {
     let mut counts = vec![0; groups];
-    of.iter().for_each(|group| counts[*group as usize] += 1);
+    for group in of {
+        counts[*group as usize] += 1;
+    }
     counts
 }
 

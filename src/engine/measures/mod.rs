@@ -9,6 +9,7 @@ mod figures;
 mod groups;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use polars::prelude::*;
 use serde::Serialize;
@@ -189,13 +190,12 @@ fn figure_columns(
     let mut of_field: BTreeMap<FieldId, Values> = BTreeMap::new();
     let mut of_purpose: BTreeMap<PurposeId, Vec<[u64; 5]>> = BTreeMap::new();
     for field in measured().filter_map(Measured::field) {
-        if !of_field.contains_key(&field) {
+        if let Entry::Vacant(vacant) = of_field.entry(field) {
             let ty = court.plan.fields[field.0].ty;
             let counts_alone =
                 |of: Measured| of == Measured::Values(field) || of.field() != Some(field);
             let numbers = !measured().all(counts_alone);
-            let values = Values::new(columns, (field, ty), profiles, rows, numbers)?;
-            of_field.insert(field, values);
+            vacant.insert(Values::new(columns, (field, ty), profiles, rows, numbers)?);
         }
     }
     for purpose in measured().filter_map(Measured::purpose) {

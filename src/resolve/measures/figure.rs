@@ -47,6 +47,9 @@ struct Argument {
     place: Range<usize>,
 }
 
+/// A function has other arguments than these.
+struct AnotherForm;
+
 /// A figure being read.
 struct Reading<'a, 'c> {
     cx: &'a mut Context<'c>,
@@ -105,17 +108,24 @@ impl Reading<'_, '_> {
             Some((start, inside)) => arguments(inside, start),
         };
         let made = self.call(&called, &arguments, inside.is_some());
-        if made.is_none() {
+        if made.is_err() {
             let message = format!("`{called}` is written in another way");
             self.refuse(fault(message), 0..text.len(), "this figure", &format!("write {form}"));
         }
-        made.flatten()
+        made.unwrap_or_default()
     }
 
-    /// The figure of a function; none if it is written in another way, and none within if a fault
-    /// was reported.
-    fn call(&mut self, called: &str, of: &[Argument], open: bool) -> Option<Option<Measured>> {
-        Some(match (called, of) {
+    /// The figure of a function; none if a fault was reported.
+    ///
+    /// # Errors
+    /// The function is written in another way.
+    fn call(
+        &mut self,
+        called: &str,
+        of: &[Argument],
+        open: bool,
+    ) -> Result<Option<Measured>, AnotherForm> {
+        Ok(match (called, of) {
             ("count", []) if !open => Some(Measured::Customers),
             ("count", [field]) => self.field(field).map(Measured::Values),
             ("sum", [field]) => self.number(field).map(Measured::Sum),
@@ -139,7 +149,7 @@ impl Reading<'_, '_> {
                 let state = rest.first().map_or(Some(ConsentState::Granted), |of| self.state(of));
                 let of = purpose.zip(state);
                 if called == "consent_rate" {
-                    return Some(of.map(|(purpose, state)| Measured::Rate(purpose, state)));
+                    return Ok(of.map(|(purpose, state)| Measured::Rate(purpose, state)));
                 }
                 if let (Some(ConsentState::NoContactPoint), Some(written)) = (state, rest.first()) {
                     self.refuse(
@@ -148,11 +158,11 @@ impl Reading<'_, '_> {
                         "this share is always 0",
                         "write consent_rate(PURPOSE, no_contact_point)",
                     );
-                    return Some(None);
+                    return Ok(None);
                 }
                 of.map(|(purpose, state)| Measured::RateOfContactable(purpose, state))
             }
-            _ => return None,
+            _ => return Err(AnotherForm),
         })
     }
 
