@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use optin::diagnostics::{Faults, Outcome};
 use optin::engine::source;
 use optin::inspect::written_table;
 use optin::plan::AsOf;
@@ -91,17 +92,19 @@ fn why(
     json(&why.map_err(|failure| refused(&failure))?)
 }
 
+/// The rows of a file that a run wrote, column by column, and their number.
+fn read(path: PathBuf) -> Outcome<(usize, Vec<Column>)> {
+    let source = written_table("table", path)?;
+    let names: Vec<&str> = source.columns.iter().map(|column| column.name.as_str()).collect();
+    let loaded = source::load(&source, &names)?;
+    let columns = names.iter().map(|name| Ok(loaded.column(name)?.series.clone().into()));
+    Ok((loaded.rows, columns.collect::<Outcome<_>>()?))
+}
+
 /// A file that a run wrote, as an Arrow IPC file.
 #[pyfunction]
 fn table(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyBytes>> {
-    let read = || {
-        let source = written_table("table", path.clone())?;
-        let names: Vec<&str> = source.columns.iter().map(|column| column.name.as_str()).collect();
-        let loaded = source::load(&source, &names)?;
-        let columns = names.iter().map(|name| Ok(loaded.column(name)?.series.clone().into()));
-        Ok((loaded.rows, columns.collect::<optin::diagnostics::Outcome<Vec<Column>>>()?))
-    };
-    let failed = |faults: optin::diagnostics::Faults| {
+    let failed = |faults: Faults| {
         refused(&Failure {
             faults: faults.0,
             path: path.clone(),
@@ -110,7 +113,7 @@ fn table(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyBytes>> {
         })
     };
     let written = py.detach(|| -> Result<Result<Vec<u8>, PolarsError>, _> {
-        let (rows, columns) = read()?;
+        let (rows, columns) = read(path.clone())?;
         let mut bytes = Vec::new();
         Ok(DataFrame::new(rows, columns)
             .and_then(|mut frame| IpcWriter::new(&mut bytes).finish(&mut frame))
