@@ -72,7 +72,9 @@ struct Asked {
 impl Asked {
     fn new(seed: u64) -> Self {
         let case = generate(seed);
-        let end = case.yaml.find("\nsegments:\n").expect("segments") + 1;
+        // Measures may speak of the segments that are left out here.
+        let end = ["\nmeasures:\n", "\nsegments:\n"].map(|section| case.yaml.find(section));
+        let end = end.into_iter().flatten().min().expect("segments") + 1;
         let mut asked = Self { head: case.yaml[..end].to_owned(), segments: String::new(), case };
         for purpose in asked.purposes() {
             let name = &purpose.name;

@@ -102,7 +102,7 @@ fn cells_are_read_as_the_values_they_hold() {
     let before = folder.bytes("out/news.xlsx");
     folder.optin(&["run", "p.yaml", "--quiet"]).done();
     assert!(before == folder.bytes("out/news.xlsx"));
-    folder.optin(&["verify", "p.yaml"]).done();
+    folder.optin(&["verify", "out/run.json"]).done();
     let why = folder.optin(&["why", "p.yaml", "--customer", "email=bob@example.com"]);
     assert!(why.stdout.contains("rule false"), "{}{}", why.stdout, why.stderr);
 }
