@@ -3,7 +3,7 @@
 
 use postgres::{Client, NoTls};
 
-use crate::support::{Folder, Run, command};
+use crate::support::{Folder, Run, command, root};
 
 const PIPELINE: &str = "version: 1
 name: shop
@@ -202,6 +202,28 @@ fn rows_come_from_a_database_and_go_into_a_table() {
     let why = server.optin(&folder, &["why", "p.yaml", "--customer", "email=dan@example.com"]);
     assert!(why.stdout.contains("denied"), "{}{}", why.stdout, why.stderr);
     assert!(no_rows_are_left());
+}
+
+#[test]
+fn the_example_runs() {
+    let Some(mut server) = Server::new("optin_example") else { return };
+    server.does("DROP DATABASE IF EXISTS optin_example");
+    server.does("CREATE DATABASE optin_example");
+    let shop = server.address.replace("/postgres?", "/optin_example?");
+    let folder = Folder::new();
+    for name in ["postgresql.yaml", "postgresql.sql"] {
+        let text = std::fs::read(root().join("pipelines/external").join(name));
+        folder.write(&format!("pipelines/external/{name}"), text.expect("a file"));
+    }
+    let mut client = Client::connect(&shop, NoTls).expect("the server answers");
+    client.batch_execute(&folder.read("pipelines/external/postgresql.sql")).expect("it is filled");
+    let variables = [("SHOP_DATABASE", shop.as_str()), ("MARKETING_DATABASE", shop.as_str())];
+    let run = ["run", "pipelines/external/postgresql.yaml", "--quiet"];
+    ask(&folder, &run, &variables).done();
+    let rows =
+        client.query("SELECT email, revenue::text FROM newsletter_de", &[]).expect("a table");
+    let rows: Vec<(String, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    assert_eq!(rows, [("Ann@Example.com".to_owned(), "120.50".to_owned())]);
 }
 
 #[test]
