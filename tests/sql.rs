@@ -91,7 +91,7 @@ OUTPUTSexports:
 ";
 
 /// What is put into [`BASE`], by the word it stands for.
-const REFUSED: [&[(&str, &str)]; 10] = [
+const REFUSED: [&[(&str, &str)]; 12] = [
     &[("NORMALIZE", "name")],
     &[("SOURCE", ", stale_after: 7 days")],
     &[("SOURCE", ", expect: { max_drop: 10% }")],
@@ -99,6 +99,11 @@ const REFUSED: [&[(&str, &str)]; 10] = [
     &[("IDENTITY", "identity: { previous: before.csv }\n")],
     &[("IDENTITY", "groupings:\n  - { name: firm, link_on: [[name]] }\n"), ("COLUMNS", ", firm")],
     &[("news.csv", "news.ipc")],
+    &[("news.csv", "news.xlsx")],
+    &[(
+        "emailCOLUMNS]",
+        "email], guard_formulas: false, copy_to: { database: env:CRM, table: news }",
+    )],
     &[("seen: seen }", "seen: seen, EMAIL: name }"), ("COLUMNS", ", EMAIL")],
     &[(
         "columns: [customer_id, emailCOLUMNS]",

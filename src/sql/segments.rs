@@ -287,6 +287,11 @@ fn write_export(job: &mut Job<'_>, judged: &Judged, number: usize, export: &Expo
         job.refuse(span, format!("`audience: {}`", file.platform.name()), why);
         return;
     }
+    if let Some(copy) = &export.copy_to {
+        let why = "only `optin run` proves the file of which a table is made; write it with a run";
+        job.refuse(span, format!("a copy into the table {}", copy.table), why);
+        return;
+    }
     let segment = &plan.segments[export.segment.0];
     let grouping = export.columns.iter().find_map(|column| match column {
         OutColumn::Grouping(grouping) => Some(*grouping),
