@@ -11,7 +11,7 @@ as_of: 2026-11-24T00:00:00Z
 out: out/shop
 sources:
   - { name: people, path: env:SHOP_DATABASE, query: \"SELECT * FROM SCHEMA.people;\" }
-  - { name: consents, path: env:SHOP_DATABASE, query: \"SELECT mail, granted, decided FROM SCHEMA.consents WHERE kind = 'newsletter'\" }
+  - { name: consents, path: env:SHOP_DATABASE, query: \"SELECT mail, granted, decided FROM SCHEMA.consents WHERE kind = 'newsletter' -- no others\" }
 keys: [{ field: email, normalize: email }]
 customers:
   - { source: people, id: id, fields: { email: Mail, born: born, seen: seen, price: price, score: score, vip: vip, note: note } }
@@ -234,7 +234,9 @@ fn a_table_keeps_what_it_has_beside_its_rows() {
         INSERT INTO SCHEMA.news (email) VALUES ('old@example.com');
         CREATE INDEX by_born ON SCHEMA.news (born, email) WHERE vip; CREATE INDEX by_born_too ON SCHEMA.news (born);
         DO $$ BEGIN CREATE ROLE optin_reader; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
-        GRANT SELECT ON SCHEMA.news TO optin_reader");
+        DO $$ BEGIN CREATE ROLE optin_other; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+        GRANT SELECT ON SCHEMA.news TO optin_reader; GRANT SELECT (email) ON SCHEMA.news TO optin_other;
+        ALTER DEFAULT PRIVILEGES in schema SCHEMA GRANT SELECT, DELETE ON TABLES TO optin_other, optin_reader");
     server.optin(&folder, &["run", "p.yaml", "--quiet"]).done();
     assert_eq!(
         server.rows("SELECT email FROM SCHEMA.news ORDER BY email COLLATE \"C\""),
@@ -243,6 +245,11 @@ fn a_table_keeps_what_it_has_beside_its_rows() {
     assert_eq!(
         server.rows("SELECT has_table_privilege('optin_reader', 'SCHEMA.news', 'SELECT')"),
         ["t"]
+    );
+    // Nobody may more than before, whatever new tables are given to by default.
+    assert_eq!(
+        server.rows("SELECT has_table_privilege('optin_other', 'SCHEMA.news', 'SELECT'), has_table_privilege('optin_reader', 'SCHEMA.news', 'DELETE'), has_column_privilege('optin_other', 'SCHEMA.news', 'email', 'SELECT')"),
+        ["f|f|t"]
     );
     assert_eq!(server.rows("SELECT count(*) FROM pg_index WHERE indrelid = 'SCHEMA.news'::regclass AND indisprimary"), ["1"]);
     assert_eq!(
@@ -277,9 +284,30 @@ fn what_cannot_be_exchanged_stays_and_nothing_is_published() {
             "CREATE TABLE SCHEMA.news (customer_id text, email text, born date, seen timestamptz, price int, score float8, vip boolean, note text)",
             "22P02",
         ),
+        (
+            "CREATE TABLE SCHEMA.news (customer_id text, email varchar(14), born date, seen timestamptz, price numeric, score float8, vip boolean, note text)",
+            "does not hold the values of `email`",
+        ),
+        (
+            "CREATE TABLE SCHEMA.news (customer_id text, email text, born date, seen timestamptz, price numeric(10, 1), score float8, vip boolean, note text)",
+            "does not hold the values of `price`",
+        ),
+        (
+            "CREATE TABLE SCHEMA.news (customer_id text, email text, born date, seen date, price numeric, score float8, vip boolean, note text)",
+            "does not hold the values of `seen`",
+        ),
+        (
+            "CREATE TABLE SCHEMA.news (customer_id text, email text, born date, seen timestamptz, price float8, score float8, vip boolean, note text)",
+            "does not hold the values of `price`",
+        ),
+        (
+            "CREATE TABLE SCHEMA.heir (); CREATE TABLE SCHEMA.news (customer_id text, email text, born date, seen timestamptz, price numeric, score float8, vip boolean, note text); ALTER TABLE SCHEMA.news INHERIT SCHEMA.heir",
+            "cannot be exchanged",
+        ),
     ] {
         server.does("DROP VIEW IF EXISTS SCHEMA.seen");
         server.does("DO $$ BEGIN DROP TABLE IF EXISTS SCHEMA.news; EXCEPTION WHEN wrong_object_type THEN DROP VIEW SCHEMA.news; END $$");
+        server.does("DROP TABLE IF EXISTS SCHEMA.heir");
         server.does(table);
         let run = server.optin(&folder, &["run", "p.yaml", "--quiet"]);
         assert_eq!(run.code, 1, "{table}: {}", run.stderr);
@@ -292,6 +320,47 @@ fn what_cannot_be_exchanged_stays_and_nothing_is_published() {
         assert!(
             !folder.at("out").exists() || folder.files().iter().all(|file| !file.contains("news")),
             "{table}"
+        );
+    }
+}
+
+#[test]
+fn two_exports_are_not_one_table() {
+    let Some(mut server) = Server::new("optin_twice") else { return };
+    let folder = server.shop();
+    let again = "  - { segment: news, path: out/again.csv, columns: [customer_id], guard_formulas: false, copy_to: { database: env:SHOP_DATABASE, table: SCHEMA.news } }
+outputs:";
+    folder.write("p.yaml", PIPELINE.replace("outputs:", again).replace("SCHEMA", server.schema));
+    let run = server.optin(&folder, &["run", "p.yaml", "--quiet"]);
+    assert!(
+        run.stderr.contains("two exports would be the table optin_twice.news"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(server.rows("SELECT to_regclass('SCHEMA.news')::text"), ["null"]);
+    assert!(!folder.at("out/news.csv").exists());
+}
+
+#[test]
+fn who_may_not_come_in_is_told_without_names() {
+    let Some(mut server) = Server::new("optin_wrong") else { return };
+    let folder = server.shop();
+    for (from, to) in [
+        ("optin:", "optin:x"),
+        ("/postgres?", "/nowhere?"),
+        ("sslmode=disable", "sslmode=verify-full"),
+    ] {
+        let address = server.address.replace(from, to);
+        let run = ask(&folder, &["check", "p.yaml"], &[("SHOP_DATABASE", &address)]);
+        assert_ne!(run.code, 0);
+        let is_known = run.stderr.contains("does not let this user in (28P01)")
+            || run.stderr.contains("does not let this user in (3D000)")
+            || run.stderr.contains("an option that is not known here");
+        assert!(is_known, "{to}: {}", run.stderr);
+        assert!(
+            !run.stderr.contains("nowhere") && !run.stderr.contains("127.0.0.1"),
+            "{}",
+            run.stderr
         );
     }
 }

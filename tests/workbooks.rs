@@ -171,7 +171,7 @@ fn what_is_no_value_is_told_with_its_place() {
         assert!(!run.stderr.contains("ann@"), "{}", run.stderr);
         run.stderr
     };
-    let cases: [(Fill, &[&str]); 5] = [
+    let cases: [(Fill, &[&str]); 7] = [
         (
             |book| {
                 people(book.add_worksheet());
@@ -196,6 +196,24 @@ fn what_is_no_value_is_told_with_its_place() {
                 sheet.write(6, 1, 12_345_678_901_234_567_890.0).expect("a cell");
             },
             &["error[value-type]", "does not keep its last digits", "record 2", "id"],
+        ),
+        (
+            // A card number: a spreadsheet has made its last digit a zero.
+            |book| {
+                let sheet = book.add_worksheet();
+                people(sheet);
+                sheet.write(6, 1, 4_111_111_111_111_110.0).expect("a cell");
+            },
+            &["error[value-type]", "does not keep its last digits", "record 2", "id"],
+        ),
+        (
+            |book| {
+                let sheet = book.add_worksheet();
+                people(sheet);
+                let time = Format::new().set_num_format("hh:mm");
+                sheet.write_with_format(6, 4, 0.4375, &time).expect("a cell");
+            },
+            &["error[value-type]", "formatted as a date, and holds none", "record 2", "born"],
         ),
         (
             |book| {

@@ -127,6 +127,11 @@ fn table(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyBytes>> {
 /// The module behind the package `optin`.
 #[pymodule]
 fn _optin(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    // A panic's own words could quote data.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        eprintln!("internal error at {place}");
+    }));
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("OptinError", module.py().get_type::<OptinError>())?;
     module.add_function(wrap_pyfunction!(run, module)?)?;

@@ -10,9 +10,9 @@ pub mod table;
 use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -65,7 +65,10 @@ impl Staging {
     /// A folder for a while that cannot be made.
     pub fn new() -> Outcome<Self> {
         let base = std::env::temp_dir();
-        let folder = tempfile::Builder::new().prefix("optin-rows-").tempdir_in(&base);
+        let folder = tempfile::Builder::new()
+            .prefix("optin-rows-")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir_in(&base);
         let folder = folder.map_err(|error| Diagnostic::unwritable(&base, &error))?;
         Ok(Self { folder, asked: Vec::new(), clients: Mutex::default() })
     }
@@ -81,7 +84,7 @@ impl Staging {
         span: Span,
     ) -> Result<(PathBuf, Vec<Column>), Diagnostic> {
         let columns = self.with_client(database, span, |client| {
-            let statement = client.prepare(&format!("SELECT * FROM ({}) q", database.query))?;
+            let statement = client.prepare(&format!("SELECT * FROM (\n{}\n) q", database.query))?;
             let columns = statement.columns().iter();
             Ok(columns
                 .map(|column| Column {
@@ -159,7 +162,7 @@ fn copy(client: &mut Client, queries: &[&Asked]) -> Result<Result<(), Diagnostic
             .map(|name| format!("CAST({0} AS text) AS {0}", quoted(name)))
             .collect();
         let query = format!(
-            "COPY (SELECT {} FROM ({}) q) TO STDOUT (FORMAT csv, HEADER true)",
+            "COPY (SELECT {} FROM (\n{}\n) q) TO STDOUT (FORMAT csv, HEADER true)",
             cells.join(", "),
             asked.database.query
         );
@@ -217,6 +220,14 @@ fn connect(variable: &str, span: Span) -> Result<Client, Diagnostic> {
             .at(span, "where the database is")
             .help(format!("export {variable}=postgresql://USER:PASSWORD@HOST/DATABASE"))
     })?;
+    if address.contains("sslmode=verify") || address.contains("sslrootcert=") {
+        return Err(Diagnostic::error(
+            Code::MissingVariable,
+            format!("the address in {variable} has an option that is not known here"),
+        )
+        .at(span, "where the database is")
+        .help("write sslmode=require: a certificate is always held against those of SSL_CERT_FILE or of the system, by its name, too"));
+    }
     let mut config: Config = address.parse().map_err(|_| {
         // Its own words quote the address.
         Diagnostic::error(
@@ -264,8 +275,19 @@ fn told(variable: &str, span: Span, error: &Error) -> Diagnostic {
         Diagnostic::error(Code::DatabaseFailed, message).at(span, "this source").help(help)
     };
     let Some(said) = error.as_db_error() else {
-        let is_tls = error.source().is_some_and(|cause| cause.to_string().contains("certificate"));
-        return if is_tls {
+        // Words of the client, which has seen no row.
+        let cause = error.source().map(ToString::to_string).unwrap_or_default();
+        return if cause.contains("does not support TLS") {
+            fault(
+                format!("{what} offers no encryption, and its address requires it"),
+                "have the server encrypt, or, where nobody listens between, write ?sslmode=disable behind the address",
+            )
+        } else if cause.contains("password missing") {
+            fault(
+                format!("the address of {what} has no password, and the server asks for one"),
+                "write postgresql://USER:PASSWORD@HOST/DATABASE into the variable",
+            )
+        } else if cause.contains("certificate") {
             fault(
                 format!("the certificate of {what} is not trusted here"),
                 "have the system trust who signed it (SSL_CERT_FILE names others), or, where \
@@ -279,6 +301,13 @@ fn told(variable: &str, span: Span, error: &Error) -> Diagnostic {
         };
     };
     let code = said.code().code();
+    if ["28", "3D"].iter().any(|class| code.starts_with(class)) {
+        // Its words name the user, the database and addresses.
+        return fault(
+            format!("{what} does not let this user in ({code})"),
+            "look at the user, the password and the name of the database in the variable, and at what the server allows",
+        );
+    }
     if is_about_the_query(said) {
         return fault(
             format!("{what} refuses: {} ({code})", said.message()),
@@ -293,9 +322,9 @@ fn told(variable: &str, span: Span, error: &Error) -> Diagnostic {
 /// True for faults that speak of the query, of names and of rights, and never of a row.
 fn is_about_the_query(said: &DbError) -> bool {
     let code = said.code();
-    // 42: syntax, names and rights; 28: who asks; 3D: which database; 2B: what depends on a table; 55: locks;
+    // 42: syntax, names and rights; 3F: schemas; 2B: what depends on a table; 55: locks;
     // 23: constraints, whose rows stand in another part; 25006: it would write.
-    ["42", "28", "3D", "2B", "55", "23"].iter().any(|class| code.code().starts_with(class))
+    ["42", "3F", "2B", "55", "23"].iter().any(|class| code.code().starts_with(class))
         || *code == SqlState::READ_ONLY_SQL_TRANSACTION
 }
 

@@ -4,7 +4,7 @@
 //! its rows by their types, and the new one changes places with the old. Who reads sees one of them whole.
 //! Nothing is there before [`Pending::commit`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
@@ -51,10 +51,21 @@ pub fn weight<'a>(cells: impl Iterator<Item = Option<&'a str>>) -> u128 {
 }
 
 /// Tables that are made, and not yet to be seen. What is dropped is as if it had never been.
-pub struct Pending(Vec<(String, Client)>);
+pub struct Pending(Vec<(String, Client, Vec<Swap>)>);
+
+/// A new table that is to take the place of another.
+struct Swap {
+    copied: String,
+    schema: String,
+    name: String,
+    new: String,
+    /// Its indexes, and what their like on the old table are called.
+    indexes: Vec<(String, String)>,
+    rows: u64,
+}
 
 impl Pending {
-    /// Makes the tables, in one transaction for each database.
+    /// Makes the tables, in one transaction for each database. Who reads the old ones goes on.
     ///
     /// # Errors
     /// A database that cannot be reached or refuses, a table that cannot be exchanged, rows that are not
@@ -69,10 +80,23 @@ impl Pending {
             let mut client = connect(variable, Span::default())?;
             let begun = client.batch_execute("BEGIN; SET LOCAL lock_timeout = '60s'");
             begun.map_err(|error| refused(variable, &error))?;
+            let mut swaps: Vec<Swap> = Vec::new();
             for (number, copy) in copies.into_iter().enumerate() {
-                exchange(&mut client, copy, number)?;
+                let swap = build(&mut client, copy, number)?;
+                if swaps
+                    .iter()
+                    .any(|known| (&known.schema, &known.name) == (&swap.schema, &swap.name))
+                {
+                    return Err(Diagnostic::error(
+                        Code::OutputPath,
+                        format!("two exports would be the table {} of {variable}", copy.table),
+                    )
+                    .help("give each a table of its own")
+                    .into());
+                }
+                swaps.push(swap);
             }
-            pending.push((variable.to_owned(), client));
+            pending.push((variable.to_owned(), client, swaps));
         }
         Ok(Self(pending))
     }
@@ -82,7 +106,10 @@ impl Pending {
     /// # Errors
     /// A database that fails.
     pub fn commit(self) -> Outcome<()> {
-        for (variable, mut client) in self.0 {
+        for (variable, mut client, swaps) in self.0 {
+            for swap in &swaps {
+                exchange(&mut client, &variable, swap)?;
+            }
             client.batch_execute("COMMIT").map_err(|error| refused(&variable, &error))?;
         }
         Ok(())
@@ -95,8 +122,17 @@ fn refused(variable: &str, error: &Error) -> Diagnostic {
     fault
 }
 
-/// Makes the new table of a copy, and gives it the place of the old.
-fn exchange(client: &mut Client, copy: &Copy<'_>, number: usize) -> Outcome<()> {
+/// A plain table of this user's own, of which nothing is lost when another one takes its place.
+const PLAIN: &str = "SELECT c.oid, c.relkind = 'r' AND c.relpersistence = 'p' AND NOT c.relispartition AND NOT c.relrowsecurity
+    AND pg_get_userbyid(c.relowner) = current_user
+    AND NOT EXISTS (SELECT FROM pg_inherits i WHERE c.oid IN (i.inhrelid, i.inhparent))
+    AND NOT EXISTS (SELECT FROM pg_publication_rel p WHERE p.prrelid = c.oid)
+    AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid)
+    AND NOT EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid)
+  FROM pg_class c WHERE c.oid = to_regclass($1)";
+
+/// Makes the new table of a copy.
+fn build(client: &mut Client, copy: &Copy<'_>, number: usize) -> Outcome<Swap> {
     let variable = copy.variable;
     let names: Vec<String> = copy.columns.iter().map(|(name, _)| quoted(name)).collect();
     let all = names.join(", ");
@@ -105,27 +141,18 @@ fn exchange(client: &mut Client, copy: &Copy<'_>, number: usize) -> Outcome<()> 
         client.batch_execute(query).map_err(|error| refused(variable, &error))
     };
     let texts: Vec<String> = names.iter().map(|name| format!("{name} text")).collect();
-    run(
-        client,
-        &format!(
-            "CREATE TEMPORARY TABLE optin_staging_{number} ({}) ON COMMIT DROP",
-            texts.join(", ")
-        ),
-    )?;
+    let texts = texts.join(", ");
+    let made = format!("CREATE TEMPORARY TABLE optin_staging_{number} ({texts}) ON COMMIT DROP");
+    run(client, &made)?;
     fill(client, &staging, &all, copy)?;
     compare(client, &staging, &names, copy)?;
 
     let (schema, name) = place(client, copy)?;
     let (target, new) = (format!("{schema}.{name}"), format!("{schema}.optin_new_{number}"));
-    let found = client
-        .query_opt(
-            "SELECT c.oid, c.relkind = 'r' AND NOT c.relhastriggers AND NOT c.relrowsecurity AND NOT c.relhasrules FROM pg_class c WHERE c.oid = to_regclass($1)",
-            &[&target],
-        )
-        .map_err(|error| refused(variable, &error))?;
+    let found = client.query_opt(PLAIN, &[&target]).map_err(|error| refused(variable, &error))?;
     let mut types: BTreeMap<String, String> =
         copy.columns.iter().map(|(name, ty)| (name.clone(), stored_as(*ty))).collect();
-    let mut grants = Vec::new();
+    let mut rights = Vec::new();
     match found {
         None => {
             let columns: Vec<String> = copy
@@ -142,24 +169,17 @@ fn exchange(client: &mut Client, copy: &Copy<'_>, number: usize) -> Outcome<()> 
                     Code::DatabaseFailed,
                     format!("{} of {variable} cannot be exchanged", copy.table),
                 )
-                .help("it is no plain table, or has triggers, foreign keys, rules or row security, which a new table would not have; name another")
+                .help(
+                    "it is no plain table of this user's own, or has triggers, foreign keys, rules, partitions, heirs, \
+                     publications or row security, which a new table would not have; name another",
+                )
                 .into());
             }
             let known = columns_of(client, variable, oid)?;
-            if !known.keys().eq(types.keys()) {
-                return Err(Diagnostic::error(
-                    Code::SchemaMismatch,
-                    format!("{} of {variable} has other columns than the export", copy.table),
-                )
-                .help(format!(
-                    "it has {}; drop it, or have the export show the same",
-                    known.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
-                ))
-                .into());
-            }
-            types = known;
-            grants = grants_of(client, variable, oid, &new)?;
+            expect_room(client, copy, &staging, &known)?;
+            types = known.into_iter().map(|(name, (full, _))| (name, full)).collect();
             run(client, &format!("CREATE TABLE {new} (LIKE {target} INCLUDING ALL)"))?;
+            rights = rights_of(client, variable, oid, &new)?;
         }
     }
     let casts: Vec<String> = copy
@@ -168,20 +188,89 @@ fn exchange(client: &mut Client, copy: &Copy<'_>, number: usize) -> Outcome<()> 
         .map(|(name, _)| format!("CAST({} AS {})", quoted(name), types[name]))
         .collect();
     run(client, &format!("INSERT INTO {new} ({all}) SELECT {} FROM {staging}", casts.join(", ")))?;
-    for grant in grants {
-        run(client, &grant)?;
+    for right in rights {
+        run(client, &right)?;
     }
     let indexes = indexes_of(client, variable, &target, &new)?;
-    run(client, &format!("DROP TABLE IF EXISTS {target}; ALTER TABLE {new} RENAME TO {name}"))?;
-    for (made, called) in indexes {
-        run(
-            client,
-            &format!("ALTER INDEX {schema}.{} RENAME TO {}", quoted(&made), quoted(&called)),
-        )?;
+    Ok(Swap { copied: copy.table.to_owned(), schema, name, new, indexes, rows: copy.rows })
+}
+
+/// The columns are those of the export, and hold each of its values as it is: a cast cuts a text off, and
+/// rounds a number, without a word.
+fn expect_room(
+    client: &mut Client,
+    copy: &Copy<'_>,
+    staging: &str,
+    known: &BTreeMap<String, (String, String)>,
+) -> Outcome<()> {
+    let mismatch = |what: String, help: String| {
+        Diagnostic::error(
+            Code::SchemaMismatch,
+            format!("{} of {} {what}", copy.table, copy.variable),
+        )
+        .help(help)
+    };
+    let names: BTreeSet<&str> = copy.columns.iter().map(|(name, _)| name.as_str()).collect();
+    if !known.keys().map(String::as_str).eq(names.iter().copied()) {
+        let has = known.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        return Err(mismatch(
+            "has other columns than the export".to_owned(),
+            format!("it has {has}; drop it, or have the export show the same"),
+        )
+        .into());
     }
-    let count = client.query_one(&format!("SELECT count(*) FROM {target}"), &[]);
-    let rows: i64 = count.map_err(|error| refused(variable, &error))?.get(0);
-    if u64::try_from(rows) == Ok(copy.rows) { Ok(()) } else { Err(differs(copy).into()) }
+    let narrow = |name: &str, ty: Type, full: &str| {
+        mismatch(
+            format!("does not hold the values of `{name}` as they are"),
+            format!("the column is {full}, and the field is {}", ty.name()),
+        )
+    };
+    for (name, ty) in &copy.columns {
+        let (full, base) = &known[name];
+        let loses = matches!(
+            (ty, base.as_str()),
+            (Type::Int | Type::Decimal(_), "real" | "double precision")
+                | (Type::Float, "real")
+                | (Type::Datetime, "date")
+        );
+        let mut is_narrow = loses;
+        if full != base && !loses {
+            let name = quoted(name);
+            let query = format!(
+                "SELECT EXISTS (SELECT FROM {staging} WHERE CAST(CAST({name} AS {full}) AS {base}) IS DISTINCT FROM CAST({name} AS {base}))"
+            );
+            let found = client.query_one(&query, &[]);
+            is_narrow = found.map_err(|error| refused(copy.variable, &error))?.get(0);
+        }
+        if is_narrow {
+            return Err(narrow(name, *ty, full).into());
+        }
+    }
+    Ok(())
+}
+
+/// Gives the new table the place of the old.
+fn exchange(client: &mut Client, variable: &str, swap: &Swap) -> Outcome<()> {
+    let Swap { schema, name, new, .. } = swap;
+    let refuse = |error: &Error| refused(variable, error);
+    let run = |client: &mut Client, query: &str| {
+        client.batch_execute(query).map_err(|error| refused(variable, &error))
+    };
+    run(
+        client,
+        &format!("DROP TABLE IF EXISTS {schema}.{name}; ALTER TABLE {new} RENAME TO {name}"),
+    )?;
+    for (made, called) in &swap.indexes {
+        let (made, called) = (quoted(made), quoted(called));
+        run(client, &format!("ALTER INDEX {schema}.{made} RENAME TO {called}"))?;
+    }
+    let count = client.query_one(&format!("SELECT count(*) FROM {schema}.{name}"), &[]);
+    let rows: i64 = count.map_err(|error| refuse(&error))?.get(0);
+    if u64::try_from(rows) == Ok(swap.rows) {
+        Ok(())
+    } else {
+        Err(differs(&swap.copied, variable).into())
+    }
 }
 
 /// Gives the staging table the file's bytes.
@@ -208,7 +297,7 @@ fn compare(client: &mut Client, staging: &str, names: &[String], copy: &Copy<'_>
     let cells: Vec<String> = names
         .iter()
         .map(|name| {
-            format!("CASE WHEN {name} IS NULL THEN '0' ELSE '1' || octet_length({name}) || ':' || {name} END")
+            format!("CASE WHEN {name} IS NULL THEN '0' ELSE '1' || octet_length(convert_to({name}, 'UTF8')) || ':' || {name} END")
         })
         .collect();
     let query = format!(
@@ -220,13 +309,13 @@ fn compare(client: &mut Client, staging: &str, names: &[String], copy: &Copy<'_>
     if u64::try_from(rows) == Ok(copy.rows) && weight == copy.weight.to_string() {
         return Ok(());
     }
-    Err(differs(copy).into())
+    Err(differs(copy.table, copy.variable).into())
 }
 
-fn differs(copy: &Copy<'_>) -> Diagnostic {
+fn differs(table: &str, variable: &str) -> Diagnostic {
     Diagnostic::error(
         Code::VerifyFailed,
-        format!("{} of {} does not hold what the file does", copy.table, copy.variable),
+        format!("{table} of {variable} does not hold what the file does"),
     )
     .help("nothing was published; please report it, with the version of the server")
 }
@@ -248,23 +337,36 @@ fn place(client: &mut Client, copy: &Copy<'_>) -> Outcome<(String, String)> {
     })
 }
 
-/// The columns of a table and their types, as they are written.
-fn columns_of(client: &mut Client, variable: &str, oid: u32) -> Outcome<BTreeMap<String, String>> {
+/// The columns of a table, and their types: with length and digits, and without.
+fn columns_of(
+    client: &mut Client,
+    variable: &str,
+    oid: u32,
+) -> Outcome<BTreeMap<String, (String, String)>> {
     let rows = client.query(
-        "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped",
+        "SELECT attname::text, format_type(atttypid, atttypmod), format_type(atttypid, -1) FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped",
         &[&oid],
     );
     let rows = rows.map_err(|error| refused(variable, &error))?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    Ok(rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect())
 }
 
-/// What the new table must grant, so that who may read the old one may read it.
-fn grants_of(client: &mut Client, variable: &str, oid: u32, new: &str) -> Outcome<Vec<String>> {
-    let rows = client.query(
-        "SELECT format('GRANT %s ON TABLE %s TO %s%s', a.privilege_type, $2::text, CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END, CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END) FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = $1 AND a.grantee <> c.relowner",
-        &[&oid, &new],
+/// What is to be said so that those may read the new table who may read the old one, and nobody else, whatever
+/// new tables are given to by default.
+fn rights_of(client: &mut Client, variable: &str, oid: u32, new: &str) -> Outcome<Vec<String>> {
+    let who =
+        "CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END";
+    let option = "CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END";
+    let revoke = format!(
+        "SELECT DISTINCT format('REVOKE ALL ON TABLE %s FROM %s', $1::text, {who}) FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = to_regclass($1) AND a.grantee <> c.relowner"
     );
-    let rows = rows.map_err(|error| refused(variable, &error))?;
+    let grant = format!(
+        "SELECT format('GRANT %s ON TABLE %s TO %s%s', a.privilege_type, $2::text, {who}, {option}) FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = $1 AND a.grantee <> c.relowner
+         UNION ALL SELECT format('GRANT %s (%I) ON TABLE %s TO %s%s', a.privilege_type, t.attname, $2::text, {who}, {option}) FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid, aclexplode(t.attacl) a WHERE t.attrelid = $1 AND NOT t.attisdropped AND a.grantee <> c.relowner"
+    );
+    let refuse = |error: &Error| refused(variable, error);
+    let mut rows = client.query(&revoke, &[&new]).map_err(|error| refuse(&error))?;
+    rows.extend(client.query(&grant, &[&oid, &new]).map_err(|error| refuse(&error))?);
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 

@@ -123,9 +123,7 @@ pub fn publish(
         let (bytes, sha256) = staging.add_text(&path, &page(&record))?;
         record.report = Some(WrittenPage { path, bytes, sha256 });
     }
-    // What is more likely to fail comes first: renaming has nothing to wait for.
-    pending.map_or(Ok(()), Pending::commit)?;
-    staging.publish(&plan.out, &record)?;
+    staging.publish(&plan.out, &record, || pending.map_or(Ok(()), Pending::commit))?;
     Ok(record)
 }
 

@@ -145,9 +145,14 @@ impl Staging {
             .map_err(|error| failed(path, &error).into())
     }
 
-    /// Renames everything into place, the run record last. If a rename fails, those done before
+    /// Renames everything into place, the run record last, after `commit` is done. If a rename fails, those done before
     /// are taken back; if the process is killed, the next run finishes ([`journal`]).
-    pub fn publish(mut self, folder: &Path, record: &RunRecord) -> Outcome<()> {
+    pub fn publish(
+        mut self,
+        folder: &Path,
+        record: &RunRecord,
+        commit: impl FnOnce() -> Outcome<()>,
+    ) -> Outcome<()> {
         let path = folder.join(FILE);
         let text = serde_json::to_string_pretty(record).map_err(|_| {
             let help = "please report it, with the pipeline file and without the data";
@@ -167,6 +172,8 @@ impl Staging {
             // The old record is set aside before anything else.
             record.old = None;
         }
+        // What waits for others, and is more likely to fail than a rename. If it does, the staged files go.
+        commit()?;
         // From here on they are the journal's: kept if the process is killed, renamed or removed if not.
         let journal = Journal::new(steps);
         planted::place("renames are due");

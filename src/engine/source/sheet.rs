@@ -14,8 +14,11 @@ use polars::prelude::*;
 use super::Raw;
 use crate::diagnostics::{Code, Diagnostic, Site};
 
-/// From there on whole numbers are no longer exact, and two ids could become one.
-const EXACT: f64 = 9_007_199_254_740_992.0;
+/// From 16 digits on spreadsheets do not keep the last ones of a number, and two ids could become one.
+const EXACT: f64 = 1e15;
+/// Days that are dates, counted as sheets count them: up to the end of the year 9999. What lies outside is no
+/// date, and the reader would take it for the nearest one.
+const DAYS: std::ops::Range<f64> = 1.0..2_958_466.0;
 
 /// A sheet of a workbook.
 #[derive(Debug)]
@@ -213,6 +216,11 @@ impl Sheet {
                         "a cell holds an error of the spreadsheet",
                         "correct the formula, or put a value in its place",
                     ),
+                    Some(Data::DateTime(_)) => Fault::new(
+                        Code::ValueType,
+                        "a cell is formatted as a date, and holds none",
+                        "put a date in it, or format the column as numbers or text",
+                    ),
                     _ => Fault::new(
                         Code::ValueType,
                         "a number is so large that a spreadsheet does not keep its last digits",
@@ -238,6 +246,7 @@ fn text(cell: &Data) -> Option<Option<String>> {
         Data::Bool(value) => value.to_string(),
         Data::Int(value) => value.to_string(),
         Data::Float(value) if value.abs() < EXACT => value.to_string(),
+        Data::DateTime(at) if at.is_datetime() && !DAYS.contains(&at.as_f64()) => return None,
         Data::DateTime(at) if at.is_datetime() => {
             let (year, month, day, hour, minute, second, milli) = at.to_ymd_hms_milli();
             let date = format!("{year:04}-{month:02}-{day:02}");

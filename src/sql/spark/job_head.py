@@ -50,9 +50,9 @@ def begin(at):
 
 
 def sql(query):
-    if ":as_of" not in query:
+    if ":optin_as_of:" not in query:
         return spark.sql(query)
-    return spark.sql(query.replace(":as_of", f"timestamp_micros({as_of})"))
+    return spark.sql(query.replace(":optin_as_of:", f"timestamp_micros({as_of})"))
 
 
 def view(name, rows):

@@ -55,7 +55,7 @@ pub struct Proof {
 }
 
 /// The parameter that stands in queries for a date that is not known yet.
-pub const AS_OF: &str = ":as_of";
+pub const AS_OF: &str = ":optin_as_of:";
 
 impl Job {
     /// The steps in the language of Spark.
