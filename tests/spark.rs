@@ -19,12 +19,14 @@ use crate::harness::EngineResult;
 use crate::oracle::RawTable;
 
 /// Reads jobs from standard input, one JSON text a line, and answers each with its fault or null. A
-/// job runs as `python3 JOB.py --remote ...` does, in a session of its own.
+/// job runs as `python3 JOB.py --remote ...` does, within one session, which takes its time to begin.
 const PROGRAM: &str = r#"
 import contextlib, io, json, os, sys, traceback
 from pyspark.sql import SparkSession
 remote = sys.argv[1]
-print(json.dumps(SparkSession.builder.remote(remote).getOrCreate().version), flush=True)
+spark = SparkSession.builder.remote(remote).getOrCreate()
+spark.conf.set("spark.sql.shuffle.partitions", "2")
+print(json.dumps(spark.version), flush=True)
 for line in sys.stdin:
     job = json.loads(line)
     os.chdir(job["folder"])

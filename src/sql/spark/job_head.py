@@ -88,7 +88,6 @@ def table(name, query):
 def expect(otherwise, *queries):
     """Ends the job unless one of the queries gives true."""
     if not any(sql(query).collect()[0][0] for query in queries):
-        end()
         sys.exit(f"optin: {otherwise}")
 
 
@@ -109,7 +108,6 @@ def prove(segment, query):
     """Ends the job if the query, which asks decisions and lists anew, finds customers who may not leave."""
     found = ", ".join(f"{row['customers']} {row['why']}" for row in sql(query).collect())
     if found:
-        end()
         sys.exit(f"optin: the export of {segment} holds customers whom the consent sources do not allow: {found}")
 
 
@@ -118,10 +116,3 @@ def publish():
         rows = spark.sql(f"SELECT * FROM `output {number}`")
         rows.write.mode("overwrite").format(form).options(**options).save(path)
         print(f"{called}: {rows.count()} rows in {path}")
-    end()
-
-
-def end():
-    """Ends a session of Spark Connect: a server keeps what it knows until it is told, or for an hour."""
-    if arguments.remote:
-        spark.stop()
