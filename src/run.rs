@@ -97,7 +97,7 @@ pub struct Loaded {
     /// The pipeline file's text.
     pub text: String,
     /// The queries of databases among its sources.
-    staging: Option<Staging>,
+    staging: Staging,
 }
 
 impl Loaded {
@@ -107,12 +107,12 @@ impl Loaded {
     /// # Errors
     /// A database that fails or cannot be reached; rows that cannot be written down.
     pub fn fetch(&self) -> Outcome<()> {
-        staging::fetch(self.staging.as_ref())
+        self.staging.fetch()
     }
 
     /// What stopped a run of the plan.
     fn stopped(&self, path: &Path, faults: Faults) -> Failure {
-        Failure::of_run(path, &self.text, staging::shown(self.staging.as_ref(), faults))
+        Failure::of_run(path, &self.text, staging::shown(&self.staging, faults))
     }
 }
 
@@ -172,7 +172,7 @@ pub fn check_text(path: &Path, text: String, options: &RunOptions) -> Result<Loa
         root.refuse_outputs(&pipeline, &base).into_iter().for_each(|fault| sink.push(fault));
     }
     let requests = requests(&pipeline, &base, &mut sink);
-    let mut staging = None;
+    let mut staging = Staging::default();
     let listings = requests
         .into_iter()
         .map(|request| {
@@ -416,7 +416,7 @@ fn ask_file<T>(
     let setting = Setting { as_of, now, previous_rows: BTreeMap::new(), memory };
     let answered = loaded.fetch().and_then(|()| answer(&loaded.plan, &setting));
     answered.map_err(|faults| {
-        let Faults(faults) = staging::shown(loaded.staging.as_ref(), faults);
+        let Faults(faults) = staging::shown(&loaded.staging, faults);
         // What the question names is at fault, or what is read is.
         let of_question = [Code::UnknownField, Code::UnknownSegment];
         let pipeline_at_fault = faults.iter().all(|fault| of_question.contains(&fault.code));

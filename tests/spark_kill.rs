@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::spark::{Spark, texts};
 use crate::sql::example;
+use crate::support::Folder;
 
 /// After how many tables of the job an executor is killed: in the middle of contoso's, while the next is made.
 const TABLES: usize = 25;
@@ -60,6 +61,15 @@ fn kill_in_the_middle(work: &Path, session: &str) -> bool {
     kill.success()
 }
 
+/// The example, its file, and beside it what the engine makes of it, in `wanted`.
+fn contoso() -> (Folder, String) {
+    let (folder, file) = example("contoso");
+    let file = file.to_str().expect("a path").to_owned();
+    folder.optin(&["run", "--quiet", &file]).done();
+    fs::rename(folder.at("out"), folder.at("wanted")).expect("the engine wrote it");
+    (folder, file)
+}
+
 /// What a run did, of which an executor was killed: the same as the engine, or nothing.
 fn assert_right_or_nothing(ended: Result<(), String>, out: &Path, wanted: &Path) {
     let given = texts(out);
@@ -86,12 +96,9 @@ fn assert_right_or_nothing(ended: Result<(), String>, out: &Path, wanted: &Path)
 fn a_job_whose_executor_is_killed_ends_right_or_publishes_nothing() {
     let Some(session) = session("a killed executor of a job") else { return };
     let mut spark = Spark::all().pop().expect("the server answers");
-    let (folder, file) = example("contoso");
-    let file = file.to_str().expect("a path");
-    folder.optin(&["run", "--quiet", file]).done();
-    fs::rename(folder.at("out"), folder.at("wanted")).expect("the engine wrote it");
+    let (folder, file) = contoso();
     let job = folder.at("job.py");
-    let args = ["compile", file, "--dialect", "spark", "--keys", "keys", "--output", "job.py"];
+    let args = ["compile", &file, "--dialect", "spark", "--keys", "keys", "--output", "job.py"];
     folder.optin(&args).done();
     let ended = thread::scope(|scope| {
         let killer = scope.spawn(|| kill_in_the_middle(&folder.at("work"), &session));
@@ -108,13 +115,10 @@ fn a_run_whose_executor_is_killed_ends_right_or_publishes_nothing() {
     let Some(session) = session("a killed executor of a run") else { return };
     let remotes = std::env::var("OPTIN_SPARK_REMOTE").expect("with-servers gives both");
     let remote = remotes.split_whitespace().next_back().expect("a server");
-    let (folder, file) = example("contoso");
-    let file = file.to_str().expect("a path");
-    folder.optin(&["run", "--quiet", file]).done();
-    fs::rename(folder.at("out"), folder.at("wanted")).expect("the engine wrote it");
+    let (folder, file) = contoso();
     let run = thread::scope(|scope| {
         let killer = scope.spawn(|| kill_in_the_middle(&folder.at(".optin-spark"), &session));
-        let args = ["run", file, "--engine", "spark", "--remote", remote, "--quiet"];
+        let args = ["run", &file, "--engine", "spark", "--remote", remote, "--quiet"];
         let run = folder.optin(&args);
         assert!(killer.join().expect("it ends"), "no executor was killed: {}", run.stderr);
         run

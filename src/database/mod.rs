@@ -35,9 +35,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const SESSION: &str = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'iso_8601'; \
      SET extra_float_digits = 1; SET bytea_output = 'hex'; SET client_encoding = 'UTF8'";
 
-/// The queries of a pipeline, and the folder in which their rows stand. It goes with the value.
+/// The queries of a pipeline, and the folder in which their rows stand, if there are any. It goes with the value.
+#[derive(Default)]
 pub struct Staging {
-    folder: TempDir,
+    folder: Option<TempDir>,
     asked: Vec<Asked>,
     clients: Mutex<BTreeMap<String, Client>>,
 }
@@ -59,20 +60,6 @@ impl fmt::Debug for Staging {
 }
 
 impl Staging {
-    /// A folder that its owner alone may read.
-    ///
-    /// # Errors
-    /// A folder for a while that cannot be made.
-    pub fn new() -> Outcome<Self> {
-        let base = std::env::temp_dir();
-        let folder = tempfile::Builder::new()
-            .prefix("optin-rows-")
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir_in(&base);
-        let folder = folder.map_err(|error| Diagnostic::unwritable(&base, &error))?;
-        Ok(Self { folder, asked: Vec::new(), clients: Mutex::default() })
-    }
-
     /// Asks a query what columns it has; gives them, and the file in which its rows will stand: a header as yet.
     ///
     /// # Errors
@@ -93,7 +80,12 @@ impl Staging {
                 })
                 .collect::<Vec<_>>())
         })?;
-        let file = self.folder.path().join(format!("{}.csv", self.asked.len()));
+        let folder = match self.folder.take() {
+            Some(folder) => folder,
+            None => private_folder()?,
+        };
+        let file = folder.path().join(format!("{}.csv", self.asked.len()));
+        self.folder = Some(folder);
         let asked = Asked {
             source: source.to_owned(),
             database: database.clone(),
@@ -184,6 +176,14 @@ fn copy(client: &mut Client, queries: &[&Asked]) -> Result<Result<(), Diagnostic
     }
     moment.commit()?;
     Ok(Ok(()))
+}
+
+/// A folder for a while, which its owner alone may read.
+fn private_folder() -> Result<TempDir, Diagnostic> {
+    let base = std::env::temp_dir();
+    let mut folder = tempfile::Builder::new();
+    folder.prefix("optin-rows-").permissions(Permissions::from_mode(0o700));
+    folder.tempdir_in(&base).map_err(|error| Diagnostic::unwritable(&base, &error))
 }
 
 fn new_file(path: &Path) -> io::Result<File> {

@@ -131,6 +131,21 @@ impl Cells {
         }
     }
 
+    /// The cell as a number that sorts as its values do; none for null, for a float that is no number, and for
+    /// texts.
+    #[must_use]
+    pub fn number(&self, row: usize) -> Option<i128> {
+        match self {
+            Self::Bool(cells) => cells.get(row).map(i128::from),
+            Self::Float(cells) => {
+                let value: f64 = cells.get(row).filter(|value: &f64| !value.is_nan())?;
+                Some(i128::from(in_order(value.to_bits().cast_signed())))
+            }
+            Self::Decimal(cells) => cells.get(row),
+            cells => cells.ordinal(row).map(i128::from),
+        }
+    }
+
     /// Compares two cells of columns of one type: smaller first, null last, texts by bytes.
     #[must_use]
     pub fn compare(&self, row: usize, other: &Self, other_row: usize) -> Ordering {
@@ -157,6 +172,23 @@ impl Cells {
             }
             _ => nulls_last(self.ordinal(row), other.ordinal(other_row), |a, b| a.cmp(&b)),
         }
+    }
+}
+
+/// The bits of a float as a number that sorts as floats do, and back: it is its own inverse.
+#[must_use]
+pub fn in_order(bits: i64) -> i64 {
+    bits ^ ((bits >> 63).cast_unsigned() >> 1).cast_signed()
+}
+
+/// A decimal as it is written: with all digits behind its point.
+#[must_use]
+pub fn decimal_text(value: i128, scale: usize) -> String {
+    let sign = if value < 0 { "-" } else { "" };
+    let digits = format!("{:0>1$}", value.unsigned_abs(), scale + 1);
+    match digits.split_at(digits.len() - scale) {
+        (whole, "") => format!("{sign}{whole}"),
+        (whole, fraction) => format!("{sign}{whole}.{fraction}"),
     }
 }
 

@@ -4,11 +4,10 @@
 //! Tickets are drawn by customer ids, so they depend on no order of rows, files or threads, and a
 //! customer who keeps his id keeps his ticket.
 
-use polars::prelude::*;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
-use super::cells::Cells;
+use super::cells::{Cells, in_order};
 use super::digest::{Digest, DigestSet};
 use super::identity::CustomerId;
 use super::profile::ProfileColumns;
@@ -79,11 +78,7 @@ pub fn turns(
 ) -> Outcome<Vec<Turn>> {
     let cells = match limit.top_by {
         None => Cells::Absent,
-        Some(TopBy { field, .. }) => {
-            let frame = columns.frame(&[OutColumn::Field(field)], profiles, None)?;
-            let column = frame.columns().first().map(Column::as_materialized_series);
-            column.map_or(Ok(Cells::Absent), |series| Cells::of(&series.rechunk()))?
-        }
+        Some(TopBy { field, .. }) => columns.cells(OutColumn::Field(field), profiles)?,
     };
     let ascending = limit.top_by.is_some_and(|top_by| top_by.ascending);
     let turn = |(row, id): (usize, &CustomerId)| {
@@ -98,18 +93,12 @@ pub fn turns(
     Ok(ids.par_iter().enumerate().map(|(row, id)| turn((row, id))).collect())
 }
 
-/// A number, date or datetime as a number that sorts as its values do. NaN is no number.
+/// A number, date or datetime as a number that sorts as its values do. NaN is no number, and minus zero
+/// is zero.
 fn sortable(cells: &Cells, row: usize) -> Option<i128> {
-    match cells {
-        Cells::Float(cells) => {
-            // Minus zero is zero.
-            let number = cells.get(row).filter(|number| !number.is_nan())? + 0.0;
-            let bits = number.to_bits().cast_signed();
-            Some(i128::from(bits ^ i64::MAX & (bits >> 63)))
-        }
-        Cells::Decimal(cells) => cells.get(row),
-        _ => cells.ordinal(row).map(i128::from),
-    }
+    let minus_zero = i128::from(in_order((-0.0_f64).to_bits().cast_signed()));
+    let number = cells.number(row)?;
+    Some(if matches!(cells, Cells::Float(_)) && number == minus_zero { 0 } else { number })
 }
 
 impl Court<'_> {

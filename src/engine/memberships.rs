@@ -15,9 +15,9 @@ use super::engine_fault;
 use super::identity::{Clusters, CustomerId};
 use super::segments::{Court, Verdict, Verdicts};
 use super::source::{self, catalog};
-use crate::diagnostics::{Code, Diagnostic, Outcome, Site, Span};
+use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
 use crate::plan::catalog::{Column as SourceColumn, ColumnType, Request};
-use crate::plan::{Compression, Format, Instant, Source, Target, TargetFormat, Type, hex};
+use crate::plan::{Format, Instant, Source, Target, TargetFormat, Type, hex};
 
 /// The columns of the table.
 const COLUMNS: [&str; 5] = ["customer_id", "segment", "entered_at", "left_at", "left_as"];
@@ -297,25 +297,8 @@ fn read(target: &Target) -> Outcome<(Stays, Option<Earlier>)> {
 
 /// The file as a source with the columns of a history.
 fn source_of(target: &Target) -> Outcome<Source> {
-    let delimited =
-        |delimiter| Format::Delimited { delimiter, quoted: true, compression: Compression::None };
-    let format = match target.format {
-        TargetFormat::Csv => delimited(b','),
-        TargetFormat::Tsv => delimited(b'\t'),
-        TargetFormat::Ndjson => Format::Ndjson { compression: Compression::None },
-        TargetFormat::Parquet => Format::Parquet,
-        TargetFormat::Ipc => Format::Ipc,
-        TargetFormat::Xlsx => Format::Excel,
-    };
-    let name = "the membership history";
-    let request = Request {
-        name: name.to_owned(),
-        pattern: target.path.clone(),
-        format,
-        database: None,
-        sheet: None,
-        span: Span::default(),
-    };
+    let (name, format) = ("the membership history", target.format.read_back());
+    let request = Request::of_file(name, target.path.clone(), format);
     let listing = catalog::list(&request).map_err(|fault| no_history(target, &fault.message))?;
     let is_text = |column: &&SourceColumn| column.ty.usable() == Some(Type::Text);
     let columns = listing.columns.iter().filter(is_text);
@@ -332,21 +315,8 @@ fn source_of(target: &Target) -> Outcome<Source> {
             _ => ColumnType::Parsed { ty: Type::Text, format: None },
         },
     };
-    Ok(Source {
-        name: name.to_owned(),
-        files: listing.files,
-        bytes: listing.bytes,
-        format,
-        database: None,
-        sheet: None,
-        nulls: vec![String::new()],
-        timezone: "UTC".to_owned(),
-        columns: COLUMNS.map(text).to_vec(),
-        allow_empty: true,
-        stale_after: None,
-        min_rows: None,
-        max_drop: None,
-    })
+    let columns = COLUMNS.map(text).to_vec();
+    Ok(Source { bytes: listing.bytes, ..Source::written(name, listing.files, format, columns) })
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod conflicts;
 pub(crate) mod consent;
 mod digest;
 mod draw;
+mod exact;
 pub mod expr;
 mod gathered;
 mod groupings;

@@ -101,6 +101,16 @@ impl<'a> ProfileColumns<'a> {
         Self { plan, records, clusters, survivors, shown, states, groupings }
     }
 
+    /// The cells of one column of some profiles.
+    ///
+    /// # Errors
+    /// Faults of the engine.
+    pub fn cells(&self, wanted: OutColumn, profiles: &[u32]) -> Outcome<Cells> {
+        let frame = self.frame(&[wanted], profiles, None)?;
+        let column = frame.columns().first().map(Column::as_materialized_series);
+        column.map_or(Ok(Cells::Absent), |series| Cells::of(&series.rechunk()))
+    }
+
     /// Columns of some profiles, a row for each. `ids` are theirs, where they are known.
     ///
     /// Values are fetched in the order of profiles, which is that of records: in any other order each

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::ROWS;
 use super::words::{Says, of_consent, says, words};
-use crate::diagnostics::{Code, Diagnostic, Outcome, Site, Span};
+use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
 use crate::engine::source::{Head, head};
 use crate::normalize::{Chain, EmailOptions, Step};
 use crate::plan::Format;
@@ -44,14 +44,7 @@ pub fn look(file: &Path) -> Outcome<Looked> {
         .help("rename the file so that it ends in .csv, .tsv, .ndjson, .parquet, .ipc or .xlsx")
         .into());
     };
-    let request = |format| Request {
-        name: file.display().to_string(),
-        pattern: file.to_path_buf(),
-        format,
-        database: None,
-        sheet: None,
-        span: Span::default(),
-    };
+    let request = |format| Request::of_file(file.display().to_string(), file.to_path_buf(), format);
     let delimited =
         |delimiter, quoted| request(Format::Delimited { delimiter, quoted, compression });
     let is_delimited = matches!(format, FileFormat::Csv | FileFormat::Tsv);

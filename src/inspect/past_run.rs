@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
-use crate::diagnostics::{Code, Diagnostic, Outcome, Site, Span};
+use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
 use crate::engine::cells::Cells;
 use crate::engine::source::{catalog, visit};
 use crate::output::digest;
 use crate::plan::catalog::Request;
-use crate::plan::{Compression, Format, Source};
+use crate::plan::{Source, TargetFormat};
 
 /// A run's record.
 #[derive(Debug)]
@@ -154,39 +154,12 @@ pub fn removals(record: &Json) -> Vec<Json> {
 /// # Errors
 /// A file that cannot be read.
 pub fn written_table(name: &str, path: PathBuf) -> Outcome<Source> {
-    let delimited =
-        |delimiter| Format::Delimited { delimiter, quoted: true, compression: Compression::None };
-    let format = match path.extension().and_then(|end| end.to_str()).unwrap_or_default() {
-        "csv" => delimited(b','),
-        "tsv" => delimited(b'\t'),
-        "ndjson" | "jsonl" => Format::Ndjson { compression: Compression::None },
-        "parquet" => Format::Parquet,
-        "xlsx" => Format::Excel,
-        _ => Format::Ipc,
-    };
-    let request = Request {
-        name: name.to_owned(),
-        pattern: path,
-        format,
-        database: None,
-        sheet: None,
-        span: Span::default(),
-    };
-    let listing = catalog::list(&request)?;
+    let format = TargetFormat::of_name(&path.to_string_lossy()).unwrap_or(TargetFormat::Ipc);
+    let format = format.read_back();
+    let listing = catalog::list(&Request::of_file(name, path, format))?;
     Ok(Source {
-        name: name.to_owned(),
-        files: listing.files,
         bytes: listing.bytes,
-        format,
-        database: None,
-        sheet: None,
-        nulls: vec![String::new()],
-        timezone: "UTC".to_owned(),
-        columns: listing.columns,
-        allow_empty: true,
-        stale_after: None,
-        min_rows: None,
-        max_drop: None,
+        ..Source::written(name, listing.files, format, listing.columns)
     })
 }
 

@@ -8,6 +8,7 @@ use super::format::Meant;
 use super::record::Written;
 use super::stage::Staging;
 use crate::diagnostics::{Code, Diagnostic, Outcome};
+use crate::engine::cells::decimal_text;
 use crate::engine::measures::MeasureTable;
 use crate::engine::{Memory, Rows};
 use crate::plan::{Measure, Plan};
@@ -108,14 +109,6 @@ fn some_rows(rows: &Rows<'_>) -> Outcome<Vec<Vec<Json>>> {
     Ok(recorded)
 }
 
-/// A decimal with all digits after its point.
-fn decimal(value: i128, scale: usize) -> String {
-    let sign = if value < 0 { "-" } else { "" };
-    let digits = format!("{:0>width$}", value.unsigned_abs(), width = scale + 1);
-    let (whole, fraction) = digits.split_at(digits.len() - scale);
-    if scale == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
-}
-
 /// A cell as JSON: numbers, bools and null as they are, all else as the text that files hold.
 fn cell(value: &AnyValue<'_>) -> Json {
     match value {
@@ -125,7 +118,7 @@ fn cell(value: &AnyValue<'_>) -> Json {
         AnyValue::Float64(value) => Json::from(*value),
         AnyValue::String(text) => Json::from(*text),
         AnyValue::StringOwned(text) => Json::from(text.as_str()),
-        AnyValue::Decimal(value, _, scale) => Json::from(decimal(*value, *scale)),
+        AnyValue::Decimal(value, _, scale) => Json::from(decimal_text(*value, *scale)),
         AnyValue::Datetime(micros, ..) => Json::from(crate::plan::Instant(*micros).to_string()),
         other => Json::from(other.to_string()),
     }
@@ -140,7 +133,7 @@ mod tests {
         for (value, scale, text) in
             [(0, 2, "0.00"), (-5, 2, "-0.05"), (12_345, 2, "123.45"), (7, 0, "7"), (-7, 1, "-0.7")]
         {
-            assert_eq!(decimal(value, scale), text);
+            assert_eq!(decimal_text(value, scale), text);
         }
         assert_eq!(cell(&AnyValue::Date(20_781)), Json::from("2026-11-24"));
         let at = AnyValue::Datetime(1_795_512_600_000_000, TimeUnit::Microseconds, None);

@@ -23,7 +23,7 @@ use crate::engine::source::{self, Loaded, text};
 use crate::engine::{Memory, Rows};
 use crate::normalize::platform::{Platform, Trait, is_digest};
 use crate::plan::catalog::{Column as SourceColumn, ColumnType};
-use crate::plan::{Compression, Format, PlatformFile, Source, Type};
+use crate::plan::{Format, PlatformFile, Source, Type};
 
 /// The most bytes of a header; ours are far shorter.
 const HEADER: u64 = 4096;
@@ -221,21 +221,9 @@ fn visit(
         name: (*name).to_owned(),
         ty: ColumnType::Parsed { ty: Type::Text, format: None },
     };
-    let source = Source {
-        name: "the audience before".to_owned(),
-        files: vec![file.to_path_buf()],
-        bytes: 0,
-        format: Format::Delimited { delimiter: b',', quoted: true, compression: Compression::None },
-        database: None,
-        sheet: None,
-        nulls: vec![String::new()],
-        timezone: "UTC".to_owned(),
-        columns: names.iter().map(column).collect(),
-        allow_empty: true,
-        stale_after: None,
-        min_rows: None,
-        max_drop: None,
-    };
+    let columns = names.iter().map(column).collect();
+    let format = Format::written_text(b',');
+    let source = Source::written("the audience before", vec![file.to_path_buf()], format, columns);
     let make = |part: Loaded| {
         let mut rows: Vec<CellsOfRow> = vec![vec![None; platform.columns().len()]; part.rows];
         for (of, name) in header.iter().zip(&names) {

@@ -24,6 +24,15 @@ pub struct Request {
     pub span: Span,
 }
 
+impl Request {
+    /// One file that no pipeline names.
+    #[must_use]
+    pub fn of_file(name: impl Into<String>, file: PathBuf, format: Format) -> Self {
+        let (database, sheet) = (None, None);
+        Self { name: name.into(), pattern: file, format, database, sheet, span: Span::default() }
+    }
+}
+
 /// A column of a source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Column {

@@ -134,8 +134,8 @@ impl Fraction {
     }
 }
 
-/// The state of a profile for a purpose, as measures name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// The state of a profile for one purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConsentState {
     /// A grant holds.
@@ -155,7 +155,7 @@ impl ConsentState {
     pub const ALL: [Self; 5] =
         [Self::Granted, Self::Denied, Self::Expired, Self::Unknown, Self::NoContactPoint];
 
-    /// The name, as in `consent_<purpose>`.
+    /// The name in `consent_<purpose>` columns and records.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -13,6 +13,7 @@ mod measures;
 mod outputs;
 mod period;
 mod related;
+mod source;
 mod veiled;
 mod words;
 
@@ -25,10 +26,11 @@ pub use outputs::{
 };
 pub use period::{DAY, Instant, Period, PeriodUnit};
 pub use related::{Aggregate, AggregateFunction, AggregateId, Related, RelatedId};
+pub use source::{Compression, Database, Format, Source};
 pub use veiled::Veiled;
 pub use words::{DENIED, GRANTED, Words};
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -129,97 +131,6 @@ pub struct AsOf {
     pub at: Instant,
     /// True for `--replay`: later denials are hidden too, and nothing is exported.
     pub replay: bool,
-}
-
-/// Where rows come from: files of one format with the same columns.
-#[derive(Clone, Debug, Serialize)]
-pub struct Source {
-    /// Name in the pipeline.
-    pub name: String,
-    /// The files, sorted by name.
-    pub files: Vec<PathBuf>,
-    /// Size of all files in bytes when they were listed, as stored.
-    pub bytes: u64,
-    /// How they are read.
-    pub format: Format,
-    /// The database that its rows come from; its only file is then what they were written down in.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub database: Option<Database>,
-    /// The sheet of a workbook; none for its only visible one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sheet: Option<String>,
-    /// Texts that mean null (text formats only).
-    pub nulls: Vec<String>,
-    /// Zone of datetimes that have none, an IANA name.
-    pub timezone: String,
-    /// All columns with their types as they stand in the file or are declared.
-    pub columns: Vec<catalog::Column>,
-    /// May hold no rows although consent depends on it.
-    pub allow_empty: bool,
-    /// Oldest age allowed.
-    pub stale_after: Option<Period>,
-    /// Fewest rows allowed.
-    pub min_rows: Option<u64>,
-    /// Largest loss of rows against the run before, as a share from 0 to 1.
-    pub max_drop: Option<f64>,
-}
-
-impl Source {
-    /// What is said of where rows come from: a file, or the variable that says where a database is.
-    #[must_use]
-    pub fn shown(&self, file: &Path) -> PathBuf {
-        match &self.database {
-            Some(database) => PathBuf::from(format!("env:{}", database.variable)),
-            None => file.to_path_buf(),
-        }
-    }
-}
-
-/// A query of a database.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Database {
-    /// The variable of the environment that says where it is.
-    pub variable: String,
-    /// What is asked: one SELECT, without the semicolon at its end.
-    pub query: String,
-}
-
-/// How the files of a source are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Format {
-    /// Delimited text with a header.
-    Delimited {
-        /// Delimiter, one ASCII byte.
-        delimiter: u8,
-        /// True where `"` quotes fields; false where it is a character like any other.
-        quoted: bool,
-        /// Compression of the file.
-        compression: Compression,
-    },
-    /// One JSON object a line.
-    Ndjson {
-        /// Compression of the file.
-        compression: Compression,
-    },
-    /// Apache Parquet.
-    Parquet,
-    /// Apache Arrow IPC file.
-    Ipc,
-    /// A workbook of Excel or `OpenDocument`.
-    Excel,
-}
-
-/// Compression of a text file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Compression {
-    /// None.
-    None,
-    /// gzip.
-    Gzip,
-    /// Zstandard.
-    Zstd,
 }
 
 /// One unified field.

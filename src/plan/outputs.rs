@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{FieldId, GroupingId, Plan, PurposeId, SegmentId};
+use super::{Compression, FieldId, Format, GroupingId, Plan, PurposeId, SegmentId};
 use crate::normalize::platform::{Platform, Trait};
 
 /// The internal tables to write; each optional.
@@ -70,6 +70,36 @@ pub enum TargetFormat {
     Ipc,
     /// A workbook of Excel.
     Xlsx,
+}
+
+impl TargetFormat {
+    /// The format that a file's name tells, in any case.
+    #[must_use]
+    pub fn of_name(path: &str) -> Option<Self> {
+        let extension = path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+        Some(match extension.as_str() {
+            "csv" => Self::Csv,
+            "tsv" => Self::Tsv,
+            "ndjson" | "jsonl" => Self::Ndjson,
+            "parquet" => Self::Parquet,
+            "ipc" | "arrow" | "feather" => Self::Ipc,
+            "xlsx" => Self::Xlsx,
+            _ => return None,
+        })
+    }
+
+    /// How such a file is read back.
+    #[must_use]
+    pub const fn read_back(self) -> Format {
+        match self {
+            Self::Csv => Format::written_text(b','),
+            Self::Tsv => Format::written_text(b'\t'),
+            Self::Ndjson => Format::Ndjson { compression: Compression::None },
+            Self::Parquet => Format::Parquet,
+            Self::Ipc => Format::Ipc,
+            Self::Xlsx => Format::Excel,
+        }
+    }
 }
 
 /// A segment to write.

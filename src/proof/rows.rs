@@ -11,9 +11,7 @@ use crate::engine::source::{self, Loaded};
 use crate::engine::{Rows, names_records};
 use crate::normalize::{Kind, Region};
 use crate::plan::catalog::{Column, ColumnType};
-use crate::plan::{
-    Compression, Export, FieldId, Format, OutColumn, Plan, Source, TargetFormat, Type,
-};
+use crate::plan::{Export, FieldId, OutColumn, Plan, Source, TargetFormat, Type};
 
 /// The points of an export's rows.
 pub struct RowPoints {
@@ -199,16 +197,6 @@ pub fn staged(
     claim: &Claim<'_>,
     shown: &[(FieldId, String)],
 ) -> Source {
-    let delimited =
-        |delimiter| Format::Delimited { delimiter, quoted: true, compression: Compression::None };
-    let format = match export.target.format {
-        TargetFormat::Csv => delimited(b','),
-        TargetFormat::Tsv => delimited(b'\t'),
-        TargetFormat::Ndjson => Format::Ndjson { compression: Compression::None },
-        TargetFormat::Parquet => Format::Parquet,
-        TargetFormat::Ipc => Format::Ipc,
-        TargetFormat::Xlsx => Format::Excel,
-    };
     let column = |at: usize| {
         let name = match export.audience {
             Some(_) => export.header(plan, at),
@@ -221,21 +209,10 @@ pub fn staged(
         };
         Column { name, ty }
     };
-    Source {
-        name: plan.segments[export.segment.0].name.clone(),
-        files: vec![claim.staged.to_path_buf()],
-        bytes: 0,
-        format,
-        database: None,
-        sheet: None,
-        nulls: vec![String::new()],
-        timezone: "UTC".to_owned(),
-        columns: (0..export.columns.len()).map(column).collect(),
-        allow_empty: true,
-        stale_after: None,
-        min_rows: None,
-        max_drop: None,
-    }
+    let name = plan.segments[export.segment.0].name.as_str();
+    let columns = (0..export.columns.len()).map(column).collect();
+    let format = export.target.format.read_back();
+    Source::written(name, vec![claim.staged.to_path_buf()], format, columns)
 }
 
 /// A text without the guard before a formula. Where it may be the customer's own apostrophe, the

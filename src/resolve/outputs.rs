@@ -345,25 +345,13 @@ pub fn check_memberships(cx: &mut Context<'_>) {
 }
 
 pub fn target(cx: &mut Context<'_>, places: &Places<'_>, path: &Spanned<String>) -> Option<Target> {
-    let extension = path.value.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-    let format = match extension.as_str() {
-        "csv" => TargetFormat::Csv,
-        "tsv" => TargetFormat::Tsv,
-        "ndjson" | "jsonl" => TargetFormat::Ndjson,
-        "parquet" => TargetFormat::Parquet,
-        "ipc" | "arrow" | "feather" => TargetFormat::Ipc,
-        "xlsx" => TargetFormat::Xlsx,
-        _ => {
-            cx.sink.push(
-                Diagnostic::error(
-                    Code::OutputPath,
-                    "the format cannot be told from the output's name",
-                )
+    let Some(format) = TargetFormat::of_name(&path.value) else {
+        cx.sink.push(
+            Diagnostic::error(Code::OutputPath, "the format cannot be told from the output's name")
                 .at(path.span, "no known extension")
                 .help("write .csv, .tsv, .ndjson, .parquet, .ipc or .xlsx"),
-            );
-            return None;
-        }
+        );
+        return None;
     };
     Some(Target { path: places.path(&path.value), format })
 }

@@ -2,7 +2,7 @@
 //! rows when somebody needs them.
 
 use crate::database::Staging;
-use crate::diagnostics::{Code, Diagnostic, Faults, Outcome};
+use crate::diagnostics::{Code, Diagnostic, Faults};
 use crate::plan::Database;
 use crate::plan::catalog::{Listing, Request};
 
@@ -11,7 +11,7 @@ use crate::plan::catalog::{Listing, Request};
 /// # Errors
 /// What the server says; below `--root` nothing is asked.
 pub fn describe(
-    staging: &mut Option<Staging>,
+    staging: &mut Staging,
     request: &mut Request,
     database: &Database,
     below_root: bool,
@@ -21,31 +21,13 @@ pub fn describe(
             .at(request.span, "this source")
             .help("run without --root if you know who wrote the pipeline file"));
     }
-    if staging.is_none() {
-        *staging = Some(Staging::new().map_err(first)?);
-    }
-    let Some(staging) = staging else { return Err(first(Faults(Vec::new()))) };
     let (file, columns) = staging.describe(&request.name, database, request.span)?;
     request.pattern.clone_from(&file);
     Ok(Listing { files: vec![file], bytes: 0, columns, open: false })
 }
 
-fn first(Faults(faults): Faults) -> Diagnostic {
-    let fault = faults.into_iter().next();
-    fault.unwrap_or_else(|| Diagnostic::error(Code::EngineFault, "a fault without words"))
-}
-
-/// Writes the rows down.
-///
-/// # Errors
-/// What the server says; a file that cannot be written.
-pub fn fetch(staging: Option<&Staging>) -> Outcome<()> {
-    staging.map_or(Ok(()), Staging::fetch)
-}
-
 /// Faults that speak of the file in which rows stand, speaking of the source instead.
-pub fn shown(staging: Option<&Staging>, Faults(mut faults): Faults) -> Faults {
-    let Some(staging) = staging else { return Faults(faults) };
+pub fn shown(staging: &Staging, Faults(mut faults): Faults) -> Faults {
     for site in faults.iter_mut().filter_map(|fault| fault.site.as_mut()) {
         if let Some(source) = staging.source_in(&site.file) {
             site.file = format!("the query of {source}").into();

@@ -15,34 +15,9 @@ pub mod vocabulary;
 use crate::plan::{FieldId, Model};
 use crate::planted;
 
-/// The state of a profile for one purpose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum State {
-    /// A grant holds.
-    Granted,
-    /// A denial holds.
-    Denied,
-    /// There was a grant; it has ended.
-    Expired,
-    /// Nobody decided.
-    Unknown,
-    /// Nothing to contact through.
-    NoContactPoint,
-}
+pub use crate::plan::ConsentState as State;
 
 impl State {
-    /// The name in `consent_<purpose>` columns and records.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Granted => "granted",
-            Self::Denied => "denied",
-            Self::Expired => "expired",
-            Self::Unknown => "unknown",
-            Self::NoContactPoint => "no_contact_point",
-        }
-    }
-
     /// True if it passes the gate of a purpose of this model.
     #[must_use]
     pub fn passes(self, model: Model) -> bool {

@@ -5,11 +5,11 @@ use rayon::prelude::*;
 
 use super::super::cells::Cells;
 use super::super::consent::State;
+use super::super::exact::Exact;
 use super::super::profile::{ProfileColumns, Rows};
-use super::exact::Exact;
 use super::groups::GroupRows;
 use crate::diagnostics::Outcome;
-use crate::plan::{ConsentState, FieldId, Fraction, OutColumn, Type};
+use crate::plan::{FieldId, Fraction, OutColumn, Type};
 
 /// Most digits of a decimal.
 const DECIMAL_DIGITS: u32 = 38;
@@ -64,9 +64,7 @@ impl Values {
     ) -> Outcome<Self> {
         let size = Rows::piece_rows();
         let piece = |(profiles, row_of): (&[u32], &[u32])| -> Outcome<Vec<(u32, Number)>> {
-            let frame = columns.frame(&[OutColumn::Field(field)], profiles, None)?;
-            let column = frame.columns().first().map(Column::as_materialized_series);
-            let cells = column.map_or(Ok(Cells::Absent), |series| Cells::of(&series.rechunk()))?;
+            let cells = columns.cells(OutColumn::Field(field), profiles)?;
             let found = row_of.iter().enumerate();
             Ok(found.filter_map(|(at, row)| Some((*row, number(&cells, at)?))).collect())
         };
@@ -225,25 +223,13 @@ impl Numbers {
     }
 }
 
-/// How many customers of each row are in which state, in the order of [`ConsentState::ALL`].
+/// How many customers of each row are in which state, in the order of [`State::ALL`].
 pub fn states(states: &[State], profiles: &[u32], rows: &GroupRows) -> Vec<[u64; 5]> {
-    let mut counts = vec![[0; 5]; rows.customers.len()];
+    let mut counts = vec![[0; State::ALL.len()]; rows.customers.len()];
     for (profile, row) in profiles.iter().zip(&rows.row_of) {
         counts[*row as usize][states[*profile as usize] as usize] += 1;
     }
     counts
-}
-
-/// The place of a state among [`states`].
-pub fn place(state: ConsentState) -> usize {
-    let state = match state {
-        ConsentState::Granted => State::Granted,
-        ConsentState::Denied => State::Denied,
-        ConsentState::Expired => State::Expired,
-        ConsentState::Unknown => State::Unknown,
-        ConsentState::NoContactPoint => State::NoContactPoint,
-    };
-    state as usize
 }
 
 /// A column of counts.

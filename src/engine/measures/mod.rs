@@ -4,7 +4,6 @@
 //! whom it counts. Measures are for whoever runs the pipeline: no gate is asked, no contact point
 //! makes a group, and small groups stand together. Nothing depends on the order of rows.
 
-mod exact;
 mod figures;
 mod groups;
 
@@ -14,13 +13,14 @@ use std::collections::btree_map::Entry;
 use polars::prelude::*;
 use serde::Serialize;
 
+use super::consent::State;
 use super::engine_fault;
 use super::profile::{ProfileColumns, Rows};
 use super::related::Aggregates;
 use super::segments::{Court, Verdict, Verdicts};
 use crate::diagnostics::Outcome;
 use crate::plan::{FieldId, Measure, Measured, PurposeId};
-use figures::{Values, Wanted, counts, place, rates, states};
+use figures::{Values, Wanted, counts, rates, states};
 use groups::GroupRows;
 
 /// The column of a measure with groups that says how many of them stand in a row together: 0 for a
@@ -216,16 +216,16 @@ fn figure_columns(
             Measured::Mean(field) => values(field, Wanted::Mean),
             Measured::Quantile(field, share) => values(field, Wanted::Quantile(share)),
             Measured::States(purpose, state) => {
-                (counts(of_purpose[&purpose].iter().map(|of| of[place(state)])), 0)
+                (counts(of_purpose[&purpose].iter().map(|of| of[state as usize])), 0)
             }
             Measured::Rate(purpose, state) => {
                 let of = of_purpose[&purpose].iter().zip(&rows.customers);
-                (rates(of.map(|(of, customers)| (of[place(state)], *customers))), 0)
+                (rates(of.map(|(of, customers)| (of[state as usize], *customers))), 0)
             }
             Measured::RateOfContactable(purpose, state) => {
-                let without = place(crate::plan::ConsentState::NoContactPoint);
+                let without = State::NoContactPoint as usize;
                 let of = of_purpose[&purpose].iter().zip(&rows.customers);
-                (rates(of.map(|(of, all)| (of[place(state)], all - of[without]))), 0)
+                (rates(of.map(|(of, all)| (of[state as usize], all - of[without]))), 0)
             }
         };
         hidden += not_shown;

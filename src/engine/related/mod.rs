@@ -6,7 +6,6 @@
 //! Rows of all records of a customer count. Every row is counted once, with what became of it. The order of rows,
 //! files and threads changes nothing.
 
-mod exact;
 mod rows;
 mod tally;
 mod targets;
@@ -18,7 +17,7 @@ use polars::prelude::*;
 use tracing::info;
 
 use super::account::RelatedAccount;
-use super::cells::Cells;
+use super::cells::{Cells, decimal_text};
 use super::identity::Clusters;
 use super::keys::Keys;
 use super::source::{self, Loaded};
@@ -75,7 +74,7 @@ impl Aggregates {
         Ok(match (&cells, series.dtype()) {
             (Cells::Float(cells), _) => cells.get(0).map(|value: f64| value.to_string()),
             (Cells::Decimal(cells), DataType::Decimal(_, scale)) => {
-                cells.get(0).map(|value| decimal(value, *scale))
+                cells.get(0).map(|value| decimal_text(value, *scale))
             }
             _ => cells.text(0).map(std::borrow::Cow::into_owned),
         })
@@ -85,16 +84,6 @@ impl Aggregates {
     #[must_use]
     pub fn source(&self, source: SourceId) -> Option<&Loaded> {
         self.read.iter().find(|(of, _)| *of == source).map(|(_, loaded)| loaded)
-    }
-}
-
-/// A decimal as it is written.
-fn decimal(value: i128, scale: usize) -> String {
-    let sign = if value < 0 { "-" } else { "" };
-    let digits = format!("{:0>1$}", value.unsigned_abs(), scale + 1);
-    match digits.split_at(digits.len() - scale) {
-        (whole, "") => format!("{sign}{whole}"),
-        (whole, fraction) => format!("{sign}{whole}.{fraction}"),
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 use polars::prelude::*;
 use rayon::prelude::*;
 
-use super::tally::{Seen, Texts, number};
+use super::tally::{Seen, Texts};
 use super::targets::{Found, Targets};
 use super::{NOT_ASKED, Reading, SHARD, Subject};
 use crate::diagnostics::Outcome;
@@ -213,7 +213,7 @@ impl Look {
     fn seen(&self, row: usize) -> Seen {
         let value = match (&self.texts, &self.value) {
             (Some(texts), _) => texts[row],
-            (None, Some(value)) => number(value, row),
+            (None, Some(value)) => value.number(row),
             (None, None) => None,
         };
         Seen { value, by: self.by.as_ref().and_then(|by| by.ordinal(row)) }

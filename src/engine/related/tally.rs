@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use polars::prelude::*;
 
-use super::exact;
-use crate::engine::cells::Cells;
+use crate::engine::cells::in_order;
+use crate::engine::exact;
 use crate::plan::{Aggregate, AggregateFunction, Type};
 
 /// The texts that aggregates keep, each once: a value that is text is its number here.
@@ -67,25 +67,6 @@ impl Values {
             Self::Narrow(values) => values[at] = i64::try_from(value).unwrap_or_default(),
             Self::Wide(values) => values[at] = value,
         }
-    }
-}
-
-/// A float as a number that sorts as floats do, and back: it is its own inverse.
-fn turned(bits: i64) -> i64 {
-    bits ^ ((bits >> 63).cast_unsigned() >> 1).cast_signed()
-}
-
-/// The value of a cell as a number that sorts as its type does; none for null and for what is no number.
-/// A text must have been numbered.
-pub fn number(cells: &Cells, row: usize) -> Option<i128> {
-    match cells {
-        Cells::Bool(cells) => cells.get(row).map(i128::from),
-        Cells::Float(cells) => {
-            let value: f64 = cells.get(row).filter(|value: &f64| !value.is_nan())?;
-            Some(i128::from(turned(value.to_bits().cast_signed())))
-        }
-        Cells::Decimal(cells) => cells.get(row),
-        cells => cells.ordinal(row).map(i128::from),
     }
 }
 
@@ -190,7 +171,7 @@ impl Tally {
                 let Some(value) = seen.value.and_then(|value| i64::try_from(value).ok()) else {
                     return;
                 };
-                let value = f64::from_bits(turned(value).cast_unsigned());
+                let value = f64::from_bits(in_order(value).cast_unsigned());
                 values[slot] += 1;
                 match exact::steps(value).and_then(|more| steps[slot].checked_add(more)) {
                     Some(sum) => steps[slot] = sum,
@@ -306,7 +287,7 @@ fn series(values: Vec<Option<i128>>, ty: Type, texts: &Texts) -> Series {
             Int64Chunked::from_iter_options(name, ints).into_series()
         }
         Type::Float => {
-            let float = |bits: i64| f64::from_bits(turned(bits).cast_unsigned());
+            let float = |bits: i64| f64::from_bits(in_order(bits).cast_unsigned());
             let floats = values.map(|value| value.and_then(narrow).map(float));
             Float64Chunked::from_iter_options(name, floats).into_series()
         }

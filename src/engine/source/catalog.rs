@@ -187,8 +187,8 @@ fn columns(file: &Path, request: &Request) -> Result<Vec<Column>, Diagnostic> {
         }
         Format::Excel => {
             let bytes = fs::read(file).map_err(|error| unreadable(file, &error))?;
-            let sheet = sheet::open(&bytes, request.sheet.as_deref());
-            Ok(as_text(sheet.map_err(|fault| fault.into_diagnostic(file))?.header))
+            let names = sheet::columns(&bytes, request.sheet.as_deref());
+            Ok(as_text(names.map_err(|fault| fault.into_diagnostic(file))?))
         }
     }
 }

@@ -64,9 +64,24 @@ impl Fault {
 /// What is no workbook, a sheet that is not there or not named among several, a header that cannot be
 /// used, a formula without a value.
 pub fn open(bytes: &[u8], name: Option<&str>) -> Result<Sheet, Fault> {
-    // The reader panics on some damaged files.
-    let read = catch_unwind(AssertUnwindSafe(|| read(bytes, name)));
-    read.unwrap_or_else(|_| Err(damaged()))
+    unbroken(|| {
+        let (sheet, formulas) = read(bytes, name, Book::worksheet_formula)?;
+        expect_values(&sheet, &formulas)?;
+        Ok(sheet)
+    })
+}
+
+/// The names of the columns of the sheet that [`open`] gives.
+///
+/// # Errors
+/// As [`open`], but that formulas are not looked at.
+pub fn columns(bytes: &[u8], name: Option<&str>) -> Result<Vec<String>, Fault> {
+    unbroken(|| Ok(read(bytes, name, |_, _| Ok(()))?.0.header))
+}
+
+/// The reader panics on some damaged files.
+fn unbroken<T>(read: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(damaged()))
 }
 
 fn damaged() -> Fault {
@@ -77,7 +92,14 @@ fn damaged() -> Fault {
     )
 }
 
-fn read(bytes: &[u8], name: Option<&str>) -> Result<Sheet, Fault> {
+type Book<'b> = calamine::Sheets<Cursor<&'b [u8]>>;
+
+/// A sheet, and what else is wanted of it by its name.
+fn read<'b, T>(
+    bytes: &'b [u8],
+    name: Option<&str>,
+    more: impl FnOnce(&mut Book<'b>, &str) -> Result<T, calamine::Error>,
+) -> Result<(Sheet, T), Fault> {
     let mut book = open_workbook_auto_from_rs(Cursor::new(bytes)).map_err(|_| damaged())?;
     let tables: Vec<String> = book
         .sheets_metadata()
@@ -105,8 +127,12 @@ fn read(bytes: &[u8], name: Option<&str>) -> Result<Sheet, Fault> {
         }
     };
     let cells = book.worksheet_range(chosen).map_err(|_| damaged())?;
-    let formulas = book.worksheet_formula(chosen).map_err(|_| damaged())?;
-    let sheet = Sheet { header: header(&cells)?, cells };
+    let more = more(&mut book, chosen).map_err(|_| damaged())?;
+    Ok((Sheet { header: header(&cells)?, cells }, more))
+}
+
+/// Each formula has a value.
+fn expect_values(sheet: &Sheet, formulas: &Range<String>) -> Result<(), Fault> {
     // The sheet knows where its own cells begin.
     let (first, left) = sheet.cells.start().unwrap_or_default();
     let (top, side) = formulas.start().unwrap_or_default();
@@ -126,7 +152,7 @@ fn read(bytes: &[u8], name: Option<&str>) -> Result<Sheet, Fault> {
             return Err(sheet.at(fault, row, column));
         }
     }
-    Ok(sheet)
+    Ok(())
 }
 
 /// The names of the columns.

@@ -2,6 +2,9 @@
 //!
 //! A 64-bit float is a whole number of 2^-1074, so sums of floats are exact in fixed point, whatever
 //! their order. What leaves is rounded once, to the nearest float, half to even.
+//!
+//! Floats that people count with are whole numbers of [`steps`] of 2^-64 below 2^62. Who has many sums adds
+//! these as 128-bit integers, keeps all others, and brings both together at the end ([`rounded`]).
 
 /// Binary digits below the point: those of the smallest float, and 78 more for divisions.
 const BELOW: usize = 1152;
@@ -27,21 +30,21 @@ impl Exact {
 
     /// Adds a finite float times a factor below 2^20.
     pub fn add_float(&mut self, value: f64, factor: u32) {
-        let bits = value.to_bits();
-        let exponent = usize::try_from(bits >> 52 & 0x7ff).unwrap_or(0);
-        let fraction = bits & ((1 << 52) - 1);
-        // Subnormal numbers have no leading one, and the exponent of the smallest normal ones.
-        let mantissa = if exponent == 0 { fraction } else { fraction | 1 << 52 };
-        let product = u128::from(mantissa) * u128::from(factor);
-        self.add(product, BELOW - 1074 + exponent.max(1) - 1, value.is_sign_negative());
+        let (negative, mantissa, up) = parts(value);
+        self.add(u128::from(mantissa) * u128::from(factor), BELOW - 1074 + up, negative);
     }
 
     /// Adds a whole number times a factor below 2^20.
     pub fn add_whole(&mut self, value: i128, factor: u32) {
+        self.add_at(value, factor, BELOW);
+    }
+
+    /// Adds a whole number, times a factor below 2^20, that begins at a binary digit.
+    fn add_at(&mut self, value: i128, factor: u32, at: usize) {
         let size = value.unsigned_abs();
         let (low, high) = (size & u128::from(u64::MAX), size >> 64);
-        self.add(low * u128::from(factor), BELOW, value < 0);
-        self.add(high * u128::from(factor), BELOW + 64, value < 0);
+        self.add(low * u128::from(factor), at, value < 0);
+        self.add(high * u128::from(factor), at + 64, value < 0);
     }
 
     /// Adds a number below 2^96 that begins at a binary digit.
@@ -109,8 +112,64 @@ impl Exact {
         for by in by {
             size.divide(*by);
         }
-        size.nearest()
+        Some(size.nearest()).filter(|nearest| nearest.is_finite())
     }
+}
+
+/// How many bits stand behind the point in a sum of [`steps`].
+const POINT: usize = 64;
+
+/// Sign and mantissa of a finite float, and by how many bits the mantissa stands above 2^-1074.
+fn parts(value: f64) -> (bool, u64, usize) {
+    let bits = value.to_bits();
+    let exponent = usize::try_from(bits >> 52 & 0x7ff).unwrap_or(0);
+    let fraction = bits & ((1 << 52) - 1);
+    // Subnormal numbers have no leading one, and the exponent of the smallest normal ones.
+    let mantissa = if exponent == 0 { fraction } else { fraction | 1 << 52 };
+    (value.is_sign_negative(), mantissa, exponent.max(1) - 1)
+}
+
+/// A float as steps of 2^-64, if it is a whole number of them and not too large.
+pub fn steps(value: f64) -> Option<i128> {
+    /// Where the steps begin, above 2^-1074.
+    const FIRST: usize = 1074 - POINT;
+    if !value.is_finite() {
+        return None;
+    }
+    let (negative, mantissa, up) = parts(value);
+    let steps = match up.checked_sub(FIRST) {
+        _ if mantissa == 0 => 0,
+        // 53 bits and 73 behind them are below 2^126.
+        Some(shift @ ..=73) => i128::from(mantissa) << shift,
+        None if mantissa.trailing_zeros() as usize >= FIRST - up => {
+            i128::from(mantissa >> (FIRST - up))
+        }
+        _ => return None,
+    };
+    Some(if negative { -steps } else { steps })
+}
+
+/// The float that is nearest to a sum of steps and of other floats; none if it is no number, because
+/// infinities of both signs are among them.
+pub fn rounded(steps: i128, others: &[f64]) -> Option<f64> {
+    if others.is_empty() {
+        // The one rounding; the factor is a power of two.
+        #[expect(clippy::cast_precision_loss, reason = "rounds to the nearest float")]
+        return Some(steps as f64 / (1_u128 << POINT) as f64);
+    }
+    let infinite = |sign: f64| others.contains(&(sign * f64::INFINITY));
+    match (infinite(1.0), infinite(-1.0)) {
+        (true, true) => return None,
+        (true, false) => return Some(f64::INFINITY),
+        (false, true) => return Some(f64::NEG_INFINITY),
+        (false, false) => {}
+    }
+    let mut sum = Exact::new();
+    sum.add_at(steps, 1, BELOW - POINT);
+    for value in others {
+        sum.add_float(*value, 1);
+    }
+    Some(sum.size().nearest())
 }
 
 /// The size of a number in fixed point, and its sign.
@@ -137,11 +196,9 @@ impl Size {
         self.digits[at / 32] >> (at % 32) & 1 == 1
     }
 
-    /// The nearest float, half to even.
-    fn nearest(&self) -> Option<f64> {
-        let Some(top) = self.digits.iter().rposition(|digit| *digit != 0) else {
-            return Some(0.0);
-        };
+    /// The nearest float, half to even; beyond the largest one an infinity.
+    fn nearest(&self) -> f64 {
+        let Some(top) = self.digits.iter().rposition(|digit| *digit != 0) else { return 0.0 };
         let top = top * 32 + 31 - self.digits[top].leading_zeros() as usize;
         // A float has 53 binary digits, and none below 2^-1074.
         let lowest = top.saturating_sub(52).max(BELOW - 1074);
@@ -154,8 +211,8 @@ impl Size {
         kept += u64::from(half && (below || kept & 1 == 1));
         // Both factors are exact, and so is their product, unless it is beyond all floats.
         #[expect(clippy::cast_precision_loss, reason = "53 bits at most, or a power of two")]
-        let value = kept as f64 * power_of_two(i32::try_from(lowest).ok()? - BELOW_SIGNED);
-        value.is_finite().then_some(if self.negative && kept != 0 { -value } else { value })
+        let value = kept as f64 * power_of_two(i32::try_from(lowest).unwrap_or(0) - BELOW_SIGNED);
+        if self.negative && kept != 0 { -value } else { value }
     }
 }
 
@@ -276,5 +333,49 @@ mod tests {
         let negated: Vec<f64> = values.iter().map(|value| -value).collect();
         values.extend(negated);
         assert_eq!(sum(&values), Some(0.0));
+    }
+
+    fn in_steps(values: &[f64]) -> Option<f64> {
+        let mut whole = 0_i128;
+        let mut others = Vec::new();
+        for value in values {
+            match steps(*value) {
+                Some(steps) => whole += steps,
+                None => others.push(*value),
+            }
+        }
+        rounded(whole, &others)
+    }
+
+    #[test]
+    fn sums_of_steps_are_exact_and_rounded_once() {
+        assert_eq!(in_steps(&[0.1; 10]), Some(1.0));
+        assert_eq!(in_steps(&[1e100, 1.0, -1e100]), Some(1.0));
+        assert_eq!(in_steps(&[1e100, 1e-300, -1e100]), Some(1e-300));
+        assert_eq!(in_steps(&[5e-324, 5e-324]), Some(1e-323));
+        assert_eq!(in_steps(&[f64::MAX, f64::MAX, -f64::MAX]), Some(f64::MAX));
+        assert_eq!(in_steps(&[f64::MAX, f64::MAX]), Some(f64::INFINITY));
+        assert_eq!(in_steps(&[-f64::MAX, -f64::MAX, 1e300]), Some(f64::NEG_INFINITY));
+        assert_eq!(in_steps(&[f64::INFINITY, 1.0]), Some(f64::INFINITY));
+        assert_eq!(in_steps(&[f64::INFINITY, f64::NEG_INFINITY]), None);
+        assert_eq!(in_steps(&[-1e-300, 1e-300]), Some(0.0));
+        // Halfway between two floats: the even one; a little more: the next.
+        let half = f64::powi(2.0, 53);
+        assert_eq!(in_steps(&[half, 1.0]), Some(half));
+        assert_eq!(in_steps(&[half, 1.0, 1e-300]), Some(half + 2.0));
+        assert_eq!(in_steps(&[-half, -1.0, -1e-300]), Some(-half - 2.0));
+        assert_eq!(in_steps(&[-12.34, 0.01]), Some(-12.33));
+    }
+
+    #[test]
+    fn both_ways_are_one() {
+        let mut seed = 1_u64;
+        for _ in 0..10_000 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let value = f64::from(i32::try_from(seed >> 33).unwrap_or(0)) / 1024.0 - 700_000.0;
+            assert_eq!(rounded(steps(value).expect("few bits"), &[]), Some(value));
+            assert_eq!(rounded(0, &[value]), Some(value));
+            assert_eq!(rounded(0, &[f64::from_bits(seed >> 2)]), Some(f64::from_bits(seed >> 2)));
+        }
     }
 }
