@@ -20,11 +20,12 @@
 //! | [`resolve`] | the only maker of a plan | diagnostics, normalize, spec, rule, plan |
 //! | [`engine`] | Polars: scan, keys, identity, survivorship, groupings, consent, segments | diagnostics, normalize, plan |
 //! | [`proof`] | every staged export against the consent sources, on the texts themselves | diagnostics, normalize, plan, engine's readers |
-//! | [`output`] | formats, staging, publishing, the run record | diagnostics, normalize, plan, engine, proof, database |
+//! | [`output`] | formats, staging, publishing, the run record | diagnostics, normalize, plan, engine, proof, database, store |
 //! | [`report`] | the terminal summary, and the page about a run | plan, engine's account, output's record |
 //! | [`inspect`] | questions about a pipeline or runs: `why`, `simulate`, `bench`, `verify`, `diff` | diagnostics, normalize, plan, engine, proof, output, report |
 //! | [`init`] | a first pipeline for data files: `optin init` | diagnostics, normalize, spec, plan, resolve, engine's readers, report |
 //! | [`database`] | queries of `PostgreSQL` as sources, its tables as copies of exports | diagnostics, plan |
+//! | [`store`] | objects in buckets as sources, copies of what was published there, Delta tables (features `objects`, `delta`) | diagnostics, plan |
 //! | [`sql`] | a plan as SQL that a database runs by itself | diagnostics, normalize, plan |
 //! | `spark` | a job played on a server of Spark Connect (feature `spark`) | diagnostics, plan, sql |
 //! | [`generate`] | synthetic data for trials | nothing |
@@ -50,6 +51,7 @@ pub mod rule;
 pub mod spark;
 pub mod spec;
 pub mod sql;
+pub mod store;
 
 mod planted;
 mod run;

@@ -13,12 +13,11 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::database::Staging;
 use crate::diagnostics::{
     Code, Diagnostic, Faults, Outcome, Severity, Sink, Style, advice, render_all, veil,
 };
 use crate::engine::source::{catalog, read_pairs};
-use crate::engine::{Memory, Setting, execute, unbroken};
+use crate::engine::{Memory, Setting, columns_in_use, execute, unbroken};
 use crate::init::{Proposal, propose};
 use crate::inspect::forget::{Forget, forget};
 use crate::inspect::receipt::{Receipt, receipt};
@@ -31,11 +30,12 @@ use crate::plan::catalog::{Listing, Request};
 use crate::plan::{AsOf, Instant, Plan, Previous, hex};
 use crate::planted;
 use crate::report::page::page;
-use crate::resolve::{Aliases, ExtraKind, Found, Overrides, extras, requests, resolve};
+use crate::resolve::{Aliases, Extra, ExtraKind, Found, Overrides, extras, requests, resolve};
 use crate::{spec, sql};
 #[cfg(feature = "spark")]
 pub use on_spark::{SparkOptions, run_spark_file};
 use root::Root;
+use staging::Staging;
 
 /// What a caller of [`run_file`] may choose.
 #[derive(Clone, Debug, Default)]
@@ -96,23 +96,29 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
     /// The pipeline file's text.
     pub text: String,
-    /// The queries of databases among its sources.
+    /// Its sources that are not on this machine.
     staging: Staging,
 }
 
 impl Loaded {
-    /// Writes down the rows of sources that are queries of a database. Who executes the plan asks for them first,
+    /// Writes down the rows of sources that are not on this machine. Who executes the plan asks for them first,
     /// and keeps this value until that is done.
     ///
     /// # Errors
-    /// A database that fails or cannot be reached; rows that cannot be written down.
+    /// A server that fails or cannot be reached; rows that cannot be written down.
     pub fn fetch(&self) -> Outcome<()> {
-        self.staging.fetch()
+        self.staging.fetch(|_| None)
+    }
+
+    /// As [`Self::fetch`], of the columns that a run reads.
+    fn fetch_in_use(&self) -> Outcome<()> {
+        let in_use = columns_in_use(&self.plan);
+        self.staging.fetch(|source| in_use.get(source).cloned())
     }
 
     /// What stopped a run of the plan.
     fn stopped(&self, path: &Path, faults: Faults) -> Failure {
-        Failure::of_run(path, &self.text, staging::shown(&self.staging, faults))
+        Failure::of_run(path, &self.text, self.staging.shown(faults))
     }
 }
 
@@ -177,17 +183,15 @@ pub fn check_text(path: &Path, text: String, options: &RunOptions) -> Result<Loa
         .into_iter()
         .map(|request| {
             let mut request = request?;
-            let listed = match request.database.clone() {
+            let listed = match request.away {
                 None => list(&request, root.as_ref()),
-                Some(database) => {
-                    staging::describe(&mut staging, &mut request, &database, root.is_some())
-                }
+                Some(_) => staging.describe(&mut request, root.is_some()),
             };
             let listing = sink.take(listed.map_err(Faults::from))?;
             Some((request, listing))
         })
         .collect();
-    let found = find_extras(&pipeline, &base, listings, root.as_ref(), &mut sink);
+    let found = find_extras(&pipeline, &base, listings, (root.as_ref(), &mut staging), &mut sink);
     let overrides = Overrides { as_of: options.as_of, out: options.out.clone() };
     match resolve(&pipeline, &text, &base, found, &overrides, sink) {
         Ok((plan, warnings)) => Ok(Loaded { plan, warnings, text, staging }),
@@ -246,11 +250,15 @@ fn find_extras(
     pipeline: &spec::Pipeline,
     base: &Path,
     listings: Vec<Option<(Request, Listing)>>,
-    root: Option<&Root>,
+    (root, staging): (Option<&Root>, &mut Staging),
     sink: &mut Sink,
 ) -> Found {
     let mut found = Found { listings, ..Found::default() };
     for extra in extras(pipeline, base, sink) {
+        if extra.request.away.is_some() {
+            find_away(extra, root.is_some(), staging, &mut found, sink);
+            continue;
+        }
         let request = &extra.request;
         let refused =
             root.is_some_and(|root| root.refuse_source(&request.pattern, request.span).is_some());
@@ -276,6 +284,34 @@ fn find_extras(
         }
     }
     found
+}
+
+/// An extra file that is an object in a bucket.
+fn find_away(
+    mut extra: Extra,
+    below_root: bool,
+    staging: &mut Staging,
+    found: &mut Found,
+    sink: &mut Sink,
+) {
+    if extra.kind == ExtraKind::Aliases {
+        sink.push(
+            Diagnostic::error(Code::BadValue, "aliases are a file of this machine")
+                .at(extra.path.span, "not in a bucket")
+                .help("they are a part of the pipeline: keep them beside its file"),
+        );
+        return;
+    }
+    match staging.describe(&mut extra.request, below_root) {
+        Ok(listing) => {
+            let source = extra.source(listing, sink);
+            found.previous = Some(Previous { source: Some(source) });
+        }
+        Err(fault) if extra.allow_missing && fault.code == Code::MissingFile => {
+            found.previous = Some(Previous { source: None });
+        }
+        Err(fault) => sink.push(fault),
+    }
 }
 
 /// The plan of a pipeline file.
@@ -308,7 +344,7 @@ pub fn run_file(path: &Path, options: &RunOptions) -> Result<RunRecord, Failure>
     let needed = compares_with_before(&loaded.plan);
     let previous_rows =
         previous_rows(&loaded.plan.out, needed).map_err(|faults| loaded.stopped(path, faults))?;
-    loaded.fetch().map_err(|faults| loaded.stopped(path, faults))?;
+    loaded.fetch_in_use().map_err(|faults| loaded.stopped(path, faults))?;
     let memory = Memory::new(options.limit_memory, loaded.plan.out.clone());
     let setting = Setting { as_of, now, previous_rows, memory };
     let origin = Origin {
@@ -416,7 +452,7 @@ fn ask_file<T>(
     let setting = Setting { as_of, now, previous_rows: BTreeMap::new(), memory };
     let answered = loaded.fetch().and_then(|()| answer(&loaded.plan, &setting));
     answered.map_err(|faults| {
-        let Faults(faults) = staging::shown(&loaded.staging, faults);
+        let Faults(faults) = loaded.staging.shown(faults);
         // What the question names is at fault, or what is read is.
         let of_question = [Code::UnknownField, Code::UnknownSegment];
         let pipeline_at_fault = faults.iter().all(|fault| of_question.contains(&fault.code));
@@ -456,5 +492,6 @@ fn is_of_data(code: Code) -> bool {
             | Code::JsonLine
             | Code::MissingVariable
             | Code::DatabaseFailed
+            | Code::StoreFailed
     )
 }

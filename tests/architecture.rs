@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Room, and the rooms it may use. Keep the table in `src/lib.rs` and ARCHITECTURE.md true.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     ("diagnostics", &[]),
     ("planted", &[]),
     ("normalize", &[]),
@@ -15,7 +15,11 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("engine", &["diagnostics", "normalize", "plan", "planted"]),
     ("proof", &["diagnostics", "normalize", "plan", "engine", "planted"]),
     ("database", &["diagnostics", "plan"]),
-    ("output", &["diagnostics", "normalize", "plan", "engine", "proof", "planted", "database"]),
+    ("store", &["diagnostics", "plan"]),
+    (
+        "output",
+        &["diagnostics", "normalize", "plan", "engine", "proof", "planted", "database", "store"],
+    ),
     ("report", &["plan", "engine", "output"]),
     ("inspect", &["diagnostics", "normalize", "plan", "engine", "proof", "output", "report"]),
     ("init", &["diagnostics", "normalize", "spec", "plan", "resolve", "engine", "report"]),
@@ -51,7 +55,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
 ];
 
 /// Rooms that must stay free of the engine's crate.
-const WITHOUT_POLARS: [&str; 12] = [
+const WITHOUT_POLARS: [&str; 13] = [
     "diagnostics",
     "normalize",
     "spec",
@@ -59,6 +63,7 @@ const WITHOUT_POLARS: [&str; 12] = [
     "plan",
     "resolve",
     "database",
+    "store",
     "init",
     "sql",
     "spark",

@@ -645,7 +645,7 @@ fn each<T: Sync>(all: &[T], look: impl Fn(&T) + Sync) {
 }
 
 /// Codes that cannot be had from outside, and what shows them.
-const NOT_REACHED: [Code; 10] = [
+const NOT_REACHED: [Code; 11] = [
     // Mistakes of this program: `planted` has them.
     Code::EngineFault,
     Code::AccountFault,
@@ -659,6 +659,7 @@ const NOT_REACHED: [Code; 10] = [
     Code::ServerFailed,
     // Of a server of PostgreSQL: `databases` has them.
     Code::DatabaseFailed,
+    Code::StoreFailed,
     Code::NotCopied,
 ];
 

@@ -19,11 +19,12 @@ use optin::diagnostics::Code;
 use serde_json::Value;
 
 /// Codes without a fixture, and why.
-const EXEMPT: [(Code, &str); 22] = [
+const EXEMPT: [(Code, &str); 23] = [
     (Code::NotOnePerson, "needs another command; tests/receipt.rs shows it"),
     (Code::SuppressionFile, "needs another command; tests/forget.rs shows it"),
     (Code::EarlierHistory, "needs a file of a run before; tests/memberships.rs shows it"),
     (Code::DatabaseFailed, "needs a server; tests/databases.rs shows it"),
+    (Code::StoreFailed, "needs a server; tests/stores.rs shows it"),
     (Code::NotCopied, "needs an option and a server; tests/databases.rs shows it"),
     (Code::EarlierAudience, "needs a file of a run before; tests/audiences.rs shows it"),
     (Code::RunRecord, "needs another command; tests/diff.rs and tests/cli.rs show it"),

@@ -46,6 +46,7 @@ mod spark_jobs;
 mod spark_kill;
 mod spark_run;
 mod sql;
+mod stores;
 mod support;
 mod terminal;
 mod why;

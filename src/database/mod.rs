@@ -10,9 +10,9 @@ pub mod table;
 use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::fmt;
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,7 +21,6 @@ use postgres::config::SslMode;
 use postgres::error::{DbError, SqlState};
 use postgres::types::Type as Stored;
 use postgres::{Client, Config, Error, IsolationLevel, NoTls};
-use tempfile::TempDir;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::diagnostics::{Code, Diagnostic, Outcome, Span};
@@ -35,10 +34,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const SESSION: &str = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'iso_8601'; \
      SET extra_float_digits = 1; SET bytea_output = 'hex'; SET client_encoding = 'UTF8'";
 
-/// The queries of a pipeline, and the folder in which their rows stand, if there are any. It goes with the value.
+/// The queries of a pipeline.
 #[derive(Default)]
-pub struct Staging {
-    folder: Option<TempDir>,
+pub struct Queries {
     asked: Vec<Asked>,
     clients: Mutex<BTreeMap<String, Client>>,
 }
@@ -53,14 +51,14 @@ struct Asked {
     file: PathBuf,
 }
 
-impl fmt::Debug for Staging {
+impl fmt::Debug for Queries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Staging").field("asked", &self.asked).finish_non_exhaustive()
+        f.debug_struct("Queries").field("asked", &self.asked).finish_non_exhaustive()
     }
 }
 
-impl Staging {
-    /// Asks a query what columns it has; gives them, and the file in which its rows will stand: a header as yet.
+impl Queries {
+    /// Asks a query what columns it has; gives them. `file` is where its rows will stand: a header as yet.
     ///
     /// # Errors
     /// A variable that is not set, a server that cannot be reached or refuses the query.
@@ -69,7 +67,8 @@ impl Staging {
         source: &str,
         database: &Database,
         span: Span,
-    ) -> Result<(PathBuf, Vec<Column>), Diagnostic> {
+        file: PathBuf,
+    ) -> Result<Vec<Column>, Diagnostic> {
         let columns = self.with_client(database, span, |client| {
             let statement = client.prepare(&format!("SELECT * FROM (\n{}\n) q", database.query))?;
             let columns = statement.columns().iter();
@@ -80,25 +79,19 @@ impl Staging {
                 })
                 .collect::<Vec<_>>())
         })?;
-        let folder = match self.folder.take() {
-            Some(folder) => folder,
-            None => private_folder()?,
-        };
-        let file = folder.path().join(format!("{}.csv", self.asked.len()));
-        self.folder = Some(folder);
         let asked = Asked {
             source: source.to_owned(),
             database: database.clone(),
             span,
             columns: columns.iter().map(|column| column.name.clone()).collect(),
-            file: file.clone(),
+            file,
         };
         let header: Vec<String> = asked.columns.iter().map(|name| quoted(name)).collect();
-        new_file(&file)
+        new_file(&asked.file)
             .and_then(|mut made| writeln!(made, "{}", header.join(",")))
-            .map_err(|error| Diagnostic::unwritable(&file, &error))?;
+            .map_err(|error| Diagnostic::unwritable(&asked.file, &error))?;
         self.asked.push(asked);
-        Ok((file, columns))
+        Ok(columns)
     }
 
     /// Writes down the rows of all queries that were asked, as they are now.
@@ -115,12 +108,6 @@ impl Staging {
             self.with_client(&first.database, first.span, |client| copy(client, queries))??;
         }
         Ok(())
-    }
-
-    /// The name of a source whose rows stand in a file.
-    #[must_use]
-    pub fn source_in(&self, file: &Path) -> Option<&str> {
-        self.asked.iter().find(|asked| asked.file == file).map(|asked| asked.source.as_str())
     }
 
     fn with_client<T>(
@@ -176,14 +163,6 @@ fn copy(client: &mut Client, queries: &[&Asked]) -> Result<Result<(), Diagnostic
     }
     moment.commit()?;
     Ok(Ok(()))
-}
-
-/// A folder for a while, which its owner alone may read.
-fn private_folder() -> Result<TempDir, Diagnostic> {
-    let base = std::env::temp_dir();
-    let mut folder = tempfile::Builder::new();
-    folder.prefix("optin-rows-").permissions(Permissions::from_mode(0o700));
-    folder.tempdir_in(&base).map_err(|error| Diagnostic::unwritable(&base, &error))
 }
 
 fn new_file(path: &Path) -> io::Result<File> {

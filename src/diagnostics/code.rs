@@ -165,7 +165,7 @@ codes! {
     // SQL.
     /// SQL cannot say a part of the pipeline exactly, so `compile` refuses it.
     SqlUnsupported = "sql-unsupported",
-    /// This program was built without the engine that the command line asks for.
+    /// This program was built without what the command line or the pipeline file asks for.
     NotBuiltIn = "not-built-in",
     /// A field has more values that SQL cannot normalize than a run on another engine may take.
     KeyLimit = "key-limit",
@@ -175,8 +175,10 @@ codes! {
     ServerFailed = "server-failed",
     /// A variable of the environment that a pipeline names is not set, or does not hold what it should.
     MissingVariable = "missing-variable",
-    /// A table of a database is left as it is, because `--out` leads outputs elsewhere.
+    /// A table of a database or an object in a bucket is left as it is, because `--out` leads outputs elsewhere.
     NotCopied = "not-copied",
+    /// A store of objects failed, refused, or cannot be reached; its own words could quote keys.
+    StoreFailed = "store-failed",
     /// A database failed, refused a query, or cannot be reached; its own words could quote data.
     DatabaseFailed = "database-failed",
 

@@ -525,6 +525,17 @@ pub fn read_columns_in_use(plan: &Plan) -> Outcome<()> {
     Ok(())
 }
 
+/// By the name of a source the columns that a run reads of it: nothing else of it is ever looked at.
+#[must_use]
+pub fn columns_in_use(plan: &Plan) -> BTreeMap<String, Vec<String>> {
+    let mut needs = tables::needs(plan, &tables::needed_fields(plan));
+    for (id, related) in plan.related_in_use() {
+        needs[related.source.0].extend(plan.related_columns(id));
+    }
+    let wanted = needs.into_iter().map(|wanted| wanted.into_iter().collect());
+    plan.sources.iter().map(|source| source.name.clone()).zip(wanted).collect()
+}
+
 /// What was read, the identity table of an earlier run and lists of aliases among it.
 fn source_records(
     plan: &Plan,
@@ -553,6 +564,7 @@ fn source_records(
             rows: file.rows,
             files: vec![FileRecord {
                 path: file.path.clone(),
+                state: None,
                 bytes: file.bytes,
                 xxh3: file.xxh3.clone(),
                 rows: file.rows,

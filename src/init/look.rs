@@ -56,7 +56,10 @@ pub fn look(file: &Path) -> Outcome<Looked> {
             (head, (delimiter != usual).then_some(delimiter), quoted)
         }
         FileFormat::Ndjson => (head(&request(Format::Ndjson { compression }), ROWS)?, None, true),
-        FileFormat::Parquet => (head(&request(Format::Parquet), ROWS)?, None, true),
+        // No name tells a Delta table.
+        FileFormat::Parquet | FileFormat::Delta => {
+            (head(&request(Format::Parquet), ROWS)?, None, true)
+        }
         FileFormat::Ipc => (head(&request(Format::Ipc), ROWS)?, None, true),
         FileFormat::Excel => (head(&request(Format::Excel), ROWS)?, None, true),
     };

@@ -1,44 +1,103 @@
-//! Exports that are copied into a table of a database: what the proved file holds, and nothing else.
+//! What is copied elsewhere: exports into tables of a database or objects in a bucket, or all files of a run. It
+//! is what the proved files hold, and nothing else.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::stage::Staging;
-use crate::database::table::{Copy, Pending, weight};
+use super::record::FILE;
+use super::stage::{Staging, site};
+use crate::database::table::{self, Copy, weight};
 use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::engine::ExportTable;
 use crate::engine::source::text;
-use crate::plan::{Export, OutColumn, Plan, Type};
+use crate::plan::{CopyTo, Export, OutColumn, Plan, Type};
+use crate::store::{self, Stores, Upload};
+
+/// Copies that nobody sees yet.
+#[derive(Default)]
+pub struct Copies {
+    tables: Option<table::Pending>,
+    objects: Option<store::Pending>,
+    /// The address of each export that is to be an object, and its target.
+    exports: Vec<(String, PathBuf)>,
+}
+
+impl Copies {
+    /// Puts files into buckets: all that are staged, if the plan says so, and exports that are to be objects. The run
+    /// record is the last of them.
+    ///
+    /// # Errors
+    /// A store that fails or refuses.
+    pub fn put(&mut self, plan: &Plan, staged: &[(&Path, &Path)]) -> Outcome<()> {
+        let of = |target: &Path| staged.iter().find(|(path, _)| *path == target);
+        let mut files: Vec<Upload<'_>> = Vec::new();
+        for (address, target) in &self.exports {
+            let Some((_, file)) = of(target) else { continue };
+            files.push(Upload { file, address: address.clone() });
+        }
+        let mut mark = None;
+        if let Some(all) = &plan.copy_to {
+            for (target, file) in staged {
+                let address = below(&all.address, &all.base, target)?;
+                if target.file_name().is_some_and(|name| name == FILE) {
+                    mark = Some(address.clone());
+                }
+                files.push(Upload { file, address });
+            }
+        }
+        if !files.is_empty() {
+            self.objects = Some(Stores::open()?.put(&files, mark.as_deref())?);
+        }
+        Ok(())
+    }
+
+    /// Lets all copies be seen: tables, then objects.
+    ///
+    /// # Errors
+    /// A database or a store that fails.
+    pub fn commit(self) -> Outcome<()> {
+        self.tables.map_or(Ok(()), table::Pending::commit)?;
+        self.objects.map_or(Ok(()), store::Pending::commit)
+    }
+}
+
+/// Where a file goes below an address: as it stands below the pipeline file's folder.
+fn below(address: &str, base: &Path, target: &Path) -> Outcome<String> {
+    let path = target.strip_prefix(base).ok().and_then(Path::to_str);
+    let path = path.filter(|path| !path.is_empty()).ok_or_else(|| {
+        Diagnostic::error(Code::OutputPath, "a file that is put below an address has no path there")
+            .in_file(site(target))
+            .help("write paths of letters below the pipeline file's folder")
+    })?;
+    Ok(format!("{address}/{}", path.trim_start_matches("./")))
+}
 
 /// Makes the tables of all exports that want one, of their staged files; nobody sees them yet.
 ///
 /// # Errors
 /// A database that fails or refuses; a table that cannot be exchanged.
-pub fn make(
-    plan: &Plan,
-    exports: &[ExportTable<'_>],
-    staging: &Staging,
-) -> Outcome<Option<Pending>> {
+pub fn make(plan: &Plan, exports: &[ExportTable<'_>], staging: &Staging) -> Outcome<Copies> {
+    let mut made = Copies::default();
     let mut copies = Vec::new();
     for export in exports.iter().map(|table| &plan.exports[table.export]) {
         let Some(copy) = &export.copy_to else { continue };
         let Some(file) = staging.staged(&export.target.path) else {
             return Err(Diagnostic::error(Code::AccountFault, "an export was not staged").into());
         };
+        let (variable, table) = match copy {
+            CopyTo::Table { variable, table } => (variable, table),
+            CopyTo::Object { object } => {
+                made.exports.push((object.clone(), export.target.path.clone()));
+                continue;
+            }
+        };
         let (rows, weight) = weigh(file)?;
-        copies.push(Copy {
-            variable: &copy.variable,
-            table: &copy.table,
-            columns: columns(plan, export),
-            file,
-            rows,
-            weight,
-        });
+        copies.push(Copy { variable, table, columns: columns(plan, export), file, rows, weight });
     }
-    if copies.is_empty() {
-        return Ok(None);
+    if !copies.is_empty() {
+        tracing::info!(tables = copies.len(), "copied into databases");
+        made.tables = Some(table::Pending::make(&copies)?);
     }
-    tracing::info!(tables = copies.len(), "copied into databases");
-    Pending::make(&copies).map(Some)
+    Ok(made)
 }
 
 fn columns(plan: &Plan, export: &Export) -> Vec<(String, Type)> {

@@ -18,7 +18,6 @@ mod workbook;
 pub use format::digest;
 pub use record::{RunRecord, Written, WrittenExport, WrittenPage};
 
-use crate::database::table::Pending;
 use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::engine::{ExportTable, InternalTable, Results, Setting, progress};
 use crate::normalize::Kind;
@@ -93,7 +92,7 @@ pub fn publish(
     planted::place("all exports are proved");
     drop(claims);
     stages.push(crate::engine::Stage::new("proof", since.elapsed()));
-    let pending = copies::make(plan, &results.exports, &staging)?;
+    let mut copies = copies::make(plan, &results.exports, &staging)?;
     let warnings = origin.warnings.iter().chain(&results.warnings).map(Warning::from).collect();
     let mut record = RunRecord {
         optin: env!("CARGO_PKG_VERSION"),
@@ -123,7 +122,10 @@ pub fn publish(
         let (bytes, sha256) = staging.add_text(&path, &page(&record))?;
         record.report = Some(WrittenPage { path, bytes, sha256 });
     }
-    staging.publish(&plan.out, &record, || pending.map_or(Ok(()), Pending::commit))?;
+    staging.publish(&plan.out, &record, |staged| {
+        copies.put(plan, staged)?;
+        copies.commit()
+    })?;
     Ok(record)
 }
 

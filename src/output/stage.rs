@@ -145,13 +145,14 @@ impl Staging {
             .map_err(|error| failed(path, &error).into())
     }
 
-    /// Renames everything into place, the run record last, after `commit` is done. If a rename fails, those done before
-    /// are taken back; if the process is killed, the next run finishes ([`journal`]).
+    /// Renames everything into place, the run record last, after `commit` is done, which is given each target and
+    /// where its file stands as yet. If a rename fails, those done before are taken back; if the process is killed, the
+    /// next run finishes ([`journal`]).
     pub fn publish(
         mut self,
         folder: &Path,
         record: &RunRecord,
-        commit: impl FnOnce() -> Outcome<()>,
+        commit: impl FnOnce(&[(&Path, &Path)]) -> Outcome<()>,
     ) -> Outcome<()> {
         let path = folder.join(FILE);
         let text = serde_json::to_string_pretty(record).map_err(|_| {
@@ -173,7 +174,8 @@ impl Staging {
             record.old = None;
         }
         // What waits for others, and is more likely to fail than a rename. If it does, the staged files go.
-        commit()?;
+        let staged = self.staged.iter().map(|(staged, path, _)| (path.as_path(), staged.path()));
+        commit(&staged.collect::<Vec<_>>())?;
         // From here on they are the journal's: kept if the process is killed, renamed or removed if not.
         let journal = Journal::new(steps);
         planted::place("renames are due");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{Database, Format, Type};
+use super::{Away, Format, Type};
 use crate::diagnostics::Span;
 
 /// What the catalog is asked: where a source's files are and how to read their headers.
@@ -16,8 +16,8 @@ pub struct Request {
     pub pattern: PathBuf,
     /// How to read.
     pub format: Format,
-    /// The database whose rows are written down first, and then read from there.
-    pub database: Option<Database>,
+    /// Where rows come from that are written down first, and then read from there.
+    pub away: Option<Away>,
     /// The sheet of a workbook that is asked for by its name.
     pub sheet: Option<String>,
     /// Where the path stands in the pipeline file.
@@ -28,8 +28,8 @@ impl Request {
     /// One file that no pipeline names.
     #[must_use]
     pub fn of_file(name: impl Into<String>, file: PathBuf, format: Format) -> Self {
-        let (database, sheet) = (None, None);
-        Self { name: name.into(), pattern: file, format, database, sheet, span: Span::default() }
+        let (away, sheet) = (None, None);
+        Self { name: name.into(), pattern: file, format, away, sheet, span: Span::default() }
     }
 }
 

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{
-    Conflict, Denial, Gate, Keep, Match, Model, Plan, RegionFrom, Shape, TargetFormat, Unmatchable,
+    Conflict, CopyTo, Denial, Gate, Keep, Match, Model, Plan, RegionFrom, Shape, TargetFormat,
+    Unmatchable,
 };
 use crate::normalize::Step;
 
@@ -373,6 +374,15 @@ fn outputs(plan: &Plan, text: &mut String) {
             export.target.path.display(),
             columns.join(", "),
         );
+        match &export.copy_to {
+            Some(CopyTo::Table { variable, table }) => {
+                let _ = writeln!(text, "      the same rows -> table {table} of env:{variable}");
+            }
+            Some(CopyTo::Object { object }) => {
+                let _ = writeln!(text, "      the same file -> {object}");
+            }
+            None => {}
+        }
         if let Some(removals) = export.audience.as_ref().and_then(|file| file.removals.as_ref()) {
             let _ = writeln!(text, "      who is no longer in it -> {}", removals.path.display());
         }
@@ -383,4 +393,7 @@ fn outputs(plan: &Plan, text: &mut String) {
         }
     }
     let _ = writeln!(text, "   run record: {}", plan.out.join("run.json").display());
+    if let Some(all) = &plan.copy_to {
+        let _ = writeln!(text, "   all of these, too -> {}", all.address);
+    }
 }

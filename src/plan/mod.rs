@@ -4,6 +4,7 @@
 //! names a field, a segment has a gate, an export stands behind one. It is plain data and
 //! serializes, so that `explain --json`, the engines and other tools read the same thing.
 
+pub mod address;
 pub mod catalog;
 mod draw;
 mod explain;
@@ -22,11 +23,11 @@ pub use explain::explain;
 pub use expr::{Expr, Type};
 pub use measures::{ConsentState, Figure, Fraction, Measure, Measured, SMALLEST_GROUP};
 pub use outputs::{
-    Allowed, CopyTo, Export, OutColumn, Outputs, PlatformFile, Target, TargetFormat,
+    Allowed, CopyAll, CopyTo, Export, OutColumn, Outputs, PlatformFile, Target, TargetFormat,
 };
 pub use period::{DAY, Instant, Period, PeriodUnit};
 pub use related::{Aggregate, AggregateFunction, AggregateId, Related, RelatedId};
-pub use source::{Compression, Database, Format, Source};
+pub use source::{Away, Compression, Database, Delta, Format, Object, Objects, Source};
 pub use veiled::Veiled;
 pub use words::{DENIED, GRANTED, Words};
 
@@ -109,6 +110,9 @@ pub struct Plan {
     pub measures: Vec<Measure>,
     /// Folder of the run record.
     pub out: PathBuf,
+    /// Where all files of a run are put as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copy_to: Option<CopyAll>,
 }
 
 /// A file that is a part of the plan.

@@ -121,18 +121,36 @@ pub struct Export {
     /// Set where it is an audience for an advertising platform.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audience: Option<PlatformFile>,
-    /// A table that is to hold the same rows.
+    /// A table or an object that is to hold the same rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub copy_to: Option<CopyTo>,
 }
 
-/// A table of a database that takes the place of the one before.
+/// What takes the place of the same before, elsewhere.
 #[derive(Clone, Debug, Serialize)]
-pub struct CopyTo {
-    /// The variable of the environment that says where the database is.
-    pub variable: String,
-    /// The table: `name`, or `schema.name`.
-    pub table: String,
+#[serde(untagged)]
+pub enum CopyTo {
+    /// A table of a database.
+    Table {
+        /// The variable of the environment that says where the database is.
+        variable: String,
+        /// The table: `name`, or `schema.name`.
+        table: String,
+    },
+    /// An object in a bucket.
+    Object {
+        /// Its address.
+        object: String,
+    },
+}
+
+/// Where all files of a run are put as well.
+#[derive(Clone, Debug, Serialize)]
+pub struct CopyAll {
+    /// An address such as `s3://bucket/folder`, without a slash at its end.
+    pub address: String,
+    /// The pipeline file's folder: a file goes below the address as it stands below this.
+    pub base: PathBuf,
 }
 
 /// What a platform is to read of an export.

@@ -18,9 +18,9 @@ pub struct Source {
     pub bytes: u64,
     /// How they are read.
     pub format: Format,
-    /// The database that its rows come from; its only file is then what they were written down in.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub database: Option<Database>,
+    /// Where its rows come from if that is not this machine; its files are then what they were written down in.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub away: Option<Away>,
     /// The sheet of a workbook; none for its only visible one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sheet: Option<String>,
@@ -55,7 +55,7 @@ impl Source {
             files,
             bytes: 0,
             format,
-            database: None,
+            away: None,
             sheet: None,
             nulls: vec![String::new()],
             timezone: "UTC".to_owned(),
@@ -67,14 +67,70 @@ impl Source {
         }
     }
 
-    /// What is said of where rows come from: a file, or the variable that says where a database is.
+    /// What is said of where rows come from: a file, an object, a Delta table, or the variable that says where a
+    /// database is.
     #[must_use]
     pub fn shown(&self, file: &Path) -> PathBuf {
-        match &self.database {
-            Some(database) => PathBuf::from(format!("env:{}", database.variable)),
-            None => file.to_path_buf(),
+        let name = self.away.as_ref().and_then(|away| match away {
+            Away::Database(database) => Some(format!("env:{}", database.variable)),
+            Away::Objects(_) => self.object(file).map(|object| object.address.clone()),
+            Away::Delta(delta) => Some(delta.address.clone()),
+        });
+        name.map_or_else(|| file.to_path_buf(), PathBuf::from)
+    }
+
+    /// What is said of the state of what a file holds: the `ETag` of an object, the version of a Delta table.
+    #[must_use]
+    pub fn state(&self, file: &Path) -> Option<String> {
+        match &self.away {
+            Some(Away::Delta(delta)) => delta.version.map(|version| format!("version {version}")),
+            _ => self.object(file)?.etag.clone(),
         }
     }
+
+    fn object(&self, file: &Path) -> Option<&Object> {
+        let Some(Away::Objects(objects)) = &self.away else { return None };
+        objects.found.get(self.files.iter().position(|known| known == file)?)
+    }
+}
+
+/// Where rows come from that are written down on this machine before they are read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Away {
+    /// A query of a database.
+    Database(Database),
+    /// Objects in a bucket of S3, Azure or Google Cloud.
+    Objects(Objects),
+    /// A Delta Lake table, here or in a bucket.
+    Delta(Delta),
+}
+
+/// Objects of one address or pattern.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Objects {
+    /// As the pipeline file has it, such as `s3://bucket/folder/*.parquet`.
+    pub address: String,
+    /// What was found, in the order of the source's files.
+    pub found: Vec<Object>,
+}
+
+/// An object in a bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Object {
+    /// Its address.
+    pub address: String,
+    /// What the store calls this state of it; another state has another tag.
+    pub etag: Option<String>,
+}
+
+/// A Delta Lake table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Delta {
+    /// Its folder: a path seen from the working folder, or an address such as `s3://bucket/folder`.
+    pub address: String,
+    /// The version that is asked for; none for the newest.
+    pub version: Option<u64>,
 }
 
 /// A query of a database.

@@ -1,16 +1,79 @@
-//! Exports that are also copied into a table of a database.
+//! What is copied elsewhere: exports into tables of a database or objects in a bucket, or all files of a run.
+
+use std::path::Component;
 
 use super::Context;
 use super::outputs::Places;
 use super::sources::variable;
-use crate::diagnostics::{Code, Diagnostic};
-use crate::plan::{CopyTo, Target, TargetFormat};
+use crate::diagnostics::{Code, Diagnostic, Sink, Span, Spanned};
+use crate::plan::address;
+use crate::plan::{CopyAll, CopyTo, Target, TargetFormat};
 use crate::spec;
 
 /// The most bytes of a name in `PostgreSQL`: 63 (NAMEDATALEN - 1).
 const NAME: usize = 63;
 
-/// The table of an export. Where `--out` leads its file elsewhere none is written, which is warned of.
+/// All files of a run, below an address. They go there by the paths that the pipeline file gives them, so none
+/// may lead out of its folder.
+pub fn copy_all(cx: &mut Context<'_>, places: &Places<'_>) -> Option<CopyAll> {
+    let written = cx.written.copy_to.as_ref()?;
+    let address = of_bucket(&written.value, written.span, &mut cx.sink)?;
+    if places.out.is_some() {
+        not_copied(cx, &written.value, written.span, "nothing is put there");
+        return None;
+    }
+    let pipeline = cx.written;
+    let outputs = pipeline.outputs.as_ref().map(spec::Outputs::paths);
+    let exports = pipeline.exports.iter().flatten().flat_map(spec::Export::paths);
+    let measures = pipeline.measures.iter().flatten().filter_map(|of| of.path.as_ref());
+    let paths = outputs.into_iter().flatten().chain(exports).chain(measures).chain(&pipeline.out);
+    let leads_out = |path: &&Spanned<String>| {
+        let mut parts = std::path::Path::new(&path.value).components();
+        !parts.all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+    };
+    let outside = paths.filter(leads_out).map(|path| path.span);
+    let record = pipeline.out.is_none().then_some(pipeline.name.span);
+    let outside: Vec<Span> = outside.chain(record).collect();
+    for span in &outside {
+        cx.sink.push(
+            Diagnostic::error(Code::OutputPath, "a file that is put below an address, too, leads out of this folder")
+                .at(*span, if record == Some(*span) { "the run record goes to ../out/NAME" } else { "leads out of it" })
+                .at(written.span, "all files of a run are put here")
+                .help("write `out: out/NAME` and paths without `..`, which are seen from this file's folder"),
+        );
+    }
+    let address = address.trim_end_matches('/').to_owned();
+    outside.is_empty().then(|| CopyAll { address, base: places.base.to_path_buf() })
+}
+
+/// An address as it is well said.
+fn of_bucket<'a>(written: &'a str, span: Span, sink: &mut Sink) -> Option<&'a str> {
+    match address::split(written.trim_end_matches('/')) {
+        Ok(_) => Some(written),
+        Err(why) => {
+            sink.push(
+                Diagnostic::error(Code::BadValue, format!("no address in a bucket: {why}"))
+                    .at(span, "not such as s3://bucket/folder")
+                    .help("keys and secrets stand in variables of the environment, never in this file"),
+            );
+            None
+        }
+    }
+}
+
+fn not_copied(cx: &mut Context<'_>, what: &str, span: Span, label: &str) {
+    cx.sink.push(
+        Diagnostic::warning(
+            Code::NotCopied,
+            format!("{what} is not written: --out leads outputs elsewhere"),
+        )
+        .at(span, label)
+        .help("run without --out to exchange it"),
+    );
+}
+
+/// The table or the object of an export. Where `--out` leads its file elsewhere none is written, which is warned
+/// of.
 pub fn copy_to(
     cx: &mut Context<'_>,
     places: &Places<'_>,
@@ -18,13 +81,25 @@ pub fn copy_to(
     target: Option<&Target>,
 ) -> Option<CopyTo> {
     let written = export.copy_to.as_ref()?;
-    let variable = variable(&written.database, &mut cx.sink);
-    let parts: Vec<&str> = written.table.value.split('.').collect();
+    let (database, table) = match (&written.database, &written.table, &written.object) {
+        (Some(database), Some(table), None) => (database, table),
+        (None, None, Some(object)) => return object_of(cx, places, object),
+        _ => {
+            cx.sink.push(
+                Diagnostic::error(Code::MissingKey, "a copy has `database` and `table`, or `object`")
+                    .at(export.segment.span, "the copy of this export has not")
+                    .help("such as `copy_to: { database: env:SHOP_DATABASE, table: news }`, or `copy_to: { object: s3://bucket/news.csv }`"),
+            );
+            return None;
+        }
+    };
+    let variable = variable(database, &mut cx.sink);
+    let parts: Vec<&str> = table.value.split('.').collect();
     let is_name = |part: &&str| !part.is_empty() && part.len() <= NAME && !part.contains('\0');
     if parts.len() > 2 || !parts.iter().all(is_name) {
         cx.sink.push(
             Diagnostic::error(Code::BadValue, "no name of a table")
-                .at(written.table.span, "not NAME or SCHEMA.NAME")
+                .at(table.span, "not NAME or SCHEMA.NAME")
                 .help("each part has 1 to 63 bytes, and is taken as it stands, in upper or lower case"),
         );
         return None;
@@ -33,7 +108,7 @@ pub fn copy_to(
         cx.sink.push(
             Diagnostic::error(Code::BadValue, "a table is a copy of a CSV file")
                 .at(export.path.span, "not .csv")
-                .at(written.table.span, "copied here"),
+                .at(table.span, "copied here"),
         );
     }
     if export.guard_formulas.is_none() && export.audience.is_none() {
@@ -42,7 +117,7 @@ pub fn copy_to(
                 Code::MissingKey,
                 "an export that is copied into a table says whether formulas are guarded",
             )
-            .at(written.table.span, "the table holds the cells of the file")
+            .at(table.span, "the table holds the cells of the file")
             .help(
                 "write `guard_formulas: false` to have texts as they are, in the file too, or `true` to have \
                  an apostrophe before what a spreadsheet would run, in the table too",
@@ -50,15 +125,29 @@ pub fn copy_to(
         );
     }
     if places.out.is_some() {
+        not_copied(cx, &table.value, table.span, "this table stays as it is");
+        return None;
+    }
+    Some(CopyTo::Table { variable: variable?, table: table.value.clone() })
+}
+
+fn object_of(
+    cx: &mut Context<'_>,
+    places: &Places<'_>,
+    written: &Spanned<String>,
+) -> Option<CopyTo> {
+    let object = of_bucket(&written.value, written.span, &mut cx.sink)?;
+    if object.ends_with('/') || address::split(object).is_ok_and(|(_, key)| key.is_empty()) {
         cx.sink.push(
-            Diagnostic::warning(
-                Code::NotCopied,
-                format!("{} is not written: --out leads outputs elsewhere", written.table.value),
-            )
-            .at(written.table.span, "this table stays as it is")
-            .help("run without --out to exchange it"),
+            Diagnostic::error(Code::BadValue, "no name of an object")
+                .at(written.span, "a folder or a bucket")
+                .help("write the whole address, such as s3://bucket/folder/news.csv"),
         );
         return None;
     }
-    Some(CopyTo { variable: variable?, table: written.table.value.clone() })
+    if places.out.is_some() {
+        not_copied(cx, object, written.span, "this object stays as it is");
+        return None;
+    }
+    Some(CopyTo::Object { object: object.to_owned() })
 }

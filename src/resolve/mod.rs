@@ -123,6 +123,7 @@ pub fn resolve(
     let measures = measures::measures(&mut cx, (&tables, &fields), &consent, rows, &places);
     let outputs = outputs::outputs(&mut cx, &places);
     let out = places.out_folder(&pipeline.name.value, pipeline.out.as_ref());
+    let copy_to = copies::copy_all(&mut cx, &places);
     outputs::check_collisions(&mut cx, &places);
     outputs::check_memberships(&mut cx);
 
@@ -145,6 +146,7 @@ pub fn resolve(
         exports,
         measures,
         out,
+        copy_to,
     };
     cx.sink.finish(plan)
 }

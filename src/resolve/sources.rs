@@ -3,27 +3,68 @@
 use std::path::Path;
 
 use crate::diagnostics::{Code, Diagnostic, Sink, Span, Spanned};
+use crate::plan::address;
 use crate::plan::catalog::{Column, ColumnType, Listing, Request};
-use crate::plan::{Compression, Database, Format, Period, Source, Type};
+use crate::plan::{Away, Compression, Database, Delta, Format, Objects, Period, Source, Type};
 use crate::spec::{self, FileFormat, NameOrMap, Quote};
 
 /// Makes the catalog's question for one source; `None` (and a fault) where it cannot be read.
 pub fn request(source: &spec::Source, base: &Path, sink: &mut Sink) -> Option<Request> {
-    let database = database(source, sink)?;
-    let format = match &database {
-        Some(_) => {
-            Format::Delimited { delimiter: b',', quoted: true, compression: Compression::None }
+    let is_delta = source.format.as_ref().is_some_and(|format| format.value == FileFormat::Delta);
+    if let Some(version) = source.table_version.as_ref().filter(|_| !is_delta) {
+        sink.push(
+            Diagnostic::error(Code::BadValue, "`table_version` goes with Delta tables only")
+                .at(version.span, "not for this format")
+                .help("write `format: delta` if the path is the folder of one"),
+        );
+    }
+    let is_address = address::is_address(&source.path.value);
+    let (away, format) = match database(source, sink)? {
+        Some(database) => (
+            Some(Away::Database(database)),
+            Format::Delimited { delimiter: b',', quoted: true, compression: Compression::None },
+        ),
+        None if is_delta => {
+            let format = format_of(source, sink)?;
+            let address = if is_address {
+                in_bucket(&source.path, sink)?.to_owned()
+            } else {
+                base.join(&source.path.value).to_string_lossy().into_owned()
+            };
+            let version = source.table_version.as_ref().map(|version| version.value);
+            (Some(Away::Delta(Delta { address, version })), format)
         }
-        None => format_of(source, sink)?,
+        None if is_address => {
+            let address = in_bucket(&source.path, sink)?.to_owned();
+            let format = format_of(source, sink)?;
+            (Some(Away::Objects(Objects { address, found: Vec::new() })), format)
+        }
+        None => (None, format_of(source, sink)?),
     };
     Some(Request {
         name: source.name.value.clone(),
         pattern: base.join(&source.path.value),
         format,
-        database,
+        away,
         sheet: source.sheet.as_ref().map(|sheet| sheet.value.clone()),
         span: source.path.span,
     })
+}
+
+/// An address in a bucket, as it is well said.
+fn in_bucket<'a>(path: &'a Spanned<String>, sink: &mut Sink) -> Option<&'a str> {
+    match address::split(&path.value) {
+        Ok((_, key)) if !key.is_empty() => Some(&path.value),
+        found => {
+            let why = found.err().unwrap_or("it names no object in the bucket");
+            sink.push(
+                Diagnostic::error(Code::BadValue, format!("no address in a bucket: {why}"))
+                    .at(path.span, "not such as s3://bucket/folder/*.csv")
+                    .help("keys and secrets stand in variables of the environment, never in this file"),
+            );
+            None
+        }
+    }
 }
 
 /// The variable of the environment that is named as `env:NAME`: where a database is stands in none but such.
@@ -122,7 +163,7 @@ fn format_of(source: &spec::Source, sink: &mut Sink) -> Option<Format> {
                 if matches!(source.name.value.as_str(), "identity.previous" | "alias") {
                     "rename the file so that it ends in .csv, .tsv, .ndjson, .parquet or .ipc"
                 } else {
-                    "write `format: csv` (or tsv, ndjson, parquet, ipc, excel), or rename the file"
+                    "write `format: csv` (or tsv, ndjson, parquet, ipc, excel, delta), or rename the file"
                 },
             ),
         );
@@ -172,7 +213,8 @@ fn format_of(source: &spec::Source, sink: &mut Sink) -> Option<Format> {
                     );
                     None
                 }
-                FileFormat::Parquet => Some(Format::Parquet),
+                // The rows of a Delta table are written down as Parquet.
+                FileFormat::Parquet | FileFormat::Delta => Some(Format::Parquet),
                 FileFormat::Excel => Some(Format::Excel),
                 _ => Some(Format::Ipc),
             }
@@ -250,7 +292,7 @@ pub fn source(
         files: listing.files,
         bytes: listing.bytes,
         format: request.format,
-        database: request.database.clone(),
+        away: request.away.clone(),
         sheet: request.sheet.clone(),
         nulls: written.nulls.as_ref().map_or_else(
             || vec![String::new()],

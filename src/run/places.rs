@@ -65,6 +65,7 @@ pub fn of(path: &Path, text: &str, pipeline: &Pipeline, plan: &Plan) -> Places {
             segment.rule.as_ref().map(|rule| rule.span).unwrap_or_default()
         }),
         exports: spans(pipeline.exports.as_ref(), |export| export.segment.span),
+        copy_to: pipeline.copy_to.as_ref().map(|at| at.span).unwrap_or_default(),
         measures: spans(pipeline.measures.as_ref(), |measure| measure.name.span),
         outputs: vec![
             output(|outputs| &outputs.profiles),

@@ -77,9 +77,17 @@ impl Root {
             .collect();
         for export in pipeline.exports.iter().flatten() {
             if let Some(copy) = &export.copy_to {
-                faults.push(self.fault(copy.database.span, "a database is not below it"));
+                let database =
+                    copy.database.as_ref().map(|at| (at.span, "a database is not below it"));
+                let object = copy.object.as_ref().map(|at| (at.span, "a bucket is not below it"));
+                faults.extend(
+                    database.into_iter().chain(object).map(|(at, why)| self.fault(at, why)),
+                );
             }
         }
+        faults.extend(
+            pipeline.copy_to.iter().map(|at| self.fault(at.span, "a bucket is not below it")),
+        );
         if pipeline.out.is_none() && !self.holds(&base.join("../out")) {
             let fault = self
                 .fault(pipeline.name.span, "the run record goes to `../out/<name>`")

@@ -19,6 +19,8 @@ spec_types! {
         as_of: optional Spanned<String>,
         /// Folder of run.json; default ../out/NAME seen from this file.
         out: optional Spanned<String>,
+        /// All files of a run are put below this address as well, such as s3://bucket/folder.
+        copy_to: optional Spanned<String>,
         /// Where rows come from.
         sources: required Vec<Source>,
         /// How fields are compared.
@@ -49,14 +51,17 @@ spec_types! {
     Source("a source") {
         /// Name by which the pipeline speaks of it.
         name: required Spanned<String>,
-        /// Path or glob, relative to this file. Format by extension: .csv .tsv .ndjson .jsonl
-        /// .parquet .ipc .arrow .feather .xlsx .xlsm .xlsb .xls .ods; text also .gz and .zst. With `query`:
-        /// env:NAME, a variable of the environment that holds postgresql://USER:PASSWORD@HOST/DATABASE.
+        /// Path or glob, relative to this file, or in a bucket (s3://, az://, abfss://, gs://). Format by
+        /// extension: .csv .tsv .ndjson .jsonl .parquet .ipc .arrow .feather .xlsx .xlsm .xlsb .xls .ods; text
+        /// also .gz and .zst. Of a Delta table: its folder. With `query`: env:NAME, a variable of the
+        /// environment that holds postgresql://USER:PASSWORD@HOST/DATABASE.
         path: required Spanned<String>,
         /// What is asked of a database: one SELECT.
         query: optional Spanned<String>,
-        /// Format, where the extension does not tell it: csv, tsv, ndjson, parquet, ipc, excel.
+        /// Format, where the extension does not tell it: csv, tsv, ndjson, parquet, ipc, excel, delta.
         format: optional Spanned<FileFormat>,
+        /// The version of a Delta table; without it the newest.
+        table_version: optional Spanned<u64>,
         /// The sheet of a workbook; without it the only one that is visible.
         sheet: optional Spanned<String>,
         /// Types of columns of text files and workbooks; all others are text. For Parquet and IPC: checked.
@@ -349,16 +354,18 @@ spec_types! {
         because: optional Spanned<String>,
         /// Guard text cells that a spreadsheet would run (default true; CSV and TSV).
         guard_formulas: optional bool,
-        /// A table of a database that is to hold the same rows; of a CSV file.
+        /// A table of a database that is to hold the same rows (of a CSV file), or an object in a bucket.
         copy_to: optional CopyTo,
     }
 
-    /// A table of a database that takes the place of the one before.
+    /// A table of a database that takes the place of the one before, or an object that does.
     CopyTo("`copy_to`") {
         /// env:NAME, a variable of the environment that holds postgresql://USER:PASSWORD@HOST/DATABASE.
-        database: required Spanned<String>,
+        database: optional Spanned<String>,
         /// The table: NAME or SCHEMA.NAME.
-        table: required Spanned<String>,
+        table: optional Spanned<String>,
+        /// The object: an address such as s3://bucket/folder/file.csv.
+        object: optional Spanned<String>,
     }
 
     /// Figures of customers by group: counts, rates of consent, sums, averages, quantiles.
@@ -450,6 +457,7 @@ impl Source {
             path,
             query: None,
             format: None,
+            table_version: None,
             sheet: None,
             types: None,
             delimiter: None,
@@ -549,6 +557,7 @@ choices! {
         Parquet = "parquet",
         Ipc = "ipc",
         Excel = "excel",
+        Delta = "delta",
     }
 
     /// How fields of a text file are quoted.

@@ -42,6 +42,8 @@ pub struct Places {
     pub exports: Vec<Span>,
     /// By measure.
     pub measures: Vec<Span>,
+    /// The address below which all files of a run are put.
+    pub copy_to: Span,
     /// By internal table, in the order of [`crate::plan::Outputs::named`].
     pub outputs: Vec<Span>,
 }

@@ -6,17 +6,21 @@ use super::job::Job;
 use super::places::at;
 use super::script::{Read, ReadFormat, Step};
 use super::text::{guard, list, literal, name};
-use crate::plan::{Compression, Format, Source, Type};
+use crate::plan::{Away, Compression, Format, Source, Type};
 
 /// The files as a table of cells: texts with nulls, or the types of the file.
 pub fn read(job: &mut Job<'_>, number: usize, source: &Source, all: &[String]) -> String {
     let span = at(&job.places.sources, number);
-    if source.database.is_some() {
-        job.refuse(
-            span,
-            format!("`{}` is a query of a database", source.name),
-            "write its rows down as Parquet first",
-        );
+    if let Some(away) = &source.away {
+        let (what, help) = match away {
+            Away::Database(_) => ("a query of a database", "write its rows down as Parquet first"),
+            Away::Objects(_) => (
+                "in a bucket",
+                "compile the pipeline with a path below a folder; --root says where a job finds it",
+            ),
+            Away::Delta(_) => ("a Delta table", "write its rows down as Parquet first"),
+        };
+        job.refuse(span, format!("`{}` is {what}", source.name), help);
         return "(SELECT 1)".to_owned();
     }
     let mut files = Vec::new();

@@ -12,7 +12,8 @@ use super::script::{self, Rounds, Step};
 use super::text::{Names, list, literal, name};
 use crate::normalize::Kind;
 use crate::plan::{
-    Export, FieldId, Model, OutColumn, PurposeId, Segment, SegmentId, Target, TargetFormat, Type,
+    CopyTo, Export, FieldId, Model, OutColumn, PurposeId, Segment, SegmentId, Target, TargetFormat,
+    Type,
 };
 
 /// Columns of the table `judged`.
@@ -288,8 +289,12 @@ fn write_export(job: &mut Job<'_>, judged: &Judged, number: usize, export: &Expo
         return;
     }
     if let Some(copy) = &export.copy_to {
-        let why = "only `optin run` proves the file of which a table is made; write it with a run";
-        job.refuse(span, format!("a copy into the table {}", copy.table), why);
+        let why = "only `optin run` proves the file of which a copy is made; write it with a run";
+        let into = match copy {
+            CopyTo::Table { table, .. } => format!("the table {table}"),
+            CopyTo::Object { object } => object.clone(),
+        };
+        job.refuse(span, format!("a copy into {into}"), why);
         return;
     }
     let segment = &plan.segments[export.segment.0];
@@ -392,6 +397,11 @@ WHERE NOT EXISTS (SELECT 1 FROM {decided} e WHERE e.position = s.later) GROUP BY
 /// The internal tables that a job writes: profiles and verdicts.
 fn write_outputs(job: &mut Job<'_>, judged: &Judged) {
     let plan = job.plan;
+    if plan.copy_to.is_some() {
+        let help =
+            "only `optin run` puts its files there; have the job write to the bucket: --root";
+        job.refuse(job.places.copy_to, "copies of all files in a bucket", help);
+    }
     for number in 0..plan.measures.len() {
         let span = at(&job.places.measures, number);
         job.refuse(span, "a measure", "only `optin run` takes measures");

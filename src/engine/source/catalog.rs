@@ -31,9 +31,17 @@ pub fn list_unless(
     refuse: impl FnOnce(&[PathBuf]) -> Option<Diagnostic>,
 ) -> Result<Listing, Diagnostic> {
     let files = files(request)?;
-    if let Some(fault) = refuse(&files) {
-        return Err(fault);
+    match refuse(&files) {
+        Some(fault) => Err(fault),
+        None => of_files(request, files),
     }
+}
+
+/// The columns of files that are known already.
+///
+/// # Errors
+/// An unreadable one, a header that cannot be used, files that do not agree.
+pub fn of_files(request: &Request, files: Vec<PathBuf>) -> Result<Listing, Diagnostic> {
     let mut first: Option<(PathBuf, Vec<Column>)> = None;
     for file in &files {
         let columns =
@@ -191,6 +199,14 @@ fn columns(file: &Path, request: &Request) -> Result<Vec<Column>, Diagnostic> {
             Ok(as_text(names.map_err(|fault| fault.into_diagnostic(file))?))
         }
     }
+}
+
+/// Where the footer begins in an IPC file of `size` bytes whose last ten are `tail`; none if it is no IPC file.
+#[must_use]
+pub fn ipc_footer(size: u64, tail: &[u8]) -> Option<u64> {
+    let (length, magic) = tail.split_at_checked(4)?;
+    let length = u64::try_from(i32::from_le_bytes(length.try_into().ok()?)).ok()?;
+    (magic == b"ARROW1").then(|| size.checked_sub(10 + length))?
 }
 
 /// The readers panic on some damaged files; a panic is as good as no schema.

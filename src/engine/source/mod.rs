@@ -348,6 +348,7 @@ fn visit_file<T: Send>(
     let (rows, digest) = read?;
     Ok(FileRecord {
         path: source.shown(file),
+        state: source.state(file),
         bytes: stamp.bytes(),
         xxh3: digest.map_or_else(String::new, |digest| format!("{digest:032x}")),
         rows: rows as u64,

@@ -1,6 +1,7 @@
 //! Parquet, row group by row group: each is decoded by the thread that uses it.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,6 +10,34 @@ use rayon::prelude::*;
 
 use super::{Raw, catalog, damaged, parts_at_once};
 use crate::diagnostics::Outcome;
+
+/// How many bytes at the end of a file say how long its footer is, and what it is.
+const TAIL: u64 = 8;
+
+/// Where the footer begins in a file of `size` bytes whose last eight are `tail`; none if it is no Parquet file.
+#[must_use]
+pub fn footer(size: u64, tail: &[u8]) -> Option<u64> {
+    let (length, magic) = tail.split_at_checked(4)?;
+    let length = u64::from(u32::from_le_bytes(length.try_into().ok()?));
+    (magic == b"PAR1").then(|| size.checked_sub(TAIL + length))?
+}
+
+/// The bytes of a file in which the columns of these names stand, from its footer alone.
+///
+/// # Errors
+/// A footer that cannot be read.
+pub fn ranges(file: &Path, names: &[String]) -> Outcome<Vec<Range<u64>>> {
+    let open = File::open(file).map_err(|error| catalog::unreadable(file, &error))?;
+    let mut reader = ParquetReader::new(open);
+    let metadata = reader.get_metadata().map_err(|error| damaged(file, error))?;
+    let mut ranges: Vec<Range<u64>> = Vec::new();
+    for group in &metadata.row_groups {
+        let chunks = names.iter().filter_map(|name| group.columns_under_root_iter(name)).flatten();
+        ranges.extend(chunks.map(|chunk| chunk.byte_range()));
+    }
+    ranges.sort_unstable_by_key(|range| range.start);
+    Ok(ranges)
+}
 
 /// Reads the columns of every row group, several groups at once, and gives what `make` makes of
 /// the number of rows before it and of its columns to `take`, in their order. A file without rows
