@@ -2,6 +2,7 @@
 //! (`tests/servers/with-stores` starts them); without them those tests say that they skip it. And Delta tables.
 
 use std::fs;
+#[cfg(feature = "delta")]
 use std::path::Path;
 
 #[cfg(feature = "delta")]
@@ -101,8 +102,8 @@ fn elsewhere_nothing_is_put_into_a_bucket() {
         text.replace(&text[from..to], "").replace("s3://my-company/contoso/", "data/contoso/");
     let folder = Folder::with(&[("p.yaml", &text)]);
     std::os::unix::fs::symlink(root().join("data"), folder.at("data")).expect("a link");
-    let run = folder.optin(&["run", "p.yaml", "--out", "there", "--quiet"]).done();
-    assert_eq!(run.stderr.matches("warning[not-copied]").count(), 2, "{}", run.stderr);
+    let run = folder.optin(&["run", "p.yaml", "--out", "there", "--json"]).done();
+    assert_eq!(run.stdout.matches("\"not-copied\"").count(), 2, "{}", run.stdout);
 }
 
 #[test]
@@ -201,8 +202,9 @@ mod with_servers {
     #[test]
     fn sources_in_a_bucket_give_what_files_give() {
         for bucket in Bucket::all("sources") {
-            bucket.put_folder(&root().join("data/contoso"), "data/contoso");
-            bucket.put_folder(&root().join("data/consent-examples"), "data/consent-examples");
+            for name in ["contoso", "consent-examples", "related"] {
+                bucket.put_folder(&root().join("data").join(name), &format!("data/{name}"));
+            }
             for name in [
                 "contoso",
                 "consent-single-table",
@@ -221,7 +223,7 @@ mod with_servers {
                 folder.optin(&["run", "p/here.yaml", "--out", "here", "--quiet"]).done();
                 folder.optin(&["run", "p/there.yaml", "--out", "there", "--quiet"]).done();
                 let (here, there) = (results(&folder.at("here")), results(&folder.at("there")));
-                assert!(here == there && here.len() > 1, "{name}, {}", bucket.address);
+                assert!(here == there && !here.is_empty(), "{name}, {}", bucket.address);
             }
         }
     }
@@ -379,7 +381,7 @@ exports: [{ segment: news, path: news.csv, columns: [customer_id, email, first] 
             let stores = Stores::open().expect("stores");
             let nowhere = bucket.address.replace("://optin", "://no-such-bucket");
             let fault = stores.list(&format!("{nowhere}/*.csv")).expect_err("no bucket");
-            assert!(fault.message.contains("is not there"), "{}", fault.message);
+            assert!(fault.message.contains("there is no"), "{}", fault.message);
             assert!(
                 stores.list(&format!("{}/none.csv", bucket.address)).expect("a list").is_empty()
             );
@@ -416,7 +418,8 @@ fn a_delta_table_gives_what_its_rows_give() {
     let record = folder.json("delta/run.json");
     let file = &record["sources"][1]["files"][0];
     assert_eq!(file["state"], "version 3", "{file}");
-    assert_eq!(file["path"], "data/delta/newsletter_consent");
+    assert_eq!(file["path"], "./data/delta/newsletter_consent");
+    assert_eq!(record["sources"][0]["files"][0]["path"], "./data/contoso/shop.csv");
     assert_eq!(record["sources"][1]["rows"], 7129);
     folder.optin(&["verify", "delta/run.json"]);
     // As it was: half of the rows.
@@ -462,11 +465,11 @@ outputs: { profiles: profiles.csv }
         [
             ["ann@example.com", "12.50", "Am Markt 1", "", "2026-01-01T10:00:00Z"],
             ["dan@example.com", "7.00", "Am Markt 1", "", "2026-01-01T10:00:00Z"],
-            ["eva@example.com", "3.00", "", "", "2026-02-01T00:00:00Z"],
+            ["eva@example.com", "3.00", "", "1990-05-01", "2026-02-01T00:00:00Z"],
         ]
     );
     let profiles = folder.read("out/profiles.csv");
-    assert!(!profiles.contains("gone") && profiles.contains("1980-02-29"), "{profiles}");
+    assert!(!profiles.contains("gone") && profiles.contains("bob"), "{profiles}");
     folder.write(
         "u.yaml",
         pipeline

@@ -1,4 +1,4 @@
-//! The values of `never` are values of persons, and no fault shows them.
+//! The values of `never` are values of persons, and passwords in addresses are nobody else's: no fault shows them.
 //!
 //! A fault shows lines of the pipeline file, and other things may stand on a line with `never`. So what
 //! stands under it is replaced sign by sign before anything is shown: places stay what they are. This
@@ -14,7 +14,7 @@ const KEY: &str = "never";
 /// The key of the same name under `identity` has lists of sources, whose entries begin with one of these.
 const PAIRS: [&str; 5] = ["source", "table1", "key1", "table2", "key2"];
 
-/// The text without the values under `never`, each sign in its place.
+/// The text without the values under `never` and without users and passwords in addresses, each sign in its place.
 #[must_use]
 pub fn veil(source: &str) -> Cow<'_, str> {
     let hidden = hidden(source);
@@ -79,6 +79,7 @@ fn hidden(source: &str) -> Vec<Range<usize>> {
         }
         seen.push(name);
     }
+    found.extend(passwords(source));
     found.retain(|range| !range.is_empty());
     found.sort_by_key(|range| range.start);
     found.dedup_by(|next, before| {
@@ -89,6 +90,18 @@ fn hidden(source: &str) -> Vec<Range<usize>> {
         meets
     });
     found
+}
+
+/// What stands as `USER:PASSWORD` between `://` and `@`. A container before the host of an account has no colon.
+fn passwords(source: &str) -> impl Iterator<Item = Range<usize>> {
+    source.match_indices("://").filter_map(|(at, sign)| {
+        let start = at + sign.len();
+        let rest = &source[start..];
+        let line = &rest[..rest.find(char::is_whitespace).unwrap_or(rest.len())];
+        // A password may hold a slash or an @; the host is behind the last one.
+        let end = line.rfind('@')?;
+        line[..end].contains(':').then_some(start..start + end)
+    })
 }
 
 /// The names behind the asterisks of a text.
@@ -251,6 +264,17 @@ mod tests {
         assert_eq!(shown, "never: [**\u{b7}, \u{2022}, \u{10100}\u{10100}, *]\nname: zoë\n");
         assert!(
             shown.char_indices().map(|(at, _)| at).eq(written.char_indices().map(|(at, _)| at))
+        );
+    }
+
+    #[test]
+    fn passwords_in_addresses_are_hidden() {
+        let shown = veil(
+            "  - { path: s3://KEY:SEC/R@ET@bucket/a.csv }\n  - path: abfss://c@a.net/b:c.csv\n",
+        );
+        assert_eq!(
+            shown,
+            "  - { path: s3://************@bucket/a.csv }\n  - path: abfss://c@a.net/b:c.csv\n"
         );
     }
 

@@ -102,6 +102,15 @@ pub(super) fn told(address: &str, error: &Error) -> Diagnostic {
             format!("an object changed in {bucket} while it was read"),
             "run again when nothing writes to it; nothing was published",
         ),
+        _ if is("NoSuchBucket")
+            || is("ContainerNotFound")
+            || is("specified bucket does not exist") =>
+        {
+            fault(
+                format!("there is no {bucket}"),
+                "look at its name, and at the server's address and region",
+            )
+        }
         Error::NotFound { .. } => fault(
             format!("{address} is not there, or the bucket is not"),
             "see what became of it; objects of a folder are named by a pattern such as folder/*.csv",
