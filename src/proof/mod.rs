@@ -28,6 +28,7 @@ mod hashed;
 mod hearing;
 mod keyed;
 mod mentions;
+mod partitions;
 mod points;
 mod rows;
 

@@ -12,6 +12,7 @@ mod draw;
 mod identity;
 mod measures;
 mod outputs;
+mod partitions;
 mod related;
 mod rule;
 mod segments;
@@ -126,7 +127,7 @@ pub fn resolve(
     outputs::check_collisions(&mut cx, &places);
     outputs::check_memberships(&mut cx);
 
-    let plan = Plan {
+    let mut plan = Plan {
         name: pipeline.name.value.clone(),
         as_of,
         sources: cx.sources.into_iter().flatten().collect(),
@@ -146,6 +147,7 @@ pub fn resolve(
         measures,
         out,
     };
+    partitions::divide(pipeline, &mut plan, &mut cx.sink);
     cx.sink.finish(plan)
 }
 
