@@ -212,6 +212,7 @@ outputs: { profiles: out/profiles.csv, identity: out/identity.csv, quarantine: o
 exports:
   - { segment: all, path: out/all.csv, columns: [customer_id, mail, name] }
   - { segment: few, path: out/few.ndjson, columns: [mail, token] }
+  - { segment: few, path: out/by, partition_by: [born], columns: [mail, born] }
 ";
 
 const TYPES: &str =

@@ -120,12 +120,9 @@ pub fn written(plan: &Plan, needles: &Needles<'_>) -> (Vec<Written>, Vec<NotRead
         // What is not there holds nobody.
         let Some(at) = real(&path).filter(|at| !seen.contains(at)) else { continue };
         seen.push(at);
-        let files = match files_of(&path) {
-            Ok(files) => files,
-            Err(_) => {
-                not_read.push(NotRead { name, path });
-                continue;
-            }
+        let Ok(files) = files_of(&path) else {
+            not_read.push(NotRead { name, path });
+            continue;
         };
         for path in files {
             match rows(needles, &name, &path) {

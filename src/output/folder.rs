@@ -11,7 +11,8 @@ use sha2::{Digest as _, Sha256};
 use super::disk;
 use super::format;
 use super::record::FILE;
-use crate::diagnostics::{Code, Diagnostic, Site, advice};
+use super::stage::{failed, site};
+use crate::diagnostics::{Code, Diagnostic};
 use crate::engine::source::tree;
 use crate::plan::hex;
 
@@ -55,29 +56,31 @@ pub fn contents(folder: &Path) -> io::Result<Contents> {
 /// # Errors
 /// A folder that holds anything else; one that cannot be read.
 pub fn published(out: &Path, folder: &Path) -> Result<Vec<String>, Diagnostic> {
-    let refused = |why: &str, help: &str| {
+    let refused = |why: &str| {
         Diagnostic::error(Code::OutputPath, format!("the folder cannot be replaced: {why}"))
-            .in_file(Site { file: folder.to_path_buf(), ..Site::default() })
-            .help(format!("{help}; nothing was published, the old files are as they were"))
+            .in_file(site(folder))
+            .help(
+                "move it away, or name another folder; remove it if nobody needs it; nothing was published, \
+                 the old files are as they were",
+            )
     };
-    let strange = "move it away, or name another folder; remove it if nobody needs it";
     match tree::files(folder) {
         Ok(files) if files.is_empty() => return Ok(Vec::new()),
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            return Err(refused(&error.to_string(), strange));
+            return Err(refused(&error.to_string()));
         }
-        Err(error) => return Err(refused(&error.to_string(), advice(&error))),
+        Err(error) => return Err(failed(folder, &error)),
     }
     let known = recorded(&out.join(FILE));
     if known.is_empty() {
-        return Err(refused("no run record says that a run wrote it", strange));
+        return Err(refused("no run record says that a run wrote it"));
     }
-    let found = contents(folder).map_err(|error| refused(&error.to_string(), advice(&error)))?;
+    let found = contents(folder).map_err(|error| failed(folder, &error))?;
     if known.contains(&found.sha256) {
         Ok(found.files)
     } else {
-        Err(refused("it is not as a run left it: files were added, changed or taken away", strange))
+        Err(refused("it is not as a run left it: files were added, changed or taken away"))
     }
 }
 

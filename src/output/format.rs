@@ -85,6 +85,8 @@ pub enum Stop {
     Rows(Faults),
     /// They could not be encoded; in words that cannot quote a cell, and what to do.
     File(&'static str, &'static str),
+    /// They cannot be divided into folders by their values; in words that quote none, and what to do.
+    Values(String, &'static str),
     /// They could not be stored.
     Disk(std::io::Error),
 }

@@ -23,7 +23,6 @@ use rayon::prelude::*;
 
 use super::disk::{self, Stored};
 use super::format::{self, Meant, Piece, Stop, each, mix_value, of_int, of_text};
-use crate::diagnostics::{Code, Diagnostic};
 use crate::engine::Rows;
 use crate::engine::cells::Cells;
 use crate::engine::source::tree;
@@ -142,9 +141,8 @@ fn out_of_place() -> Stop {
 }
 
 fn too_many() -> Stop {
-    let message = format!("an export would have more than {} partitions", MOST);
-    let help = "nothing was published; divide it by a coarser column, or by fewer columns";
-    Stop::Rows(Diagnostic::error(Code::PartitionLimit, message).help(help).into())
+    let help = "divide it by a coarser column, or by fewer columns";
+    Stop::Values(format!("it would have more than {MOST} partitions"), help)
 }
 
 /// Puts the rows of a piece into partitions, each in their order.
@@ -157,29 +155,17 @@ fn divide(piece: &DataFrame, by: &[(usize, String, DataType)]) -> Result<Part, S
         let empty = (names && *series.dtype() == DataType::String).then(|| of_text(""));
         add(series, &mut sums, |value| value.filter(|value| Some(*value) != empty))?;
     }
-    let mut known: HashMap<Vec<u32>, usize> = HashMap::new();
-    let mut texts: Vec<(HashMap<String, u32>, Vec<Option<String>>, Cells)> = Vec::new();
+    let mut named = Vec::new();
     for (at, ..) in by {
         let series = columns.get(*at).ok_or_else(out_of_place)?.as_materialized_series();
-        // Null is number 0.
-        texts.push((HashMap::new(), vec![None], Cells::of(&series.rechunk())?));
+        named.push(Named::new(Cells::of(&series.rechunk())?));
     }
+    let mut known: HashMap<Vec<u32>, usize> = HashMap::new();
     let mut rows: Vec<(Vec<u32>, Vec<IdxSize>)> = Vec::new();
     let mut key = vec![0; by.len()];
     for row in 0..piece.height() {
-        for ((numbers, values, cells), number) in texts.iter_mut().zip(&mut key) {
-            *number = match cells.text(row).filter(|text| !text.is_empty()) {
-                None => 0,
-                Some(text) => match numbers.get(&*text) {
-                    Some(number) => *number,
-                    None => {
-                        let next = u32::try_from(values.len()).unwrap_or(u32::MAX);
-                        numbers.insert(text.clone().into_owned(), next);
-                        values.push(Some(text.into_owned()));
-                        next
-                    }
-                },
-            };
+        for (named, number) in named.iter_mut().zip(&mut key) {
+            *number = named.number(row);
         }
         let at = match known.get(&key) {
             Some(at) => *at,
@@ -195,13 +181,38 @@ fn divide(piece: &DataFrame, by: &[(usize, String, DataType)]) -> Result<Part, S
     let kept = columns.iter().enumerate().filter(|(at, _)| by.iter().all(|(of, ..)| of != at));
     let kept = DataFrame::new(piece.height(), kept.map(|(_, column)| (*column).clone()).collect())?;
     let taken = rows.into_par_iter().map(|(key, rows)| {
-        let values = texts.iter().zip(key).map(|((_, values, _), at)| values[at as usize].clone());
+        let values = named.iter().zip(key).map(|(of, number)| of.values[number as usize].clone());
         Ok((values.collect(), kept.take(&IdxCa::from_vec(PlSmallStr::EMPTY, rows))?))
     });
     Ok(Part {
         rows: taken.collect::<PolarsResult<_>>()?,
         sum: sums.into_iter().fold(0, |all: u128, row| all.wrapping_add(spread(row))),
     })
+}
+
+/// A column of a piece that names folders: each different value has a number, null and the empty text 0.
+struct Named {
+    cells: Cells,
+    numbers: HashMap<String, u32>,
+    values: Values,
+}
+
+impl Named {
+    fn new(cells: Cells) -> Self {
+        Self { cells, numbers: HashMap::new(), values: vec![None] }
+    }
+
+    /// The number of a row's value.
+    fn number(&mut self, row: usize) -> u32 {
+        let Some(text) = self.cells.text(row).filter(|text| !text.is_empty()) else { return 0 };
+        if let Some(number) = self.numbers.get(&*text) {
+            return *number;
+        }
+        let next = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
+        self.numbers.insert(text.clone().into_owned(), next);
+        self.values.push(Some(text.into_owned()));
+        next
+    }
 }
 
 /// Adds a column to what its rows come to.
@@ -234,9 +245,8 @@ impl Partition {
         let mut path = String::new();
         for ((_, column, _), value) in columns.iter().zip(values) {
             path += &partition::folder(column, value.as_deref()).ok_or_else(|| {
-                let message = format!("a value of `{column}` is too long to name a folder");
-                let help = "nothing was published; divide it by a column of shorter values";
-                Stop::Rows(Diagnostic::error(Code::PartitionLimit, message).help(help).into())
+                let help = "divide it by a column of shorter values";
+                Stop::Values(format!("a value of `{column}` cannot name a folder"), help)
             })?;
             path.push('/');
         }
@@ -316,15 +326,16 @@ pub fn verify(folder: &Path, meant: &Divided) -> Result<(), String> {
     let sum = |(path, _): &(String, u64)| -> Result<u128, String> {
         let values = partition::values(path, &names);
         let values = values.ok_or("a folder in it has a name that stands for no value")?;
-        let mut named = vec![None; meant.width];
+        let mut places: Vec<Place> = (0..meant.width).map(|_| Place::InFile).collect();
         for ((at, name, ty), value) in meant.columns.iter().zip(values) {
-            let value = value.map(|text| of_name(&text, ty));
-            if value == Some(None) {
-                return Err(format!("a folder's name is no value of column `{name}`"));
-            }
-            named[*at] = Some(value.flatten());
+            let place = match value {
+                None => Some(Place::Null),
+                Some(text) => of_name(&text, ty).map(Place::Value),
+            };
+            places[*at] =
+                place.ok_or_else(|| format!("a folder's name is no value of column `{name}`"))?;
         }
-        let see = |columns: &[Series], rows: usize| sum_of(columns, rows, &named);
+        let see = |columns: &[Series], rows: usize| sum_of(columns, rows, &places);
         let groups = format::verify_rows(&folder.join(path), &meant.files[path], &see)?;
         Ok(groups.into_iter().fold(0, u128::wrapping_add))
     };
@@ -355,18 +366,32 @@ fn of_name(text: &str, ty: &DataType) -> Option<u64> {
     }
 }
 
-/// The sum of the rows of a group: its columns, and between them those that are `named` by the path.
-fn sum_of(columns: &[Series], rows: usize, named: &[Option<Option<u64>>]) -> PolarsResult<u128> {
+/// Where the values of a column stand.
+enum Place {
+    InFile,
+    /// In the path: null.
+    Null,
+    /// In the path: what stands for the value.
+    Value(u64),
+}
+
+/// The sum of the rows of a group: of the columns that stand in the file, and those of its path.
+fn sum_of(columns: &[Series], rows: usize, places: &[Place]) -> PolarsResult<u128> {
     let mut sums = vec![0; rows];
     let mut columns = columns.iter();
-    for value in named {
-        match value {
-            Some(value) => sums.iter_mut().for_each(|row| *row = mix_value(*row, *value)),
-            None => {
+    for place in places {
+        let value = match place {
+            Place::Null => None,
+            Place::Value(value) => Some(*value),
+            Place::InFile => {
                 if let Some(series) = columns.next() {
                     add(series, &mut sums, |value| value)?;
                 }
+                continue;
             }
+        };
+        for row in &mut sums {
+            *row = mix_value(*row, value);
         }
     }
     Ok(sums.into_iter().fold(0, |all: u128, row| all.wrapping_add(spread(row))))

@@ -102,6 +102,11 @@ impl Staging {
         let stopped = |stop| match stop {
             Stop::Rows(faults) => faults,
             Stop::File(why, help) => refused(path, why, help).into(),
+            Stop::Values(why, help) => {
+                let why = format!("the export cannot be divided: {why}");
+                let fault = Diagnostic::error(Code::PartitionLimit, why).in_file(site(path));
+                fault.help(format!("{help}; nothing was published")).into()
+            }
             Stop::Disk(error) => failed(path, &error).into(),
         };
         let (new, verified, digest, files) = if target.is_folder() {

@@ -3,6 +3,8 @@
 //! Source: Apache Spark 4, `ExternalCatalogUtils`: `escapePathName`, `unescapePathName`,
 //! `DEFAULT_PARTITION_NAME`.
 
+use std::fmt::Write as _;
+
 /// The most partitions of an export: each is a file that readers open.
 pub const MOST: usize = 1000;
 /// The file of a partition.
@@ -57,7 +59,7 @@ fn escaped(text: &str) -> String {
                 '"' | '#' | '%' | '\'' | '*' | '/' | ':' | '=' | '?' | '\\' | '{' | '[' | ']' | '^'
             );
         if special {
-            name.push_str(&format!("%{:02X}", u32::from(letter)));
+            let _ = write!(name, "%{:02X}", u32::from(letter));
         } else {
             name.push(letter);
         }

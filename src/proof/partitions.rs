@@ -6,11 +6,11 @@
 //! is proved when the folder is read back for the first time.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Claim;
 use super::rows::same_rows;
-use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
+use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Site};
 use crate::engine::Rows;
 use crate::engine::source::{FileRecord, tree};
 use crate::plan::partition::values;
@@ -35,11 +35,7 @@ impl Order {
         if !export.target.is_folder() {
             return Ok(None);
         }
-        let fault = |why: &str| {
-            Diagnostic::error(Code::VerifyFailed, format!("an export does not read back: {why}"))
-                .in_file(Site { file: export.target.path.clone(), ..Site::default() })
-                .help("nothing was published; is the disk sound?")
-        };
+        let fault = |why: &str| fault(export, why);
         let by = &export.target.partition_by;
         let names: Vec<String> =
             by.iter().map(|at| plan.column_name(export.columns[*at])).collect();
@@ -91,6 +87,30 @@ impl Order {
         }
         restored
     }
+}
+
+/// The size of a file, or of those in a folder; 0 where that cannot be told.
+pub fn size(path: &Path) -> u64 {
+    match tree::files(path) {
+        Ok(files) => files.iter().map(|(_, bytes)| bytes).sum(),
+        Err(_) => std::fs::metadata(path).map_or(0, |file| file.len()),
+    }
+}
+
+fn fault(export: &Export, why: &str) -> Diagnostic {
+    Diagnostic::error(Code::VerifyFailed, format!("an export does not read back: {why}"))
+        .in_file(Site { file: export.target.path.clone(), ..Site::default() })
+        .help("nothing was published; is the disk sound?")
+}
+
+/// Faults of a reader name the file, whose folder in turn names a value: they are to name the whole.
+pub fn veiled(export: &Export, claim: &Claim<'_>, Faults(mut faults): Faults) -> Faults {
+    for site in faults.iter_mut().filter_map(|fault| fault.site.as_mut()) {
+        if export.target.is_folder() && site.file.starts_with(claim.staged) {
+            site.file.clone_from(&export.target.path);
+        }
+    }
+    Faults(faults)
 }
 
 /// The rows of an export by the values that their customers show.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::decisions::add_record;
-use super::partitions::Order;
+use super::partitions::{Order, veiled};
 use super::points::{NONE, Point, Prepared};
 use super::{About, Claim, Subjects, hashed};
 use crate::diagnostics::{Code, Diagnostic, Outcome};
@@ -91,11 +91,14 @@ pub fn read(
         }
         rows += part_rows;
         Ok(())
-    })?;
+    });
+    let files = files.map_err(|faults| veiled(export, claim, faults))?;
     same_rows(rows, len)?;
     if let Some(order) = &order {
         order.holds(&files)?;
-        fields.iter_mut().for_each(|(_, points)| *points = order.restore(points));
+        for (_, points) in &mut fields {
+            *points = order.restore(points);
+        }
     }
     // Contact points that the file does not show.
     let hidden = vias(plan, export).filter(|via| shown.iter().all(|(field, _)| field != via));
