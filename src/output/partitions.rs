@@ -396,3 +396,75 @@ fn sum_of(columns: &[Series], rows: usize, places: &[Place]) -> PolarsResult<u12
     }
     Ok(sums.into_iter().fold(0, |all: u128, row| all.wrapping_add(spread(row))))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use polars::prelude::*;
+
+    use super::{Divided, Meant, of_name, verify, write};
+    use crate::engine::{Memory, Rows};
+
+    fn divided(folder: &Path, by: &[usize]) -> Divided {
+        let towns = [Some("A"), None, Some("B"), Some("A"), Some(""), Some("C")];
+        let columns: [Column; 3] = [
+            Series::new("town".into(), [true, true, false, false, true, true]).into(),
+            StringChunked::from_iter_options("c".into(), towns.into_iter()).into_series().into(),
+            Series::new("n".into(), [1_i64, 2, 3, 4, 5, 6]).into(),
+        ];
+        let rows = Rows::Frame(DataFrame::new(6, columns.into()).expect("columns"));
+        let memory = Memory::new(None, folder.to_path_buf());
+        let meant = Meant { rows: &rows, hashing: None, guard: None, memory: &memory };
+        write(folder, &meant, by).unwrap_or_else(|stop| panic!("{stop:?}"))
+    }
+
+    #[test]
+    fn what_was_written_reads_back_and_nothing_else_does() {
+        for by in [&[1][..], &[1, 0], &[0, 1]] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let meant = divided(folder.path(), by);
+            assert_eq!(verify(folder.path(), &meant), Ok(()), "{by:?}");
+            let other = folder.path().join("c=D");
+            fs::create_dir(&other).expect("made");
+            fs::write(other.join("part-0.parquet"), "x").expect("written");
+            assert!(verify(folder.path(), &meant).is_err());
+        }
+    }
+
+    /// A mistake in dividing rows: each file is what was written to it, and the sum is another one.
+    #[test]
+    fn a_row_in_the_folder_of_another_value_is_found() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut meant = divided(folder.path(), &[1]);
+        let at = |name: &str| folder.path().join(name);
+        for (from, to) in [("c=B", "x"), ("c=C", "c=B"), ("x", "c=C")] {
+            fs::rename(at(from), at(to)).expect("renamed");
+        }
+        assert!(verify(folder.path(), &meant).is_err(), "the files are other ones");
+        let names = ["c=B/part-0.parquet", "c=C/part-0.parquet"];
+        let [b, c] = names.map(|name| meant.files.remove(name).expect("a file"));
+        meant.files.extend([(names[0].to_owned(), c), (names[1].to_owned(), b)]);
+        assert_eq!(
+            verify(folder.path(), &meant),
+            Err("a row stands in the folder of another value".to_owned())
+        );
+    }
+
+    #[test]
+    fn names_stand_for_values_of_their_type_alone() {
+        assert_eq!(of_name("1970-01-02", &DataType::Date), Some(1));
+        assert_eq!(of_name("1969-12-31", &DataType::Date), Some(u64::MAX));
+        assert_eq!(of_name("-3", &DataType::Int64), Some((-3_i64).cast_unsigned()));
+        assert_eq!(of_name("true", &DataType::Boolean), Some(1));
+        for (text, ty) in [
+            ("yes", DataType::Boolean),
+            ("1.5", DataType::Int64),
+            ("1970-02-30", DataType::Date),
+            ("1", DataType::Float64),
+        ] {
+            assert_eq!(of_name(text, &ty), None, "{text}");
+        }
+    }
+}

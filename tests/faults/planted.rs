@@ -291,7 +291,7 @@ fn a_source_changes_at_each_place() {
     for (sources, internal) in
         [("csv", true), ("parquet", false), ("ndjson", true), ("ipc", false), ("csv.gz", false)]
     {
-        let formats = Formats { sources, outputs: "csv" };
+        let formats = Formats { sources, outputs: "csv", folder: false };
         let prepared = Prepared::new(formats, true, internal, 110);
         for name in ["people", "consent", "bounces"] {
             let at = formats.source(name);
