@@ -147,6 +147,67 @@ out: out
     }
 }
 
+/// Exports that are folders: what must not leave is refused there as well, and so is a row in the folder of
+/// another value.
+#[test]
+fn faults_in_folders_are_found() {
+    let refused = "not allowed by the consent sources";
+    let folder = Folder::with(&[
+        (
+            "people.csv",
+            "id,mail,town\n1,ann@fabrikam.com,Bonn\n2,no@fabrikam.com,Ulm\n3,old@fabrikam.com,\n\
+             4,b@fabrikam.com,Bonn\n5,nobody@fabrikam.com,Jena\n6,eva@fabrikam.com,Ulm\n7,ida@fabrikam.com,\n",
+        ),
+        (
+            "consent.csv",
+            "mail,news,at\nann@fabrikam.com,yes,2026-05-01\nno@fabrikam.com,no,2026-05-01\n\
+             old@fabrikam.com,yes,2020-01-01\nb@fabrikam.com,yes,2026-05-01\neva@fabrikam.com,yes,2026-05-01\n\
+             ida@fabrikam.com,yes,2026-05-01\n",
+        ),
+        ("blocked.csv", "mail\nb@fabrikam.com\n"),
+        (
+            "pipeline.yaml",
+            "version: 1
+name: folders
+as_of: 2026-06-01T00:00:00Z
+sources:
+  - { name: people, path: people.csv }
+  - { name: consent, path: consent.csv, types: { at: date } }
+  - { name: blocked, path: blocked.csv }
+keys: [{ field: mail, normalize: email }]
+customers: [{ source: people, id: id, fields: { mail: mail, town: town } }]
+consent:
+  purposes: [{ name: news, via: mail, model: opt_in, expires_after: 1 years }]
+  tables: [{ source: consent, match: { mail: mail }, values: { news: news }, at: at }]
+  suppress: [{ source: blocked, match: { mail: mail } }]
+segments: [{ name: all, consent: news }]
+exports: [{ segment: all, path: out/by, partition_by: town, columns: [customer_id, mail, town] }]
+out: out
+",
+        ),
+    ]);
+    for (fault, said) in [
+        ("unknown-passes", refused),
+        ("mask-skipped", refused),
+        ("expiry-ignored", refused),
+        ("suppression-ignored", refused),
+        ("partitions-mixed", "a row stands in the folder of another value"),
+    ] {
+        let run = command(folder.path())
+            .args(["run", "pipeline.yaml", "--quiet"])
+            .env("OPTIN_FAULT", fault)
+            .output()
+            .expect("a run");
+        let stderr = String::from_utf8_lossy(&run.stderr);
+        assert!(!run.status.success() && stderr.contains(said), "{fault}: {stderr}");
+        assert!(!folder.at("out/by").exists(), "{fault}");
+    }
+    folder.optin(&["run", "pipeline.yaml", "--quiet"]).done();
+    let files: Vec<String> =
+        folder.files().into_iter().filter(|name| name.starts_with("out/by/")).collect();
+    assert_eq!(files.len(), 3, "{files:?}");
+}
+
 const PIPELINE: &str = "version: 1
 name: kill
 as_of: 2026-06-01T00:00:00Z

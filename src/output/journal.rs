@@ -59,6 +59,11 @@ pub struct Journal {
     steps: Vec<Step>,
 }
 
+/// The version of a journal with these steps: the first knew no folders.
+fn version(steps: &[Step]) -> u32 {
+    if steps.iter().any(|step| step.is_folder) { 2 } else { 1 }
+}
+
 /// Holds the folder of a run record for one publication, until it is dropped.
 struct Lock {
     _folder: Option<File>,
@@ -117,9 +122,7 @@ impl Journal {
     /// Of these renames, the run record's last.
     #[must_use]
     pub fn new(steps: Vec<Step>) -> Self {
-        // Version 1 knew no folders.
-        let version = if steps.iter().any(|step| step.is_folder) { 2 } else { 1 };
-        Self { version, steps }
+        Self { version: version(&steps), steps }
     }
 
     /// Renames everything, or nothing. From the moment when the journal is on disk, whoever comes next
@@ -293,7 +296,7 @@ impl Journal {
         let below = |file: &String| {
             Path::new(file).components().all(|part| matches!(part, Component::Normal(_)))
         };
-        matches!(self.version, 1 | 2)
+        self.version == version(&self.steps)
             && self.steps.iter().all(|step| {
                 ours(&step.staged, &step.to)
                     && ours(&step.from, &step.to)

@@ -163,6 +163,7 @@ fn divide(piece: &DataFrame, by: &[(usize, String, DataType)]) -> Result<Part, S
     let mut known: HashMap<Vec<u32>, usize> = HashMap::new();
     let mut rows: Vec<(Vec<u32>, Vec<IdxSize>)> = Vec::new();
     let mut key = vec![0; by.len()];
+    let mixed = planted::fault("partitions-mixed");
     for row in 0..piece.height() {
         for (named, number) in named.iter_mut().zip(&mut key) {
             *number = named.number(row);
@@ -176,6 +177,7 @@ fn divide(piece: &DataFrame, by: &[(usize, String, DataType)]) -> Result<Part, S
                 rows.len() - 1
             }
         };
+        let at = if mixed && row % 2 == 1 { 0 } else { at };
         rows[at].1.push(IdxSize::try_from(row).unwrap_or(IdxSize::MAX));
     }
     let kept = columns.iter().enumerate().filter(|(at, _)| by.iter().all(|(of, ..)| of != at));
