@@ -525,6 +525,17 @@ fn other_commands(watch: &Watch) {
     let of_a = ["zq7-id-a", "1973-11-1"];
     watch.look(folder.path(), &[&forget[..], &[list, "--json"]].concat(), &of_a);
     assert!(!folder.read(list).to_lowercase().contains("zq7"), "digests only");
+    // A value that can name no folder.
+    let folder = marked("csv");
+    let long = format!("token_zq7a{}", "zq7".repeat(90));
+    replace(&folder, "people.csv", "token_zq7a", &long);
+    replace(
+        &folder,
+        "pipeline.yaml",
+        "[born], columns: [mail, born]",
+        "token, columns: [mail, token]",
+    );
+    watch.voices(folder.path(), &["run", "pipeline.yaml"]);
     // Consent that speaks of nobody.
     let folder = marked("csv");
     folder.write("consent.csv", "mail,news,at\nzq7x@marks.example,yes,2026-01-02T03:04:05Z\n");
