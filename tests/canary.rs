@@ -212,6 +212,7 @@ outputs: { profiles: out/profiles.csv, identity: out/identity.csv, quarantine: o
 exports:
   - { segment: all, path: out/all.csv, columns: [customer_id, mail, name] }
   - { segment: few, path: out/few.ndjson, columns: [mail, token] }
+  - { segment: few, path: out/by, partition_by: [born], columns: [mail, born] }
 ";
 
 const TYPES: &str =
@@ -520,8 +521,21 @@ fn other_commands(watch: &Watch) {
     folder.write("erased.csv", "zq7a@marks.example\n");
     watch.voices(folder.path(), &[&forget[..], &["erased.csv"]].concat());
     let list = "digests.csv";
-    watch.look(folder.path(), &[&forget[..], &[list, "--json"]].concat(), &["zq7-id-a"]);
+    // The path of the file in which the person stands holds his day of birth, by which it is divided.
+    let of_a = ["zq7-id-a", "1973-11-1"];
+    watch.look(folder.path(), &[&forget[..], &[list, "--json"]].concat(), &of_a);
     assert!(!folder.read(list).to_lowercase().contains("zq7"), "digests only");
+    // A value that can name no folder.
+    let folder = marked("csv");
+    let long = format!("token_zq7a{}", "zq7".repeat(90));
+    replace(&folder, "people.csv", "token_zq7a", &long);
+    replace(
+        &folder,
+        "pipeline.yaml",
+        "[born], columns: [mail, born]",
+        "token, columns: [mail, token]",
+    );
+    watch.voices(folder.path(), &["run", "pipeline.yaml"]);
     // Consent that speaks of nobody.
     let folder = marked("csv");
     folder.write("consent.csv", "mail,news,at\nzq7x@marks.example,yes,2026-01-02T03:04:05Z\n");

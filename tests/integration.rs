@@ -30,6 +30,7 @@ mod measures;
 mod memberships;
 mod oracle;
 mod overlinking;
+mod partitions;
 #[cfg(feature = "planted")]
 mod planted;
 mod properties;

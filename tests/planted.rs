@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::{Folder, command};
+use crate::support::{Folder, command, digest_of, digest_of_folder};
 
 /// Runs one of the other tests in a process of its own, with faults planted. True if it fails;
 /// with what it said.
@@ -147,12 +147,73 @@ out: out
     }
 }
 
+/// Exports that are folders: what must not leave is refused there as well, and so is a row in the folder of
+/// another value.
+#[test]
+fn faults_in_folders_are_found() {
+    let refused = "not allowed by the consent sources";
+    let folder = Folder::with(&[
+        (
+            "people.csv",
+            "id,mail,town\n1,ann@fabrikam.com,Bonn\n2,no@fabrikam.com,Ulm\n3,old@fabrikam.com,\n\
+             4,b@fabrikam.com,Bonn\n5,nobody@fabrikam.com,Jena\n6,eva@fabrikam.com,Ulm\n7,ida@fabrikam.com,\n",
+        ),
+        (
+            "consent.csv",
+            "mail,news,at\nann@fabrikam.com,yes,2026-05-01\nno@fabrikam.com,no,2026-05-01\n\
+             old@fabrikam.com,yes,2020-01-01\nb@fabrikam.com,yes,2026-05-01\neva@fabrikam.com,yes,2026-05-01\n\
+             ida@fabrikam.com,yes,2026-05-01\n",
+        ),
+        ("blocked.csv", "mail\nb@fabrikam.com\n"),
+        (
+            "pipeline.yaml",
+            "version: 1
+name: folders
+as_of: 2026-06-01T00:00:00Z
+sources:
+  - { name: people, path: people.csv }
+  - { name: consent, path: consent.csv, types: { at: date } }
+  - { name: blocked, path: blocked.csv }
+keys: [{ field: mail, normalize: email }]
+customers: [{ source: people, id: id, fields: { mail: mail, town: town } }]
+consent:
+  purposes: [{ name: news, via: mail, model: opt_in, expires_after: 1 years }]
+  tables: [{ source: consent, match: { mail: mail }, values: { news: news }, at: at }]
+  suppress: [{ source: blocked, match: { mail: mail } }]
+segments: [{ name: all, consent: news }]
+exports: [{ segment: all, path: out/by, partition_by: town, columns: [customer_id, mail, town] }]
+out: out
+",
+        ),
+    ]);
+    for (fault, said) in [
+        ("unknown-passes", refused),
+        ("mask-skipped", refused),
+        ("expiry-ignored", refused),
+        ("suppression-ignored", refused),
+        ("partitions-mixed", "a row stands in the folder of another value"),
+    ] {
+        let run = command(folder.path())
+            .args(["run", "pipeline.yaml", "--quiet"])
+            .env("OPTIN_FAULT", fault)
+            .output()
+            .expect("a run");
+        let stderr = String::from_utf8_lossy(&run.stderr);
+        assert!(!run.status.success() && stderr.contains(said), "{fault}: {stderr}");
+        assert!(!folder.at("out/by").exists(), "{fault}");
+    }
+    folder.optin(&["run", "pipeline.yaml", "--quiet"]).done();
+    let files: Vec<String> =
+        folder.files().into_iter().filter(|name| name.starts_with("out/by/")).collect();
+    assert_eq!(files.len(), 3, "{files:?}");
+}
+
 const PIPELINE: &str = "version: 1
 name: kill
 as_of: 2026-06-01T00:00:00Z
 sources: [{ name: people, path: people.csv }, { name: consent, path: consent.csv }]
 keys: [{ field: mail, normalize: email }]
-customers: [{ source: people, id: id, fields: { mail: mail, name: name } }]
+customers: [{ source: people, id: id, fields: { mail: mail, name: name, city: city } }]
 identity: { link_on: [[mail]], previous: { path: out/identity.parquet, allow_missing: true } }
 consent:
   purposes: [{ name: news, via: mail, model: opt_in }]
@@ -163,15 +224,18 @@ outputs:
 exports:
   - { segment: all, path: out/all.csv, columns: [customer_id, mail] }
   - { segment: few, path: out/few.ndjson, columns: [mail, name] }
+  - { segment: all, path: out/by, format: parquet, partition_by: [city], columns: [mail, city] }
 out: out
 ";
 
 /// A folder with a pipeline and data of some people, each of them with a grant.
 fn write_people(folder: &Folder, people: usize) {
-    let mut rows = String::from("id,mail,name\n");
+    let mut rows = String::from("id,mail,name,city\n");
     let mut consent = String::from("mail,news\n");
     for number in 0..people {
-        let _ = writeln!(rows, "p{number},m{number}@fabrikam.com,n{number}");
+        // Other numbers of people live in other cities, so that some partitions go and others come.
+        let city = number % 5 + people % 4;
+        let _ = writeln!(rows, "p{number},m{number}@fabrikam.com,n{number},c{city}");
         let _ = writeln!(consent, "m{number}@fabrikam.com,yes");
     }
     folder.write("pipeline.yaml", PIPELINE);
@@ -201,8 +265,11 @@ fn is_whole(folder: &Folder) -> Result<bool, String> {
     let page = record["report"].clone();
     for file in lists.into_iter().flatten().chain([page]) {
         let path = file["path"].as_str().expect("a path");
-        let bytes = std::fs::read(folder.at(path)).map_err(|e| format!("{path}: {e}"))?;
-        let digest = optin::plan::hex(&<sha2::Sha256 as sha2::Digest>::digest(&bytes));
+        let digest = if file["files"].is_u64() {
+            digest_of_folder(&folder.at(path))
+        } else {
+            digest_of(&std::fs::read(folder.at(path)).map_err(|e| format!("{path}: {e}"))?)
+        };
         if file["sha256"] != digest.as_str() {
             return Err(format!("{path} is not the file that the run record names"));
         }

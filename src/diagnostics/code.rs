@@ -95,6 +95,8 @@ codes! {
     UngatedContact = "ungated-contact",
     /// An output's path cannot be used.
     OutputPath = "output-path",
+    /// An export cannot be divided into folders as written.
+    PartitionFault = "partition-fault",
     /// An audience for an advertising platform cannot be made as written.
     AudienceFault = "audience-fault",
     /// A measure cannot be taken as written.
@@ -185,6 +187,8 @@ codes! {
     // Running.
     /// The run takes more memory than it may.
     MemoryLimit = "memory-limit",
+    /// The values of an export make too many partitions, or one that no folder can be named after.
+    PartitionLimit = "partition-limit",
     /// A file cannot be written.
     WriteFailed = "write-failed",
     /// What was written does not read back as it was meant.

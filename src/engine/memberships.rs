@@ -374,8 +374,11 @@ mod tests {
 
     #[test]
     fn a_date_that_is_judged_again_is_taken_back_first() {
-        let target =
-            Target { path: std::path::PathBuf::from("history.csv"), format: TargetFormat::Csv };
+        let target = Target {
+            path: "history.csv".into(),
+            format: TargetFormat::Csv,
+            partition_by: Vec::new(),
+        };
         let mut stays = vec![
             stay(1, 10, Some((30, "denied"))),
             stay(2, 10, Some((20, "denied"))),

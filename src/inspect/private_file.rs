@@ -22,7 +22,15 @@ pub fn site(file: &Path) -> Site {
 pub fn refuse_over(file: &Path, why: &str, others: impl Iterator<Item = PathBuf>) -> Outcome<()> {
     let inode = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
     let there = inode(file);
-    if there.is_some() && others.into_iter().any(|path| inode(&path) == there) {
+    let real = |path: &Path| path.canonicalize().ok();
+    let above = file.parent().and_then(real);
+    // A folder of partitions holds nothing else.
+    let is_in = |path: &PathBuf| {
+        path.is_dir()
+            && above.as_ref().is_some_and(|at| real(path).is_some_and(|of| at.starts_with(of)))
+    };
+    let is_one = |path: PathBuf| (there.is_some() && inode(&path) == there) || is_in(&path);
+    if others.into_iter().any(is_one) {
         return Err(Diagnostic::error(Code::OutputPath, why)
             .in_file(site(file))
             .help("write to another file")

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::past_run::{no_record as no_run_record, read_record, removals};
 use crate::diagnostics::Outcome;
 use crate::engine::source::digest_file;
-use crate::output::digest;
+use crate::output::{contents, digest};
 use crate::plan::hex;
 use crate::report::{number, tidy};
 
@@ -50,7 +50,7 @@ pub struct Checked {
     pub kind: &'static str,
     /// The source's, output's or segment's name.
     pub name: String,
-    /// Where it was.
+    /// Where it was: a file, or a folder of partitions.
     pub path: PathBuf,
     /// Its size then; none of the pipeline file.
     pub bytes: Option<u64>,
@@ -163,7 +163,10 @@ pub fn verify(record: &Path) -> Outcome<Verified> {
                 return Err(no_record("a written file has no path or no digest").into());
             };
             let path = start.join(path);
-            let found = look(&path, || digest(&path).map(|(_, now)| now == print));
+            let found = match file["files"].as_u64() {
+                None => look(&path, || digest(&path).map(|(_, now)| now == print)),
+                Some(_) => look_in(&path, || contents(&path).map(|now| now.sha256 == print)),
+            };
             let name = words(&file, "name").unwrap_or_default();
             files.push(Checked { kind, name, path, bytes: file["bytes"].as_u64(), found });
         }
@@ -176,6 +179,22 @@ fn look(path: &Path, is_same: impl FnOnce() -> std::io::Result<bool>) -> Found {
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
         return Found::Changed;
     }
+    compare(path, is_same)
+}
+
+/// As [`look`], of a folder of files.
+fn look_in(path: &Path, is_same: impl FnOnce() -> std::io::Result<bool>) -> Found {
+    if fs::metadata(path).is_ok_and(|found| !found.is_dir()) {
+        return Found::Changed;
+    }
+    // Something in it that is no file was not there then.
+    compare(path, || match is_same() {
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => Ok(false),
+        known => known,
+    })
+}
+
+fn compare(path: &Path, is_same: impl FnOnce() -> std::io::Result<bool>) -> Found {
     match is_same() {
         Ok(true) => Found::Same,
         Ok(false) => Found::Changed,

@@ -1,6 +1,7 @@
 //! Files that runs wrote: in which rows one person stands now.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -8,6 +9,7 @@ use super::forget::NotRead;
 use super::past_run::{PastRun, visit_columns, written_table};
 use crate::diagnostics::Outcome;
 use crate::engine::cells::Cells;
+use crate::engine::source::tree;
 use crate::normalize::Region;
 use crate::plan::{FieldId, Plan};
 use crate::proof::Contact;
@@ -118,16 +120,30 @@ pub fn written(plan: &Plan, needles: &Needles<'_>) -> (Vec<Written>, Vec<NotRead
         // What is not there holds nobody.
         let Some(at) = real(&path).filter(|at| !seen.contains(at)) else { continue };
         seen.push(at);
-        match rows(needles, &name, &path) {
-            Ok(rows) if rows.is_empty() => {}
-            Ok(rows) => found.push(Written { name, path, rows }),
-            Err(_) => not_read.push(NotRead { name, path }),
+        let Ok(files) = files_of(&path) else {
+            not_read.push(NotRead { name, path });
+            continue;
+        };
+        for path in files {
+            match rows(needles, &name, &path) {
+                Ok(rows) if rows.is_empty() => {}
+                Ok(rows) => found.push(Written { name: name.clone(), path, rows }),
+                Err(_) => not_read.push(NotRead { name: name.clone(), path }),
+            }
         }
     }
     (found, not_read)
 }
 
-fn rows(needles: &Needles<'_>, name: &str, path: &std::path::Path) -> Outcome<Vec<u64>> {
+/// The file itself, or those of a folder of partitions.
+fn files_of(path: &Path) -> io::Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    Ok(tree::files(path)?.into_iter().map(|(file, _)| path.join(file)).collect())
+}
+
+fn rows(needles: &Needles<'_>, name: &str, path: &Path) -> Outcome<Vec<u64>> {
     let table = written_table(name, path.to_path_buf())?;
     let names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
     let mut found = Vec::new();

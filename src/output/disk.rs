@@ -3,9 +3,10 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::planted;
 
@@ -48,6 +49,16 @@ pub fn new_file(folder: &Path, prefix: &str, suffix: &str) -> io::Result<NamedTe
     planted::operation("new file")?;
     // Mode 0600 is what the crate gives.
     tempfile::Builder::new().prefix(prefix).suffix(suffix).tempfile_in(folder)
+}
+
+/// A new folder in a folder, for its owner only.
+///
+/// # Errors
+/// What the disk says.
+pub fn new_folder(folder: &Path, prefix: &str, suffix: &str) -> io::Result<TempDir> {
+    planted::operation("new folder")?;
+    let private = fs::Permissions::from_mode(0o700);
+    tempfile::Builder::new().prefix(prefix).suffix(suffix).permissions(private).tempdir_in(folder)
 }
 
 /// Fills a new file, waits until it is on disk, and reads it back.

@@ -11,6 +11,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
+use polars::io::parquet::write::BatchedWriter as RowGroups;
 use polars::prelude::*;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
@@ -20,7 +21,7 @@ use super::audience::Hashing;
 use super::disk::Stored;
 use super::workbook;
 use crate::diagnostics::{Faults, Outcome};
-use crate::engine::source::{Raw, parquet, text};
+use crate::engine::source::{Raw, parquet as groups, text};
 use crate::engine::{Memory, Rows, progress};
 use crate::normalize::Kind;
 use crate::plan::TargetFormat;
@@ -41,7 +42,8 @@ pub struct Meant<'a> {
 }
 
 impl Meant<'_> {
-    fn some(&self, pieces: Range<usize>) -> Result<Vec<DataFrame>, Stop> {
+    /// Some of the pieces, as they are to stand in the file.
+    pub fn some(&self, pieces: Range<usize>) -> Result<Vec<DataFrame>, Stop> {
         let first = pieces.start * Rows::piece_rows();
         let mut pieces = self.rows.some(pieces)?;
         if let Some(hashing) = self.hashing {
@@ -61,6 +63,11 @@ impl Meant<'_> {
         })
     }
 
+    /// So many pieces are in memory at once: more of them go through memory less often.
+    pub fn at_once(&self) -> usize {
+        if self.memory.is_tight() { 2 } else { 8 }
+    }
+
     fn whole(&self) -> Result<DataFrame, Stop> {
         let mut pieces = self.some(0..self.rows.pieces())?.into_iter();
         let mut whole = pieces.next().unwrap_or_default();
@@ -78,6 +85,8 @@ pub enum Stop {
     Rows(Faults),
     /// They could not be encoded; in words that cannot quote a cell, and what to do.
     File(&'static str, &'static str),
+    /// They cannot be divided into folders by their values; in words that quote none, and what to do.
+    Values(String, &'static str),
     /// They could not be stored.
     Disk(std::io::Error),
 }
@@ -121,11 +130,31 @@ pub enum Proof {
 pub struct Piece {
     /// Where it begins in delimited text, and its length there.
     place: (u64, usize),
-    rows: usize,
+    /// Rows.
+    pub rows: usize,
     /// The types of its columns.
-    schema: SchemaRef,
+    pub schema: SchemaRef,
     /// A fingerprint of each column.
     prints: Vec<u64>,
+}
+
+impl Piece {
+    /// Of rows as they are to be written.
+    ///
+    /// # Errors
+    /// A type that no column is written as.
+    pub fn of(frame: &DataFrame, is_text: bool) -> PolarsResult<Self> {
+        let prints = frame.columns().iter().map(|column| {
+            let series = column.as_materialized_series();
+            if is_text { Ok(print_as_text(series)) } else { print(series) }
+        });
+        Ok(Self {
+            place: (0, 0),
+            rows: frame.height(),
+            schema: frame.schema().clone(),
+            prints: prints.collect::<PolarsResult<_>>()?,
+        })
+    }
 }
 
 /// Writes rows; the file is complete and on disk when this returns.
@@ -167,8 +196,7 @@ fn in_pieces<T: Send>(
     is_text: bool,
     mut store: impl FnMut(T, &mut Piece) -> Result<(), Stop>,
 ) -> Result<Proof, Stop> {
-    // So many pieces are in memory at once: more of them go through memory less often.
-    let at_once = if meant.memory.is_tight() { 2 } else { 8 };
+    let at_once = meant.at_once();
     let mut pieces = Vec::new();
     let count = meant.rows.pieces();
     for start in (0..count).step_by(at_once) {
@@ -177,16 +205,7 @@ fn in_pieces<T: Send>(
             .into_par_iter()
             .enumerate()
             .map(|(at, frame)| {
-                let prints = frame.columns().iter().map(|column| {
-                    let series = column.as_materialized_series();
-                    if is_text { Ok(print_as_text(series)) } else { print(series) }
-                });
-                let piece = Piece {
-                    place: (0, 0),
-                    rows: frame.height(),
-                    schema: frame.schema().clone(),
-                    prints: prints.collect::<PolarsResult<_>>()?,
-                };
+                let piece = Piece::of(&frame, is_text)?;
                 Ok((encode(start + at, &frame)?, piece))
             })
             .collect();
@@ -228,10 +247,7 @@ fn write_text(file: &File, meant: &Meant<'_>, format: TargetFormat) -> Result<Pr
 
 fn write_parquet(file: &File, meant: &Meant<'_>) -> Result<Proof, Stop> {
     let writer = BufWriter::with_capacity(1 << 20, Stored(file));
-    let schema = meant.rows.schema()?;
-    let writer = ParquetWriter::new(writer)
-        .with_compression(ParquetCompression::Zstd(None))
-        .batched(&schema)?;
+    let writer = parquet(writer, &*meant.rows.schema()?)?;
     let encode =
         |_, frame: &DataFrame| writer.encode_and_compress(frame).collect::<PolarsResult<Vec<_>>>();
     let proof = in_pieces(meant, encode, false, |groups, _| Ok(writer.write_row_groups(groups)?))?;
@@ -239,30 +255,59 @@ fn write_parquet(file: &File, meant: &Meant<'_>) -> Result<Proof, Stop> {
     Ok(proof)
 }
 
+/// What writes a Parquet file, row group by row group.
+pub fn parquet<W: std::io::Write>(to: W, schema: &Schema) -> PolarsResult<RowGroups<W>> {
+    ParquetWriter::new(to).with_compression(ParquetCompression::Zstd(None)).batched(schema)
+}
+
 /// A fingerprint of a column's values and of which are null, in their order.
 ///
 /// # Errors
 /// A type that no column is written as.
-fn print(series: &Series) -> PolarsResult<u64> {
-    /// Whether there is a value, then the value: no bit of it is lost.
-    fn all(values: impl Iterator<Item = Option<u64>>) -> u64 {
-        values.fold(0, |all, value| {
-            mix(mix(all, u64::from(value.is_some())), value.unwrap_or_default())
-        })
-    }
+pub fn print(series: &Series) -> PolarsResult<u64> {
+    let mut all = 0;
+    each(series, |value| all = mix_value(all, value))?;
+    Ok(all)
+}
+
+/// Gives each value of a column as a number that stands for it; none for null.
+///
+/// # Errors
+/// A type that no column is written as.
+pub fn each(series: &Series, see: impl FnMut(Option<u64>)) -> PolarsResult<()> {
     let physical = series.to_physical_repr();
-    Ok(match physical.dtype() {
+    match physical.dtype() {
         DataType::String => {
-            all(physical.str()?.iter().map(|text| text.map(|text| xxh3_64(text.as_bytes()))))
+            physical.str()?.iter().map(|text| text.map(of_text)).for_each(see);
         }
-        DataType::Boolean => all(physical.bool()?.iter().map(|value| value.map(u64::from))),
-        DataType::Int64 => all(physical.i64()?.iter().map(|int| int.map(i64::cast_unsigned))),
+        DataType::Boolean => physical.bool()?.iter().map(|bool| bool.map(u64::from)).for_each(see),
+        DataType::Int64 => physical.i64()?.iter().map(|int| int.map(of_int)).for_each(see),
         DataType::Int32 => {
-            all(physical.i32()?.iter().map(|int| int.map(|int| i64::from(int).cast_unsigned())))
+            physical.i32()?.iter().map(|int| int.map(|int| of_int(int.into()))).for_each(see);
         }
-        DataType::Float64 => all(physical.f64()?.iter().map(|float| float.map(f64::to_bits))),
-        _ => all(physical.i128()?.iter().map(|int| int.map(|int| xxh3_64(&int.to_le_bytes())))),
-    })
+        DataType::Float64 => physical.f64()?.iter().map(|of| of.map(f64::to_bits)).for_each(see),
+        _ => physical
+            .i128()?
+            .iter()
+            .map(|int| int.map(|int| xxh3_64(&int.to_le_bytes())))
+            .for_each(see),
+    }
+    Ok(())
+}
+
+/// What stands for a text.
+pub fn of_text(text: &str) -> u64 {
+    xxh3_64(text.as_bytes())
+}
+
+/// What stands for a whole number, or the days of a date.
+pub const fn of_int(int: i64) -> u64 {
+    int.cast_unsigned()
+}
+
+/// Adds whether there is a value, then the value: no bit of it is lost.
+pub fn mix_value(all: u64, value: Option<u64>) -> u64 {
+    mix(mix(all, u64::from(value.is_some())), value.unwrap_or_default())
 }
 
 /// As [`print()`], as far as delimited text keeps it: an empty text is null; of other types only
@@ -340,7 +385,7 @@ pub fn verify(path: &Path, proof: &Proof, format: TargetFormat) -> Result<(), St
     }
 }
 
-fn unreadable<E>(error: E) -> String {
+pub fn unreadable<E>(error: E) -> String {
     drop(error);
     "it cannot be read back".to_owned()
 }
@@ -360,25 +405,38 @@ fn compare(piece: &Piece, rows: usize, prints: &[u64]) -> Result<(), String> {
 
 /// Compares the row groups of a Parquet file with the pieces they were made of.
 fn verify_groups(path: &Path, pieces: &[Piece]) -> Result<(), String> {
-    let Some(first) = pieces.first() else { return Ok(()) };
+    verify_rows(path, pieces, &|_, _| Ok(())).map(drop)
+}
+
+/// As [`verify_groups`]; `see` makes something of the columns of each group and its number of rows.
+pub fn verify_rows<T: Send>(
+    path: &Path,
+    pieces: &[Piece],
+    see: &(impl Fn(&[Series], usize) -> PolarsResult<T> + Sync),
+) -> Result<Vec<T>, String> {
+    let Some(first) = pieces.first() else { return Ok(Vec::new()) };
     let names: Vec<String> = first.schema.iter_names().map(ToString::to_string).collect();
     let mut groups = Vec::new();
     let look = |_, (series, rows): Raw| {
         let same = first.schema.iter_values().eq(series.iter().map(|series| series.dtype()));
-        (same, rows, series.iter().map(print).collect::<PolarsResult<Vec<_>>>())
+        let prints = series.iter().map(print).collect::<PolarsResult<Vec<_>>>();
+        (same, rows, prints.and_then(|prints| Ok((prints, see(&series, rows)?))))
     };
-    parquet::visit(&names, path, |_, _| true, look, |group| groups.push(group))
+    groups::visit(&names, path, |_, _| true, look, |group| groups.push(group))
         .map_err(unreadable)?;
     if groups.len() != pieces.len() {
         return Err(format!("it has {} row groups instead of {}", groups.len(), pieces.len()));
     }
-    for ((same, rows, prints), piece) in groups.into_iter().zip(pieces) {
+    let mut seen = Vec::new();
+    for ((same, rows, read), piece) in groups.into_iter().zip(pieces) {
         if !same {
             return Err("it has columns of other types".to_owned());
         }
-        compare(piece, rows, &prints.map_err(unreadable)?)?;
+        let (prints, of) = read.map_err(unreadable)?;
+        compare(piece, rows, &prints)?;
+        seen.push(of);
     }
-    Ok(())
+    Ok(seen)
 }
 
 /// Cuts the pieces of a delimited file anew and compares their cells as texts.

@@ -8,16 +8,18 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::disk;
+use super::folder;
 use super::format::digest;
 use super::record::FILE;
 use super::stage::{failed, site};
 use crate::diagnostics::{Code, Diagnostic, Outcome, advice};
+use crate::engine::source::tree;
 use crate::planted;
 
 /// Name of the journal's file.
@@ -39,8 +41,14 @@ pub struct Step {
     pub old: Option<PathBuf>,
     /// Size of the new file.
     pub bytes: u64,
-    /// SHA-256 of its bytes, in hex: an old file may have the same size.
+    /// SHA-256 of its bytes, in hex: an old file may have the same size. Of a folder that of all it holds.
     pub sha256: String,
+    /// True for a folder of files. No second name can be given to one: the old folder is moved away.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_folder: bool,
+    /// The files of the old folder: these go with it, and no other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub old_files: Vec<String>,
 }
 
 /// All renames of a publication, the run record's last.
@@ -49,6 +57,11 @@ pub struct Journal {
     /// Version of this file.
     version: u32,
     steps: Vec<Step>,
+}
+
+/// The version of a journal with these steps: the first knew no folders.
+fn version(steps: &[Step]) -> u32 {
+    if steps.iter().any(|step| step.is_folder) { 2 } else { 1 }
 }
 
 /// Holds the folder of a run record for one publication, until it is dropped.
@@ -108,8 +121,8 @@ fn at<T>(path: &Path, done: io::Result<T>) -> Result<T, Failed> {
 impl Journal {
     /// Of these renames, the run record's last.
     #[must_use]
-    pub const fn new(steps: Vec<Step>) -> Self {
-        Self { version: 1, steps }
+    pub fn new(steps: Vec<Step>) -> Self {
+        Self { version: version(&steps), steps }
     }
 
     /// Renames everything, or nothing. From the moment when the journal is on disk, whoever comes next
@@ -118,13 +131,13 @@ impl Journal {
     /// # Errors
     /// What cannot be renamed; then everything is as it was. Where that cannot be had either the
     /// journal stays, and no run record.
-    pub fn publish(&self, folder: &Path) -> Outcome<()> {
+    pub fn publish(mut self, folder: &Path) -> Outcome<()> {
         let _lock = Lock::take(folder);
         let begun = self.begin(folder);
         if begun.is_err() {
             // Nobody would finish: what was staged holds customers' data, and goes.
             for step in &self.steps {
-                let _ = disk::remove(&step.staged);
+                let _ = step.remove_new(&step.staged);
             }
             return begun;
         }
@@ -145,11 +158,11 @@ impl Journal {
     }
 
     /// Looks that all is there, and writes the journal.
-    fn begin(&self, folder: &Path) -> Outcome<()> {
+    fn begin(&mut self, folder: &Path) -> Outcome<()> {
         // Another run may have been killed while this one worked.
         recover_locked(folder)?;
         for step in &self.steps {
-            let whole = has_size(&step.staged, step.bytes);
+            let whole = step.is_new(&step.staged);
             if !whole.map_err(|error| failed(&step.to, &error))? {
                 let error = io::Error::other("its new file is gone, or is not what was written");
                 return Err(failed(&step.to, &error).into());
@@ -164,6 +177,9 @@ impl Journal {
             (false, _) => Ok(()),
         };
         put_right().map_err(|error| failed(&old_record, &error))?;
+        for step in self.steps.iter_mut().filter(|step| step.is_folder) {
+            step.look_at_old(folder)?;
+        }
         let path = folder.join(JOURNAL);
         self.write(folder, &path).map_err(|error| {
             // One that is not on disk for certain must not be followed.
@@ -232,12 +248,10 @@ impl Journal {
 
     /// Removes what only a way back would need. What cannot be removed now is kept in the journal.
     fn settle(&self, folder: &Path) {
-        let old = self.steps.iter().filter_map(|step| step.old.as_deref());
-        let old_record = folder.join(OLD_RECORD);
         // Without the old record nobody can take old files for a whole set.
-        let mut settled = true;
-        for path in std::iter::once(old_record.as_path()).chain(old) {
-            settled &= disk::remove(path).is_ok();
+        let mut settled = disk::remove(&folder.join(OLD_RECORD)).is_ok();
+        for step in &self.steps {
+            settled &= step.remove_old().is_ok();
         }
         for step in &self.steps {
             settled &= step.to.parent().is_none_or(|folder| disk::sync_folder(folder).is_ok());
@@ -263,11 +277,8 @@ impl Journal {
     /// True if every new file is there still, or stands where it was to go.
     fn is_whole(&self) -> Result<bool, Failed> {
         for step in &self.steps {
-            let whole = || {
-                Ok(has_size(&step.staged, step.bytes)?
-                    || has_size(&step.from, step.bytes)?
-                    || step.is_done()?)
-            };
+            let whole =
+                || Ok(step.is_new(&step.staged)? || step.is_new(&step.from)? || step.is_done()?);
             if !at(&step.to, whole())? {
                 return Ok(false);
             }
@@ -282,18 +293,72 @@ impl Journal {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
             path.parent() == to.parent() && name.is_some_and(|name| name.starts_with(".optin-"))
         };
-        self.version == 1
+        let below = |file: &String| {
+            Path::new(file).components().all(|part| matches!(part, Component::Normal(_)))
+        };
+        self.version == version(&self.steps)
             && self.steps.iter().all(|step| {
                 ours(&step.staged, &step.to)
                     && ours(&step.from, &step.to)
                     && step.old.as_ref().is_none_or(|old| ours(old, &step.to))
+                    && step.old_files.iter().all(below)
             })
     }
 }
 
 impl Step {
+    /// True if the new file stands there under one of its names, as far as its size tells.
+    fn is_new(&self, path: &Path) -> io::Result<bool> {
+        if !self.is_folder {
+            return has_size(path, self.bytes);
+        }
+        match tree::files(path) {
+            Ok(files) => Ok(files.iter().map(|(_, bytes)| bytes).sum::<u64>() == self.bytes),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(false),
+            Err(error) => known(Err(error)),
+        }
+    }
+
+    /// Removes the new file from under one of its names.
+    fn remove_new(&self, path: &Path) -> io::Result<()> {
+        if self.is_folder { folder::remove(path) } else { disk::remove(path) }
+    }
+
+    /// Removes the old file from under its second name.
+    fn remove_old(&self) -> io::Result<()> {
+        match &self.old {
+            Some(old) if self.is_folder => folder::remove_files(old, &self.old_files),
+            Some(old) => disk::remove(old),
+            None => Ok(()),
+        }
+    }
+
+    /// Looks what folder stands there now: it goes only if it is what a run published into it. `out` is the
+    /// folder of the run record.
+    fn look_at_old(&mut self, out: &Path) -> Outcome<()> {
+        match fs::symlink_metadata(&self.to) {
+            Ok(there) if there.is_dir() => {
+                self.old_files = folder::published(out, &self.to)?;
+                let name = self.from.file_name().map(|name| name.to_string_lossy().into_owned());
+                let name = name.unwrap_or_default().replacen("new", "old", 1);
+                self.old = Some(self.from.with_file_name(name));
+            }
+            Ok(_) => return Err(failed(&self.to, &io::ErrorKind::NotADirectory.into()).into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.old = None,
+            Err(error) => return Err(failed(&self.to, &error).into()),
+        }
+        Ok(())
+    }
+
     /// True if the new file stands where it was to go.
     fn is_done(&self) -> io::Result<bool> {
+        if self.is_folder {
+            return match folder::contents(&self.to) {
+                Ok(found) => Ok(found.sha256 == self.sha256),
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(false),
+                Err(error) => known(Err(error)),
+            };
+        }
         if !has_size(&self.to, self.bytes)? || self.to.is_dir() {
             return Ok(false);
         }
@@ -310,6 +375,16 @@ impl Step {
         } else {
             return Ok(());
         };
+        if self.is_folder {
+            if let Some(old) = &self.old
+                && is_there(&self.to)?
+                && !is_there(old)?
+            {
+                disk::rename(&self.to, old)?;
+                planted::step("old folder moved away");
+            }
+            return disk::rename(new, &self.to);
+        }
         if self.to.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
@@ -324,8 +399,35 @@ impl Step {
         disk::rename(new, &self.to)
     }
 
+    /// Puts back the folder that stood there. The new one leaves its place before it is removed, so that no
+    /// part of it is ever seen there.
+    fn folder_back(&self) -> io::Result<()> {
+        let is_pending = is_there(&self.from)? || is_there(&self.staged)?;
+        let moved = match &self.old {
+            Some(old) => is_there(old)?,
+            None => true,
+        };
+        // What stands there is the new one only if the old one, if there was one, was moved away.
+        if moved && !is_pending && is_there(&self.to)? {
+            if !self.is_done()? {
+                return Err(io::Error::other("it is not as this program left it"));
+            }
+            disk::rename(&self.to, &self.from)?;
+        }
+        if let Some(old) = &self.old
+            && is_there(old)?
+        {
+            disk::rename(old, &self.to)?;
+        }
+        self.remove_new(&self.from)?;
+        self.remove_new(&self.staged)
+    }
+
     /// Puts back what stood there.
     fn back(&self) -> io::Result<()> {
+        if self.is_folder {
+            return self.folder_back();
+        }
         let mut pending = false;
         for new in [&self.from, &self.staged] {
             if is_there(new)? {
@@ -469,10 +571,16 @@ pub fn sweep(folder: &Path) {
         let name = entry.file_name();
         let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(&start)) else { continue };
         let process = rest.split('-').next().and_then(|process| process.parse::<u32>().ok());
-        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        if is_file && process.is_some_and(|process| !lives(process)) {
+        let Ok(kind) = entry.file_type() else { continue };
+        if process.is_none_or(lives) {
+            continue;
+        }
+        if kind.is_file() {
             tracing::info!("a file of a run that was killed is removed");
             let _ = fs::remove_file(entry.path());
+        } else if kind.is_dir() {
+            tracing::info!("a folder of a run that was killed is removed");
+            let _ = fs::remove_dir_all(entry.path());
         }
     }
 }

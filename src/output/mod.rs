@@ -7,14 +7,17 @@
 pub mod audience;
 mod copies;
 mod disk;
+mod folder;
 mod format;
 pub mod journal;
 pub mod measures;
+mod partitions;
 pub mod record;
 mod removals;
 mod stage;
 mod workbook;
 
+pub use folder::contents;
 pub use format::digest;
 pub use record::{RunRecord, Written, WrittenExport, WrittenPage};
 

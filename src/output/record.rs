@@ -28,11 +28,14 @@ pub struct Written {
     pub name: String,
     /// Where.
     pub path: PathBuf,
+    /// Of a folder of partitions: how many files it holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<u64>,
     /// Rows.
     pub rows: u64,
     /// Size in bytes.
     pub bytes: u64,
-    /// SHA-256 of its bytes, in hex.
+    /// SHA-256 of its bytes, in hex; of a folder that of the sorted lines `SHA-256  path` of its files.
     pub sha256: String,
     /// What stood there before, where the table is made of it.
     #[serde(skip_serializing_if = "Option::is_none")]

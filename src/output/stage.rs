@@ -6,11 +6,13 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 use super::disk;
+use super::folder;
 use super::format::{self, Meant, Stop};
 use super::journal::{self, Journal, Step};
+use super::partitions;
 use super::record::{FILE, RunRecord, Written};
 use crate::diagnostics::{Code, Diagnostic, Outcome, Site, advice};
 use crate::plan::{Plan, Target, hex};
@@ -22,10 +24,47 @@ pub struct Staging {
     sources: Vec<(u64, u64)>,
     /// Those of the earlier identity table, which the new one may replace.
     earlier: Vec<(u64, u64)>,
-    /// Each with its target and the SHA-256 of its bytes.
-    staged: Vec<(NamedTempFile, PathBuf, String)>,
+    staged: Vec<Staged>,
+    /// The folder of the run record.
+    out: PathBuf,
     /// Real paths of the targets so far: two spellings of one file are one file.
     taken: Vec<PathBuf>,
+}
+
+/// What is written and not yet in place.
+struct Staged {
+    new: New,
+    target: PathBuf,
+    /// Its size.
+    bytes: u64,
+    /// Of its bytes, or of what a folder holds.
+    sha256: String,
+}
+
+/// A file or a folder that goes if nobody keeps it.
+enum New {
+    File(NamedTempFile),
+    Folder(TempDir),
+}
+
+impl New {
+    fn path(&self) -> &Path {
+        match self {
+            Self::File(file) => file.path(),
+            Self::Folder(folder) => folder.path(),
+        }
+    }
+
+    /// Leaves it there.
+    fn keep(self) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.into_temp_path().keep().map(drop).map_err(|error| error.error),
+            Self::Folder(folder) => {
+                let _ = folder.keep();
+                Ok(())
+            }
+        }
+    }
 }
 
 impl Staging {
@@ -45,6 +84,7 @@ impl Staging {
             sources: inodes(&mut read.map(PathBuf::as_path).chain([pipeline])),
             earlier: inodes(&mut earlier.iter().map(PathBuf::as_path)),
             staged: Vec::new(),
+            out: plan.out.clone(),
             taken: Vec::new(),
         }
     }
@@ -59,18 +99,35 @@ impl Staging {
         renews: bool,
     ) -> Outcome<Written> {
         let path = &target.path;
-        let temporary = self.temporary(path, renews)?;
-        let proof =
-            format::write(temporary.as_file(), meant, target.format).map_err(
-                |stop| match stop {
-                    Stop::Rows(faults) => faults,
-                    Stop::File(why, help) => refused(path, why, help).into(),
-                    Stop::Disk(error) => failed(path, &error).into(),
-                },
-            )?;
-        let file = temporary.path();
-        let (verified, digest) =
-            rayon::join(|| format::verify(file, &proof, target.format), || format::digest(file));
+        let stopped = |stop| match stop {
+            Stop::Rows(faults) => faults,
+            Stop::File(why, help) => refused(path, why, help).into(),
+            Stop::Values(why, help) => {
+                let why = format!("the export cannot be divided: {why}");
+                let fault = Diagnostic::error(Code::PartitionLimit, why).in_file(site(path));
+                fault.help(format!("{help}; nothing was published")).into()
+            }
+            Stop::Disk(error) => failed(path, &error).into(),
+        };
+        let (new, verified, digest, files) = if target.is_folder() {
+            let temporary = self.temporary_folder(path)?;
+            let folder = temporary.path();
+            let proof = partitions::write(folder, meant, &target.partition_by).map_err(stopped)?;
+            let (verified, contents) =
+                rayon::join(|| partitions::verify(folder, &proof), || folder::contents(folder));
+            let files = contents.as_ref().ok().map(|of| of.files.len() as u64);
+            (New::Folder(temporary), verified, contents.map(|of| (of.bytes, of.sha256)), files)
+        } else {
+            let temporary = self.temporary(path, renews)?;
+            let proof =
+                format::write(temporary.as_file(), meant, target.format).map_err(stopped)?;
+            let file = temporary.path();
+            let (verified, digest) = rayon::join(
+                || format::verify(file, &proof, target.format),
+                || format::digest(file),
+            );
+            (New::File(temporary), verified, digest, None)
+        };
         verified.map_err(|difference| {
             Diagnostic::error(
                 Code::VerifyFailed,
@@ -82,10 +139,12 @@ impl Staging {
         let (bytes, sha256) = digest.map_err(|error| failed(path, &error))?;
         planted::step("file staged");
         planted::place("a file is staged");
-        self.staged.push((temporary, path.clone(), sha256.clone()));
+        let target = path.clone();
+        self.staged.push(Staged { new, target, bytes, sha256: sha256.clone() });
         Ok(Written {
             name: name.to_owned(),
             path: path.clone(),
+            files,
             rows: meant.rows.height() as u64,
             bytes,
             sha256,
@@ -99,19 +158,62 @@ impl Staging {
         disk::fill(&temporary, text.as_bytes()).map_err(|error| failed(path, &error))?;
         let sha256 = hex(&Sha256::digest(text.as_bytes()));
         planted::step("file staged");
-        self.staged.push((temporary, path.to_path_buf(), sha256.clone()));
-        Ok((text.len() as u64, sha256))
+        let (new, bytes) = (New::File(temporary), text.len() as u64);
+        self.staged.push(Staged { new, target: path.to_path_buf(), bytes, sha256: sha256.clone() });
+        Ok((bytes, sha256))
     }
 
     /// Where a target's rows stand until they are published.
     pub fn staged(&self, target: &Path) -> Option<&Path> {
-        let found = self.staged.iter().find(|(_, path, _)| path == target);
-        found.map(|(staged, _, _)| staged.path())
+        let found = self.staged.iter().find(|staged| staged.target == target);
+        found.map(|staged| staged.new.path())
     }
 
     /// A new file, readable by its owner only, in the target's folder. `renews` is true for what
     /// may replace the earlier identity table.
     fn temporary(&mut self, path: &Path, renews: bool) -> Outcome<NamedTempFile> {
+        let folder = self.claim(path)?;
+        if let Ok(metadata) = fs::metadata(path) {
+            if let Some(kind) = other_kind(metadata.file_type()) {
+                let help = "name a file, or move away what stands there";
+                return Err(refused(path, kind, help).into());
+            }
+            let inode = (metadata.dev(), metadata.ino());
+            if self.sources.contains(&inode) || (!renews && self.earlier.contains(&inode)) {
+                return Err(overwrites(path).into());
+            }
+        }
+        disk::new_file(folder, &journal::prefix(), ".tmp")
+            .map_err(|error| failed(path, &error).into())
+    }
+
+    /// A new folder, for its owner only, beside the target. What stands there must be what a run published, so
+    /// that nothing else is lost when it is replaced.
+    fn temporary_folder(&mut self, path: &Path) -> Outcome<TempDir> {
+        let folder = self.claim(path)?;
+        match fs::symlink_metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(path, &error).into()),
+            Ok(there) if there.is_dir() => {
+                for file in folder::published(&self.out, path)? {
+                    let file = fs::metadata(path.join(file)).map_err(|e| failed(path, &e))?;
+                    let inode = (file.dev(), file.ino());
+                    if self.sources.contains(&inode) || self.earlier.contains(&inode) {
+                        return Err(overwrites(path).into());
+                    }
+                }
+            }
+            Ok(_) => {
+                let help = "name another folder, or move away what stands there";
+                return Err(refused(path, "it is to be a folder, and is none", help).into());
+            }
+        }
+        disk::new_folder(folder, &journal::prefix(), ".tmp")
+            .map_err(|error| failed(path, &error).into())
+    }
+
+    /// Takes a path for an output, of which there must be one there only, and gives the folder above.
+    fn claim<'p>(&mut self, path: &'p Path) -> Outcome<&'p Path> {
         let folder = folder_of(path);
         disk::create_folder(folder).map_err(|error| failed(path, &error))?;
         let real = real_path(path).map_err(|error| failed(path, &error))?;
@@ -121,28 +223,18 @@ impl Staging {
                 .help("nothing was published; write each to a file of its own")
                 .into());
         }
+        let is_in = |taken: &PathBuf| taken.starts_with(&real) || real.starts_with(taken);
+        if self.taken.iter().any(is_in) {
+            return Err(Diagnostic::error(Code::OutputPath, "an output would stand in another")
+                .in_file(site(path))
+                .help("nothing was published; a folder of partitions holds nothing else")
+                .into());
+        }
         if !self.taken.iter().any(|taken| taken.parent() == real.parent()) {
             real.parent().into_iter().for_each(journal::sweep);
         }
         self.taken.push(real);
-        if let Ok(metadata) = fs::metadata(path) {
-            if let Some(kind) = other_kind(metadata.file_type()) {
-                let help = "name a file, or move away what stands there";
-                return Err(refused(path, kind, help).into());
-            }
-            let inode = (metadata.dev(), metadata.ino());
-            if self.sources.contains(&inode) || (!renews && self.earlier.contains(&inode)) {
-                return Err(Diagnostic::error(
-                    Code::OutputPath,
-                    "an output would overwrite a file that the run reads",
-                )
-                .in_file(site(path))
-                .help("write to another file")
-                .into());
-            }
-        }
-        disk::new_file(folder, &journal::prefix(), ".tmp")
-            .map_err(|error| failed(path, &error).into())
+        Ok(folder)
     }
 
     /// Renames everything into place, the run record last, after `commit` is done, which is given each target and
@@ -164,9 +256,7 @@ impl Staging {
         let steps: Outcome<Vec<Step>> = self
             .staged
             .iter()
-            .map(|(temporary, path, sha256)| {
-                step(temporary, path, sha256).map_err(|e| failed(path, &e).into())
-            })
+            .map(|staged| step(staged).map_err(|e| failed(&staged.target, &e).into()))
             .collect();
         let mut steps = steps?;
         if let Some(record) = steps.last_mut() {
@@ -179,12 +269,8 @@ impl Staging {
         // From here on they are the journal's: kept if the process is killed, renamed or removed if not.
         let journal = Journal::new(steps);
         planted::place("renames are due");
-        let kept: Result<Vec<_>, _> = self
-            .staged
-            .into_iter()
-            .map(|(temporary, _, _)| temporary.into_temp_path().keep())
-            .collect();
-        kept.map_err(|error| failed(folder, &error.error))?;
+        let kept = self.staged.into_iter().try_for_each(|staged| staged.new.keep());
+        kept.map_err(|error| failed(folder, &error))?;
         journal.publish(folder)
     }
 }
@@ -199,25 +285,35 @@ fn real_path(path: &Path) -> io::Result<PathBuf> {
     Ok(fs::canonicalize(folder_of(path))?.join(path.file_name().unwrap_or_default()))
 }
 
-/// The rename of a staged file.
-fn step(temporary: &NamedTempFile, path: &Path, sha256: &str) -> io::Result<Step> {
-    let staged = real_path(temporary.path())?;
+/// The rename of a staged file or folder.
+fn step(staged: &Staged) -> io::Result<Step> {
+    let Staged { new, target, bytes, sha256 } = staged;
+    let staged = real_path(new.path())?;
     let name = staged.file_name().map(|name| name.to_string_lossy().into_owned());
     let random = name.as_deref().and_then(|name| name.rsplit('-').next()).unwrap_or_default();
     // Names that `sweep` does not know.
     let beside = |kind: &str| staged.with_file_name(format!(".optin-{kind}-{random}"));
     Ok(Step {
         from: beside("new"),
-        old: match fs::symlink_metadata(path) {
+        old: match fs::symlink_metadata(target) {
             Ok(_) => Some(beside("old")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         },
-        to: real_path(path)?,
-        bytes: temporary.as_file().metadata()?.len(),
-        sha256: sha256.to_owned(),
+        to: real_path(target)?,
+        bytes: *bytes,
+        sha256: sha256.clone(),
+        is_folder: matches!(new, New::Folder(_)),
+        old_files: Vec::new(),
         staged,
     })
+}
+
+/// The fault for an output that would take the place of an input.
+fn overwrites(path: &Path) -> Diagnostic {
+    Diagnostic::error(Code::OutputPath, "an output would overwrite a file that the run reads")
+        .in_file(site(path))
+        .help("write to another file")
 }
 
 /// What stands there, if it is no file: what is written to goes elsewhere then, or nowhere.

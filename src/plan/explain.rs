@@ -367,6 +367,12 @@ fn outputs(plan: &Plan, text: &mut String) {
             TargetFormat::Csv | TargetFormat::Tsv if export.guard_formulas => ", formulas guarded",
             _ => "",
         };
+        let by: Vec<_> =
+            export.target.partition_by.iter().map(|at| export.header(plan, *at)).collect();
+        if !by.is_empty() {
+            let by = by.join(", ");
+            let _ = writeln!(text, "   as a folder, a Parquet file per value of {by}:");
+        }
         let _ = writeln!(
             text,
             "   {} -> {}\n      {}{guard}",

@@ -12,6 +12,7 @@ pub mod expr;
 mod expr_text;
 mod measures;
 mod outputs;
+pub mod partition;
 mod period;
 mod related;
 mod source;

@@ -45,13 +45,25 @@ impl Outputs {
     }
 }
 
-/// A file to write.
+/// A file to write, or a folder of files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Target {
     /// Where.
     pub path: PathBuf,
     /// How.
     pub format: TargetFormat,
+    /// Columns by their places, whose values are folders, as [`partition`](super::partition) names them: then
+    /// the path is that of the whole folder. Empty for one file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub partition_by: Vec<usize>,
+}
+
+impl Target {
+    /// True where it is a folder of files.
+    #[must_use]
+    pub const fn is_folder(&self) -> bool {
+        !self.partition_by.is_empty()
+    }
 }
 
 /// Formats that are written.

@@ -28,6 +28,7 @@ mod hashed;
 mod hearing;
 mod keyed;
 mod mentions;
+mod partitions;
 mod points;
 mod rows;
 
@@ -123,9 +124,9 @@ pub fn prove(
     if rows > 0 {
         let tables = plan.consent.tables.iter().map(|table| table.source);
         let read = tables.chain(plan.consent.suppress.iter().map(|list| list.source));
-        let staged = claims.iter().filter_map(|claim| std::fs::metadata(claim.staged).ok());
+        let staged = claims.iter().map(|claim| partitions::size(claim.staged));
         let work = read.map(|source| plan.sources[source.0].bytes);
-        progress::expect(work.chain(staged.map(|file| file.len())).sum());
+        progress::expect(work.chain(staged).sum());
     }
     let mut subjects = Subjects { of: HashMap::new(), rows };
     let mut exports = Vec::new();

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::decisions::add_record;
+use super::partitions::{Order, veiled};
 use super::points::{NONE, Point, Prepared};
 use super::{About, Claim, Subjects, hashed};
 use crate::diagnostics::{Code, Diagnostic, Outcome};
@@ -61,7 +62,11 @@ pub fn read(
         shown.iter().map(|(field, _)| (*field, Vec::with_capacity(len))).collect();
     let mut rows = 0;
     let names: Vec<&str> = shown.iter().map(|(_, name)| name.as_str()).collect();
-    let source = staged(plan, export, claim, &shown);
+    let order = Order::of(plan, export, claim)?;
+    let mut source = staged(plan, export, claim, &shown);
+    if let Some(order) = &order {
+        source.files.clone_from(&order.files);
+    }
     let seeds: Vec<u64> =
         shown.iter().map(|(field, _)| subjects.add_to(About::Field(*field)).seed()).collect();
     let prepare = |part: Loaded| {
@@ -73,20 +78,28 @@ pub fn read(
         });
         Ok((part.rows, columns.collect::<Outcome<Vec<_>>>()?))
     };
-    source::visit(&source, &names, prepare, |(part_rows, columns)| {
+    let files = source::visit(&source, &names, prepare, |(part_rows, columns)| {
         for ((field, points), (cells, prepared)) in fields.iter_mut().zip(columns) {
             let of = subjects.add_to(About::Field(*field));
             of.add_prepared(&prepared, points, |of, row| {
                 let Some(text) = cells.text(row) else { return Ok(NONE) };
-                let text = unguarded(plan, export, claim, (*field, rows + row), &text)?;
-                let region = region(plan, claim, *field, rows + row);
+                let row = order.as_ref().map_or(Ok(rows + row), |order| order.row(rows + row))?;
+                let text = unguarded(plan, export, claim, (*field, row), &text)?;
+                let region = region(plan, claim, *field, row);
                 Ok(of.add_value(&plan.fields[field.0].key.chain, &text, region))
             })?;
         }
         rows += part_rows;
         Ok(())
-    })?;
+    });
+    let files = files.map_err(|faults| veiled(export, claim, faults))?;
     same_rows(rows, len)?;
+    if let Some(order) = &order {
+        order.holds(&files)?;
+        for (_, points) in &mut fields {
+            *points = order.restore(points);
+        }
+    }
     // Contact points that the file does not show.
     let hidden = vias(plan, export).filter(|via| shown.iter().all(|(field, _)| field != via));
     for field in hidden.collect::<BTreeSet<_>>() {
@@ -210,7 +223,9 @@ pub fn staged(
         Column { name, ty }
     };
     let name = plan.segments[export.segment.0].name.as_str();
-    let columns = (0..export.columns.len()).map(column).collect();
+    // Values that name folders do not stand in the files.
+    let in_files = |at: &usize| !export.target.partition_by.contains(at);
+    let columns = (0..export.columns.len()).filter(in_files).map(column).collect();
     let format = export.target.format.read_back();
     Source::written(name, vec![claim.staged.to_path_buf()], format, columns)
 }

@@ -277,6 +277,9 @@ fn written(text: &mut String, record: &RunRecord) {
     heading(text, "Written");
     for export in &record.exports {
         *text += &file_line(&export.file.path, export.file.rows, export.file.bytes);
+        if let Some(files) = export.file.files {
+            let _ = writeln!(text, "    a folder with {}", counted(files, "file"));
+        }
         if let Some(audience) = &export.audience {
             self::audience(text, &export.file.name, export.file.rows, audience);
         }

@@ -102,7 +102,10 @@ pub fn columns(
                 )),
         );
     }
-    csv(cx, &export.path);
+    // A folder is refused as such.
+    if export.partition_by.is_none() {
+        csv(cx, &export.path);
+    }
     let removals: Option<Target> = export.removals.as_ref().and_then(|path| {
         csv(cx, path);
         target(cx, places, path)

@@ -104,7 +104,8 @@ pub fn copy_to(
         );
         return None;
     }
-    if target.is_some_and(|target| target.format != TargetFormat::Csv) {
+    let is_file = export.partition_by.is_none();
+    if is_file && target.is_some_and(|target| target.format != TargetFormat::Csv) {
         cx.sink.push(
             Diagnostic::error(Code::BadValue, "a table is a copy of a CSV file")
                 .at(export.path.span, "not .csv")

@@ -12,6 +12,7 @@ mod draw;
 mod identity;
 mod measures;
 mod outputs;
+mod partitions;
 mod related;
 mod rule;
 mod segments;
@@ -127,7 +128,7 @@ pub fn resolve(
     outputs::check_collisions(&mut cx, &places);
     outputs::check_memberships(&mut cx);
 
-    let plan = Plan {
+    let mut plan = Plan {
         name: pipeline.name.value.clone(),
         as_of,
         sources: cx.sources.into_iter().flatten().collect(),
@@ -148,6 +149,7 @@ pub fn resolve(
         out,
         copy_to,
     };
+    partitions::divide(pipeline, &mut plan, &mut cx.sink);
     cx.sink.finish(plan)
 }
 

@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use super::Context;
 use super::audience;
 use super::copies::copy_to;
+use super::partitions;
 use super::segments::segment_id;
 use crate::diagnostics::{Code, Diagnostic, Span, Spanned};
 use crate::normalize::Kind;
@@ -26,7 +27,7 @@ pub struct Places<'a> {
 impl Places<'_> {
     /// The path of an output: below `--out` (leading `..` and roots dropped), else seen from the
     /// pipeline file.
-    fn path(&self, written: &str) -> PathBuf {
+    pub fn path(&self, written: &str) -> PathBuf {
         match self.out {
             Some(out) => {
                 let mut path = out.to_path_buf();
@@ -107,7 +108,7 @@ pub fn exports(
     let mut drafts = Vec::new();
     for export in written {
         let segment = segment_id(cx, segments, &export.segment);
-        let target = target(cx, places, &export.path);
+        let target = partitions::target(cx, places, export);
         let (columns, audience) = match &export.audience {
             Some(platform) => audience::columns(cx, fields, export, platform, places).map_or_else(
                 || (Some(Vec::new()), None),
@@ -353,7 +354,7 @@ pub fn target(cx: &mut Context<'_>, places: &Places<'_>, path: &Spanned<String>)
         );
         return None;
     };
-    Some(Target { path: places.path(&path.value), format })
+    Some(Target { path: places.path(&path.value), format, partition_by: Vec::new() })
 }
 
 /// Two outputs may not share a file.
@@ -378,7 +379,7 @@ pub fn check_collisions(cx: &mut Context<'_>, places: &Places<'_>) {
 }
 
 /// The path without `.` and inner `..`, as written; links are the file system's business.
-fn lexical(path: &Path) -> PathBuf {
+pub fn lexical(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
         match part {

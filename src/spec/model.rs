@@ -338,8 +338,13 @@ spec_types! {
     Export("an export") {
         /// Name of the segment.
         segment: required Spanned<String>,
-        /// Where; format by extension.
+        /// Where; format by extension. With `partition_by` a folder.
         path: required Spanned<String>,
+        /// Fields among the columns, no keys and no contact points: a folder of Parquet files is written, one
+        /// file per value, such as country=AT/part-0.parquet.
+        partition_by: optional Spanned<OneOrMany<Spanned<String>>>,
+        /// Of the files in the folder that `partition_by` makes: parquet.
+        format: optional Spanned<FolderFormat>,
         /// customer_id, fields, consent_PURPOSE; default customer_id and the gate's contact fields.
         /// Of an audience: the platform's column: field.
         columns: optional ExportColumns,
@@ -558,6 +563,11 @@ choices! {
         Ipc = "ipc",
         Excel = "excel",
         Delta = "delta",
+    }
+
+    /// Formats of files in a folder that is written.
+    FolderFormat {
+        Parquet = "parquet",
     }
 
     /// How fields of a text file are quoted.

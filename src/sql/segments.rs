@@ -297,6 +297,12 @@ fn write_export(job: &mut Job<'_>, judged: &Judged, number: usize, export: &Expo
         job.refuse(span, format!("a copy into {into}"), why);
         return;
     }
+    if export.target.is_folder() {
+        let why =
+            "the job could not say in which order rows stand in their files; write it with a run";
+        job.refuse(span, "`partition_by`".to_owned(), why);
+        return;
+    }
     let segment = &plan.segments[export.segment.0];
     let grouping = export.columns.iter().find_map(|column| match column {
         OutColumn::Grouping(grouping) => Some(*grouping),

@@ -160,10 +160,10 @@ fn try_disks(
 #[test]
 fn disks_that_are_full() {
     for (formats, tuning) in [
-        (Formats { sources: "csv", outputs: "csv" }, ""),
-        (Formats { sources: "parquet", outputs: "parquet" }, ""),
+        (Formats { sources: "csv", outputs: "csv", folder: false }, ""),
+        (Formats { sources: "parquet", outputs: "parquet", folder: false }.with_folder(true), ""),
         // What memory is too small for goes to the same disk.
-        (Formats { sources: "ndjson", outputs: "tsv" }, "small-parts,spill"),
+        (Formats { sources: "ndjson", outputs: "tsv", folder: false }, "small-parts,spill"),
     ] {
         let disks = |(pages, _): (usize, usize)| -> Vec<String> {
             let room = (1..24).chain((24..80).step_by(14));
@@ -179,7 +179,7 @@ fn disks_that_take_no_more_names() {
     let disks = |(_, names): (usize, usize)| -> Vec<String> {
         (0..20).map(|room| format!("size=16m,nr_inodes={}", names + room)).collect()
     };
-    try_disks(disks, 55, Formats { sources: "csv", outputs: "ndjson" }, (true, ""));
+    try_disks(disks, 55, Formats { sources: "csv", outputs: "ndjson", folder: false }, (true, ""));
 }
 
 #[test]
@@ -187,9 +187,9 @@ fn folders_that_may_not_be_written_to() {
     fn all(folders: [&str; 2]) -> Vec<String> {
         folders.map(|folder| format!("ro:{folder}")).to_vec()
     }
-    let formats = Formats { sources: "ndjson", outputs: "ipc" };
+    let formats = Formats { sources: "ndjson", outputs: "ipc", folder: false };
     try_disks(|_| all(["out", "out/deep"]), 55, formats, (false, ""));
     // Sources are only read.
-    let formats = Formats { sources: "ipc", outputs: "tsv" };
+    let formats = Formats { sources: "ipc", outputs: "tsv", folder: false };
     try_disks(|_| all(["in", "out/deep"]), 55, formats, (true, ""));
 }

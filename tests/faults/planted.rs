@@ -32,8 +32,7 @@ fn expect_next(prepared: &Prepared, folder: &Folder) -> Result<(), String> {
 
 /// Without files that a process left which is no more: the next run removes them.
 fn without_temporary(tree: &Tree) -> Tree {
-    let of_ours =
-        |name: &str| name.rsplit('/').next().is_some_and(|name| name.starts_with(".optin-"));
+    let of_ours = |name: &str| name.split('/').any(|name| name.starts_with(".optin-"));
     tree.clone().into_iter().filter(|(name, _)| !of_ours(name)).collect()
 }
 
@@ -76,7 +75,8 @@ fn every_operation_on_files_fails_once() {
     for (turn, older, kind) in
         [(0, true, "EIO"), (1, true, "ENOSPC"), (2, false, "ENOSPC"), (3, true, "EIO")]
     {
-        let prepared = Prepared::new(Formats::turn(turn), older, true, 55);
+        let formats = Formats::turn(turn).with_folder(turn % 2 == 1);
+        let prepared = Prepared::new(formats, older, true, 55);
         let variables = |number: u64| {
             vec![("OPTIN_FAIL_AT", number.to_string()), ("OPTIN_FAIL_AS", kind.to_owned())]
         };
@@ -105,7 +105,8 @@ fn every_operation_on_files_fails_once() {
 #[test]
 fn every_operation_on_files_fails_from_one_on() {
     for (turn, older) in [(0, true), (1, false), (3, true)] {
-        let prepared = Prepared::new(Formats::turn(turn), older, true, 55);
+        let formats = Formats::turn(turn).with_folder(turn != 0);
+        let prepared = Prepared::new(formats, older, true, 55);
         let variables = |number: u64| {
             vec![("OPTIN_FAIL_FROM", number.to_string()), ("OPTIN_FAIL_AS", "EIO".to_owned())]
         };
@@ -290,7 +291,7 @@ fn a_source_changes_at_each_place() {
     for (sources, internal) in
         [("csv", true), ("parquet", false), ("ndjson", true), ("ipc", false), ("csv.gz", false)]
     {
-        let formats = Formats { sources, outputs: "csv" };
+        let formats = Formats { sources, outputs: "csv", folder: false };
         let prepared = Prepared::new(formats, true, internal, 110);
         for name in ["people", "consent", "bounces"] {
             let at = formats.source(name);

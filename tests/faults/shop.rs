@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use polars::prelude::*;
 use serde_json::Value as Json;
 
-use crate::support::{Folder, command};
+use crate::support::{Folder, command, digest_of, digest_of_folder};
 
 /// Formats of outputs, and with those of text compressed, of sources.
 pub const OUTPUTS: [&str; 5] = ["csv", "parquet", "ndjson", "ipc", "tsv"];
@@ -31,13 +31,21 @@ const LIMIT: Duration = Duration::from_secs(20);
 pub struct Formats {
     pub sources: &'static str,
     pub outputs: &'static str,
+    /// True if a folder of partitions is published, too.
+    pub folder: bool,
 }
 
 impl Formats {
     /// One of all, by turns.
     pub fn turn(number: usize) -> Self {
         // Different steps, so that pairs differ.
-        Self { sources: SOURCES[number % 5], outputs: OUTPUTS[(number + number / 5) % 5] }
+        let outputs = OUTPUTS[(number + number / 5) % 5];
+        Self { sources: SOURCES[number % 5], outputs, folder: false }
+    }
+
+    /// The same, and a folder of partitions, if that is wanted.
+    pub fn with_folder(self, folder: bool) -> Self {
+        Self { folder, ..self }
     }
 
     /// The path of a target.
@@ -53,7 +61,12 @@ impl Formats {
 
 /// The pipeline. Without `internal` only exports are published, so that values are read late.
 pub fn pipeline(formats: Formats, internal: bool) -> String {
-    let Formats { sources, outputs } = formats;
+    let Formats { sources, outputs, folder } = formats;
+    let folder = if folder {
+        "  - { segment: all, path: out/by, format: parquet, partition_by: [city], columns: [mail, city] }\n"
+    } else {
+        ""
+    };
     let (previous, tables) = if internal {
         (
             format!("previous: {{ path: out/identity.{outputs}, allow_missing: true }}"),
@@ -90,19 +103,24 @@ segments:
 {tables}exports:
   - {{ segment: all, path: out/all.{outputs}, columns: [customer_id, mail, name] }}
   - {{ segment: few, path: out/few.{outputs}, columns: [mail, city] }}
-"
+{folder}"
     )
 }
 
 /// A table of texts.
 pub type Texts = (Vec<&'static str>, Vec<Vec<String>>);
 
-/// So many people; each but every fifth has a grant, every seventh is suppressed.
+/// So many people; each but every fifth has a grant, every seventh is suppressed. The last one lives where
+/// nobody does in another number of people.
 pub fn tables(people: usize) -> [(&'static str, Texts); 3] {
     let mail = |number: usize| format!("m{number}@fabrikam.com");
     let person = |number: usize| {
-        let city = ["Bonn", "Ulm", "Jena"][number % 3];
-        vec![format!("p{number}"), mail(number), format!("Name \"{number}\", x"), city.to_owned()]
+        let city = if number + 1 == people {
+            format!("Of {people}")
+        } else {
+            ["Bonn", "Ulm", "Jena"][number % 3].to_owned()
+        };
+        vec![format!("p{number}"), mail(number), format!("Name \"{number}\", x"), city]
     };
     let consent = |number: usize| {
         vec![mail(number), ["no", "yes"][usize::from(!number.is_multiple_of(5))].into()]
@@ -221,8 +239,12 @@ pub fn is_whole(folder: &Path) -> Result<bool, String> {
     let lists = ["outputs", "exports"].map(|list| record[list].as_array().expect("files").clone());
     for file in lists.into_iter().flatten().chain([record["report"].clone()]) {
         let path = file["path"].as_str().expect("a path");
-        let bytes = fs::read(folder.join(path)).map_err(|error| format!("{path}: {error}"))?;
-        let digest = optin::plan::hex(&<sha2::Sha256 as sha2::Digest>::digest(&bytes));
+        let digest = if file["files"].is_u64() {
+            digest_of_folder(&folder.join(path))
+        } else {
+            let bytes = fs::read(folder.join(path)).map_err(|error| format!("{path}: {error}"))?;
+            digest_of(&bytes)
+        };
         if file["sha256"] != digest.as_str() {
             return Err(format!("{path} is not the file that the run record names"));
         }

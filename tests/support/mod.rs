@@ -114,6 +114,22 @@ impl Folder {
     }
 }
 
+/// SHA-256 in hex.
+pub fn digest_of(bytes: &[u8]) -> String {
+    optin::plan::hex(&<sha2::Sha256 as sha2::Digest>::digest(bytes))
+}
+
+/// What a run record says of a folder: SHA-256 of the sorted lines that `sha256sum` prints of its files.
+pub fn digest_of_folder(folder: &Path) -> String {
+    let line = |name: &String| {
+        let bytes = fs::read(folder.join(name)).expect("a file");
+        format!("{}  {name}\n", digest_of(&bytes))
+    };
+    let mut lines: Vec<String> = files(folder).iter().map(line).collect();
+    lines.sort();
+    digest_of(lines.concat().as_bytes())
+}
+
 /// All files below a folder, by their names from there, sorted.
 pub fn files(folder: &Path) -> Vec<String> {
     fn walk(top: &Path, folder: &Path, found: &mut Vec<String>) {

@@ -15,6 +15,7 @@ pub mod sheet;
 mod stamp;
 mod stretches;
 pub mod text;
+pub mod tree;
 mod typed;
 pub mod values;
 

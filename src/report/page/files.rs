@@ -63,7 +63,15 @@ fn exports(html: &mut Html, record: &Facts<'_>) {
         let written = record.list("exports").zip(account.list("exports"));
         for (at, (file, counted)) in written.enumerate() {
             row(html, file.word("name"), |html| {
-                words(html, file_name(file.word("path")));
+                let name = file_name(file.word("path"));
+                if file.has("files") {
+                    html.tag("td", &[("class", "w")], |html| {
+                        html.text(&format!("{name}/, files: "));
+                        html.figure("span", &[], &file.count("files"));
+                    });
+                } else {
+                    words(html, name);
+                }
                 for name in ["in_segment", "written", "shared_contact_point"] {
                     cell(html, &counted.count(name));
                 }
