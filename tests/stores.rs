@@ -74,6 +74,11 @@ fn addresses_that_are_none_are_told_before_anything_is_asked() {
         ("path: out/newsletter_de.csv", "path: ../newsletter_de.csv", "leads out of this folder"),
         ("out: out\n", "", "the run record goes to ../out/NAME"),
         ("copy_to: s3://my-company/runs/latest", "copy_to: out/copy", "it has no scheme"),
+        (
+            "path: out/newsletter_de.csv\n",
+            "path: out/newsletter_de\n    partition_by: [first_name]\n",
+            "a folder of partitions is not put into a bucket",
+        ),
         ("    delimiter: \";\"\n", "    table_version: 3\n", "goes with Delta tables only"),
     ] {
         let said = told(from, to);

@@ -264,7 +264,7 @@ impl Staging {
             record.old = None;
         }
         // What waits for others, and is more likely to fail than a rename. If it does, the staged files go.
-        let staged = self.staged.iter().map(|(staged, path, _)| (path.as_path(), staged.path()));
+        let staged = self.staged.iter().map(|staged| (staged.target.as_path(), staged.new.path()));
         commit(&staged.collect::<Vec<_>>())?;
         // From here on they are the journal's: kept if the process is killed, renamed or removed if not.
         let journal = Journal::new(steps);

@@ -42,8 +42,27 @@ pub fn copy_all(cx: &mut Context<'_>, places: &Places<'_>) -> Option<CopyAll> {
                 .help("write `out: out/NAME` and paths without `..`, which are seen from this file's folder"),
         );
     }
+    for export in pipeline.exports.iter().flatten() {
+        undivided(cx, export, written.span);
+    }
     let address = address.trim_end_matches('/').to_owned();
     outside.is_empty().then(|| CopyAll { address, base: places.base.to_path_buf() })
+}
+
+/// The fault of an export that is a folder of partitions: those that are no longer written would stay in the bucket,
+/// with persons in them who have objected since.
+fn undivided(cx: &mut Context<'_>, export: &spec::Export, copied: Span) {
+    if let Some(by) = &export.partition_by {
+        cx.sink.push(
+            Diagnostic::error(
+                Code::PartitionFault,
+                "a folder of partitions is not put into a bucket",
+            )
+            .at(by.span, "divided here")
+            .at(copied, "put there")
+            .help("write one Parquet file, or leave out the copy"),
+        );
+    }
 }
 
 /// An address as it is well said.

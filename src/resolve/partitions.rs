@@ -40,10 +40,11 @@ pub fn target(cx: &mut Context<'_>, places: &Places<'_>, export: &spec::Export) 
         );
     }
     if let Some(copy) = &export.copy_to {
+        let copied = copy.table.as_ref().or(copy.object.as_ref());
         cx.sink.push(
-            fault("a table is a copy of one file")
+            fault("a table or an object is a copy of one file")
                 .at(names.span, "divided here")
-                .at(copy.table.span, "copied here")
+                .at(copied.map_or(names.span, |copied| copied.span), "copied here")
                 .help("take `partition_by` out, or export the segment a second time"),
         );
     }
