@@ -344,7 +344,11 @@ pub fn run_file(path: &Path, options: &RunOptions) -> Result<RunRecord, Failure>
     let needed = compares_with_before(&loaded.plan);
     let previous_rows =
         previous_rows(&loaded.plan.out, needed).map_err(|faults| loaded.stopped(path, faults))?;
-    loaded.fetch_in_use().map_err(|faults| loaded.stopped(path, faults))?;
+    unbroken(|| {
+        loaded.staging.expect_history(&loaded.plan)?;
+        loaded.fetch_in_use()
+    })
+    .map_err(|faults| loaded.stopped(path, faults))?;
     let memory = Memory::new(options.limit_memory, loaded.plan.out.clone());
     let setting = Setting { as_of, now, previous_rows, memory };
     let origin = Origin {

@@ -25,10 +25,11 @@ fn servers(test: &str) -> Vec<Spark> {
     all
 }
 
-/// How many random cases each server gets.
-fn cases() -> u64 {
-    let wanted = std::env::var("OPTIN_SPARK_CASES").ok();
-    wanted.and_then(|cases| cases.parse().ok()).unwrap_or(30)
+/// The seeds of the random cases that each server gets: `OPTIN_SPARK_CASES` of them, from `OPTIN_SPARK_SEED`.
+fn seeds() -> std::ops::Range<u64> {
+    let number = |name| std::env::var(name).ok().and_then(|text: String| text.parse().ok());
+    let first = number("OPTIN_SPARK_SEED").unwrap_or(0);
+    first..first + number("OPTIN_SPARK_CASES").unwrap_or(30)
 }
 
 /// Runs a pipeline by the engine and by Spark, and compares the text files that the job wrote. Says
@@ -120,10 +121,11 @@ fn compare_example(spark: &mut Spark, name: &str) {
 #[test]
 fn random_plain_cases_give_the_same_in_spark() {
     for mut spark in servers("random plain cases in Spark") {
-        let cases = cases();
+        let seeds = seeds();
+        let cases = seeds.end - seeds.start;
         let (mut compared, mut skipped) = (0, BTreeMap::new());
         let mut different = Vec::new();
-        for seed in 0..cases {
+        for seed in seeds.clone() {
             let case = generate_plain(seed);
             let (outcome, folder) = in_folder(&case, |dir, file| {
                 let plan = load_plan(file);
@@ -138,7 +140,12 @@ fn random_plain_cases_give_the_same_in_spark() {
                 Outcome::Skipped(why) => *skipped.entry(why).or_default() += 1,
             }
         }
-        eprintln!("{}: {compared} of {cases}; {:?}", spark.name, by_count(&skipped));
+        eprintln!(
+            "{}: {compared} of {cases} from {}; {:?}",
+            spark.name,
+            seeds.start,
+            by_count(&skipped)
+        );
         assert!(different.is_empty(), "{}: {different:#?}", spark.name);
         assert!(compared * 2 >= cases, "{compared} of {cases}; {:?}", by_count(&skipped));
     }

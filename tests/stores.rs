@@ -74,6 +74,11 @@ fn addresses_that_are_none_are_told_before_anything_is_asked() {
         ("path: out/newsletter_de.csv", "path: ../newsletter_de.csv", "leads out of this folder"),
         ("out: out\n", "", "the run record goes to ../out/NAME"),
         ("copy_to: s3://my-company/runs/latest", "copy_to: out/copy", "it has no scheme"),
+        (source, "az://c/a.csv?sv=1&sig=SECRET", "is how addresses are signed"),
+        (source, "https://a.blob.core.windows.net/c/a.csv?sig=SECRET", "the scheme is none of"),
+        (source, "s3://SECRET@my-company/a.csv", "no user, password or port"),
+        ("path: out/newsletter_de.csv", "path: s3://my-company/a.csv", "is a file of this machine"),
+        ("out: out\n", "out: s3://my-company/out\n", "is a file of this machine"),
         (
             "path: out/newsletter_de.csv\n",
             "path: out/newsletter_de\n    partition_by: [first_name]\n",
@@ -193,6 +198,22 @@ mod with_servers {
             }
         }
 
+        /// True if uploads wait for their end; of S3 alone, where that can be asked for.
+        fn has_parts(&self) -> bool {
+            use std::io::{Read as _, Write as _};
+            let Ok(server) = std::env::var("AWS_ENDPOINT_URL") else { return false };
+            if !self.address.starts_with("s3://") {
+                return false;
+            }
+            let host = server.trim_start_matches("http://");
+            let mut stream = std::net::TcpStream::connect(host).expect("the server");
+            write!(stream, "GET /optin?uploads HTTP/1.0\r\nHost: {host}\r\n\r\n").expect("asked");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).expect("an answer");
+            assert!(answer.contains("ListMultipartUploadsResult"), "{answer}");
+            answer.contains(&format!("<Key>{}/", self.folder))
+        }
+
         /// Names and contents of all objects of the test.
         fn objects(&self) -> BTreeMap<String, Vec<u8>> {
             let stores = Stores::open().expect("stores");
@@ -286,13 +307,84 @@ exports: [{ segment: news, path: news.csv, columns: [customer_id, email, first] 
                 let verify = folder.optin(&["verify", "there/run.json"]).done();
                 assert!(verify.stdout.contains("elsewhere, not asked again"), "{}", verify.stdout);
                 // Who asks about a person reads all columns.
-                let asked = ["why", "there.yaml", "--customer", "email=holly@contoso.com"];
-                let why = folder.optin(&asked);
-                assert!(!why.stderr.contains("damaged"), "{}", why.stderr);
+                let someone = folder.csv("here/news.csv").column("email")[0].to_owned();
+                let asked = format!("email={someone}");
+                let of =
+                    |file: &str| folder.optin(&["why", file, "--customer", &asked]).done().stdout;
+                let local = of("here.yaml").replace("out/people", "PEOPLE");
+                let address = format!("{}/x/people", bucket.address);
+                assert_eq!(of("there.yaml").replace(&address, "PEOPLE"), local);
                 let (mine, theirs) = ("here.yaml", "there.yaml");
                 let of =
                     |file: &str| folder.optin(&["simulate", file, "--as-of", "2027-01-01"]).stdout;
                 assert_eq!(of(mine), of(theirs));
+            }
+        }
+    }
+
+    /// Of two records of one id all values decide which stays: then columns are read that nothing else asks for.
+    #[test]
+    fn repeated_ids_are_read_whole() {
+        const TEXT: &str = "version: 1
+name: twice
+as_of: 2026-11-24T00:00:00Z
+sources: [{ name: people, path: PLACE/people.parquet }]
+customers: [{ source: people, id: id, fields: { email: mail, first: first, city: city } }]
+profile: { keep: importance }
+segments: [{ name: all, consent: none, because: a test }]
+exports: [{ segment: all, path: all.csv, columns: [customer_id, first] }]
+";
+        for bucket in Bucket::all("twice") {
+            let rows = "id,mail,first,city\n1,,Ann,\n1,a@x.org,Ann,Wien\n2,b@x.org,Bob,\n";
+            let make = "version: 1\nname: make\nout: out\nsources: [{ name: people, path: people.csv }]\n\
+                customers: [{ source: people, id: row, fields: { id: id, mail: mail, first: first, city: city } }]\n\
+                outputs: { profiles: out/people.parquet }\n";
+            let numbered: Vec<String> = rows
+                .lines()
+                .enumerate()
+                .map(
+                    |(at, line)| {
+                        if at == 0 { format!("row,{line}") } else { format!("{at},{line}") }
+                    },
+                )
+                .collect();
+            let folder = Folder::with(&[
+                ("people.csv", &numbered.join("\n")),
+                ("make.yaml", make),
+                ("here.yaml", &TEXT.replace("PLACE", "out")),
+                ("there.yaml", &TEXT.replace("PLACE", &bucket.address)),
+            ]);
+            folder.optin(&["run", "make.yaml", "--quiet"]).done();
+            bucket.put("people.parquet", folder.bytes("out/people.parquet"));
+            folder.optin(&["run", "here.yaml", "--out", "here", "--quiet"]).done();
+            folder.optin(&["run", "there.yaml", "--out", "there", "--quiet"]).done();
+            let (here, there) = (results(&folder.at("here")), results(&folder.at("there")));
+            assert!(here == there && folder.csv("here/all.csv").rows.len() == 2);
+        }
+    }
+
+    /// What a run puts somewhere is not what it reads, and no two of them are one object.
+    #[test]
+    fn objects_are_not_put_over_each_other_or_over_sources() {
+        for bucket in Bucket::all("over") {
+            let text = fs::read_to_string(root().join("pipelines/external/object-store.yaml"));
+            let text = text.expect("an example").replace("s3://my-company", &bucket.address);
+            bucket.put_folder(&root().join("data/contoso"), "contoso");
+            let mail = format!("{}/mailing-house/newsletter_de.csv", bucket.address);
+            let other = |to: &str| text.replace(&mail, &format!("{}/{to}", bucket.address));
+            for (text, wanted) in [
+                (
+                    other("contoso/newsletter_consent.csv"),
+                    "where source `newsletter_consent` is read",
+                ),
+                (other("contoso/shop_new.csv"), "where source `shop` is read"),
+                (other("runs/latest/out/newsletter_de.csv"), "would be one object"),
+                (other("runs/latest/out/run.json"), "would be one object"),
+            ] {
+                let folder = Folder::with(&[("p.yaml", &text)]);
+                let run = folder.optin(&["check", "p.yaml"]);
+                assert_eq!(run.code, 2, "{wanted}: {}", run.stderr);
+                assert!(run.stderr.contains(wanted), "{wanted}: {}", run.stderr);
             }
         }
     }
@@ -326,16 +418,30 @@ exports: [{ segment: news, path: news.csv, columns: [customer_id, email, first] 
             let previous = previous.filter(|of| of["name"] == "identity.previous").count();
             assert_eq!(previous, 1, "{record}");
             assert_eq!(elsewhere.bytes("out/newsletter_de.csv"), mailed);
-            // A run that fails changes nothing there.
+            // A run that fails when parts are there already changes nothing, and takes them back.
             let before = bucket.objects();
-            let faulty =
-                text.replace("columns: [customer_id, email, first_name]", "columns: [customer_id]");
-            let faulty = faulty.replace("path: out/newsletter_de.csv", "path: out/taken/news.csv");
-            folder.write("p.yaml", faulty);
-            folder.write("out/taken", "a file where a folder is wanted");
+            let bucket_name = bucket.address.split('/').nth(2).expect("a bucket");
+            let nowhere = bucket.address.replacen(bucket_name, "no-such-bucket", 1);
+            let exports = text.find("exports:").expect("a part") + "exports:".len();
+            let more = format!(
+                "{}\n  - segment: newsletter_de\n    path: out/again.csv\n    copy_to: {{ object: {nowhere}/a.csv }}\n",
+                &text[exports..]
+            );
+            folder.write("p.yaml", format!("{}{more}", &text[..exports]));
             let run = folder.optin(&["run", "p.yaml", "--quiet"]);
             assert_eq!(run.code, 1, "{}", run.stderr);
-            assert!(before == bucket.objects());
+            assert!(run.stderr.contains("error[store-failed]"), "{}", run.stderr);
+            assert!(before == bucket.objects() && !folder.at("out/again.csv").exists());
+            assert!(!bucket.has_parts(), "{}", bucket.address);
+            // Where files go on from those of the run before, those must be here.
+            let history =
+                text.replace("outputs:\n", "outputs:\n  memberships: out/memberships.csv\n");
+            folder.write("p.yaml", &history);
+            folder.optin(&["run", "p.yaml", "--quiet"]).done();
+            let elsewhere = Folder::with(&[("p.yaml", &history)]);
+            let run = elsewhere.optin(&["run", "p.yaml", "--quiet"]);
+            assert_eq!(run.code, 1, "{}", run.stderr);
+            assert!(run.stderr.contains("and not on this machine"), "{}", run.stderr);
         }
     }
 
@@ -358,7 +464,9 @@ exports: [{ segment: news, path: news.csv, columns: [customer_id, email, first] 
             let pending =
                 Stores::open().expect("stores").put(&files, Some(&mark)).expect("uploads");
             assert_eq!(bucket.objects().keys().collect::<Vec<_>>(), ["run.json"]);
+            assert!(bucket.has_parts() || !bucket.address.starts_with("s3"));
             drop(pending);
+            assert!(!bucket.has_parts());
             assert_eq!(bucket.get("run.json").as_deref(), Some(&b"old"[..]), "taken back");
             assert_eq!(bucket.get("large.parquet"), None);
             let pending =
@@ -426,7 +534,8 @@ fn a_delta_table_gives_what_its_rows_give() {
     assert_eq!(file["path"], "./data/delta/newsletter_consent");
     assert_eq!(record["sources"][0]["files"][0]["path"], "./data/contoso/shop.csv");
     assert_eq!(record["sources"][1]["rows"], 7129);
-    folder.optin(&["verify", "delta/run.json"]);
+    let verify = folder.optin(&["verify", "delta/run.json"]).done();
+    assert!(verify.stdout.contains("elsewhere, not asked again"), "{}", verify.stdout);
     // As it was: half of the rows.
     let old = text.replace("# table_version: 3", "table_version: 0");
     folder.write("old.yaml", &old);

@@ -92,15 +92,20 @@ fn hidden(source: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// What stands as `USER:PASSWORD` between `://` and `@`. A container before the host of an account has no colon.
+/// What stands between `://` and `@`, and behind a `?` of an address that is signed. The container before the host of
+/// an account of Azure has no colon.
 fn passwords(source: &str) -> impl Iterator<Item = Range<usize>> {
-    source.match_indices("://").filter_map(|(at, sign)| {
+    source.match_indices("://").flat_map(|(at, sign)| {
         let start = at + sign.len();
         let rest = &source[start..];
         let line = &rest[..rest.find(char::is_whitespace).unwrap_or(rest.len())];
+        let is_azure = ["abfs", "abfss"].iter().any(|scheme| source[..at].ends_with(scheme));
         // A password may hold a slash or an @; the host is behind the last one.
-        let end = line.rfind('@')?;
-        line[..end].contains(':').then_some(start..start + end)
+        let user = line.rfind('@').filter(|end| !is_azure || line[..*end].contains(':'));
+        let signed = line.find('?').filter(|query| line[*query..].contains('='));
+        let user = user.map(|end| start..start + end);
+        let signed = signed.map(|query| start + query + 1..start + line.len());
+        user.into_iter().chain(signed)
     })
 }
 
@@ -272,6 +277,9 @@ mod tests {
         let shown = veil(
             "  - { path: s3://KEY:SEC/R@ET@bucket/a.csv }\n  - path: abfss://c@a.net/b:c.csv\n",
         );
+        let signed = veil("path: https://a.net/b.csv?sv=1&sig=SECRET\nquery: SELECT 1");
+        assert_eq!(signed, "path: https://a.net/b.csv?***************\nquery: SELECT 1");
+        assert_eq!(veil("path: s3://SECRET@b/c?.csv"), "path: s3://******@b/c?.csv");
         assert_eq!(
             shown,
             "  - { path: s3://************@bucket/a.csv }\n  - path: abfss://c@a.net/b:c.csv\n"

@@ -62,7 +62,7 @@ pub fn rows(
                             source.name
                         ),
                     )
-                    .help("if this is right, remove the old run.json or raise max_drop"),
+                    .help("if this is right, raise max_drop for one run"),
                 );
             }
         }

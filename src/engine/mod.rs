@@ -525,10 +525,13 @@ pub fn read_columns_in_use(plan: &Plan) -> Outcome<()> {
     Ok(())
 }
 
-/// By the name of a source the columns that a run reads of it: nothing else of it is ever looked at.
+/// By the name of a source the columns that a run may read of it: all that are mapped, since of two records of one
+/// id all values decide which stays, and those of consent, suppression, pairs and related tables. Nothing else of it
+/// is ever looked at.
 #[must_use]
 pub fn columns_in_use(plan: &Plan) -> BTreeMap<String, Vec<String>> {
-    let mut needs = tables::needs(plan, &tables::needed_fields(plan));
+    let all = (0..plan.fields.len()).map(FieldId).collect();
+    let mut needs = tables::needs(plan, &all);
     for (id, related) in plan.related_in_use() {
         needs[related.source.0].extend(plan.related_columns(id));
     }

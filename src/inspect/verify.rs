@@ -27,7 +27,7 @@ pub enum Found {
     Missing,
     /// A file that cannot be read.
     Unreadable,
-    /// No file: rows that came from a database or a bucket, which is not asked again.
+    /// No file: rows that came from a database, a bucket or a Delta table, which is not asked again.
     Elsewhere,
 }
 
@@ -70,7 +70,7 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// True if no file changed. What stands in a database or a bucket is no file.
+    /// True if no file changed. What stands elsewhere is no file.
     #[must_use]
     pub fn is_same(&self) -> bool {
         self.files().all(|file| file.found == Found::Same)
@@ -134,7 +134,7 @@ pub fn verify(record: &Path) -> Outcome<Verified> {
                 return Err(no_record("a source's file has no path or no digest").into());
             };
             let name = words(&source, "name").unwrap_or_default();
-            let (path, found) = if path.starts_with("env:") || path.contains("://") {
+            let (path, found) = if path.starts_with("env:") || file["state"].is_string() {
                 (PathBuf::from(path), Found::Elsewhere)
             } else {
                 let path = start.join(path);

@@ -37,7 +37,12 @@ impl Copies {
         let mut mark = None;
         if let Some(all) = &plan.copy_to {
             for (target, file) in staged {
-                let address = below(&all.address, &all.base, target)?;
+                let address = all.address_of(target).ok_or_else(|| {
+                    let message = "a file that is put below an address has no path there";
+                    Diagnostic::error(Code::OutputPath, message)
+                        .in_file(site(target))
+                        .help("write paths of letters below the pipeline file's folder")
+                })?;
                 if target.file_name().is_some_and(|name| name == FILE) {
                     mark = Some(address.clone());
                 }
@@ -50,25 +55,16 @@ impl Copies {
         Ok(())
     }
 
-    /// Lets all copies be seen: tables, then objects.
+    /// Lets all copies be seen: tables, then objects. False if there are none.
     ///
     /// # Errors
     /// A database or a store that fails.
-    pub fn commit(self) -> Outcome<()> {
+    pub fn commit(self) -> Outcome<bool> {
+        let any = self.tables.is_some() || self.objects.is_some();
         self.tables.map_or(Ok(()), table::Pending::commit)?;
-        self.objects.map_or(Ok(()), store::Pending::commit)
+        self.objects.map_or(Ok(()), store::Pending::commit)?;
+        Ok(any)
     }
-}
-
-/// Where a file goes below an address: as it stands below the pipeline file's folder.
-fn below(address: &str, base: &Path, target: &Path) -> Outcome<String> {
-    let path = target.strip_prefix(base).ok().and_then(Path::to_str);
-    let path = path.filter(|path| !path.is_empty()).ok_or_else(|| {
-        Diagnostic::error(Code::OutputPath, "a file that is put below an address has no path there")
-            .in_file(site(target))
-            .help("write paths of letters below the pipeline file's folder")
-    })?;
-    Ok(format!("{address}/{}", path.trim_start_matches("./")))
 }
 
 /// Makes the tables of all exports that want one, of their staged files; nobody sees them yet.

@@ -65,14 +65,14 @@ fn version(steps: &[Step]) -> u32 {
 }
 
 /// Holds the folder of a run record for one publication, until it is dropped.
-struct Lock {
+pub struct Lock {
     _folder: Option<File>,
 }
 
 impl Lock {
     /// Waits until no other publication holds the folder. Some file systems cannot lock a folder: then
     /// two publications at once are not kept apart.
-    fn take(folder: &Path) -> Self {
+    pub fn take(folder: &Path) -> Self {
         let lock = || loop {
             let file = File::open(folder)?;
             match file.lock() {
@@ -125,14 +125,13 @@ impl Journal {
         Self { version: version(&steps), steps }
     }
 
-    /// Renames everything, or nothing. From the moment when the journal is on disk, whoever comes next
+    /// Renames everything, or nothing, in a folder that is locked. From the moment when the journal is on disk, whoever comes next
     /// finishes what is not done.
     ///
     /// # Errors
     /// What cannot be renamed; then everything is as it was. Where that cannot be had either the
     /// journal stays, and no run record.
-    pub fn publish(mut self, folder: &Path) -> Outcome<()> {
-        let _lock = Lock::take(folder);
+    pub fn publish(mut self, folder: &Path, _lock: &Lock) -> Outcome<()> {
         let begun = self.begin(folder);
         if begun.is_err() {
             // Nobody would finish: what was staged holds customers' data, and goes.

@@ -113,6 +113,7 @@ pub fn publish(
         outputs,
         measures,
         exports,
+        copied_to: plan.copy_to.as_ref().map(|all| all.address.clone()),
         report: None,
         proof,
         stages,

@@ -59,7 +59,7 @@ pub struct WrittenExport {
     /// Of an audience for a platform: what it can be matched by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audience: Option<WrittenAudience>,
-    /// The table that holds the same rows.
+    /// The table or the object that holds the same rows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub copied: Option<CopyTo>,
 }
@@ -128,6 +128,9 @@ pub struct RunRecord {
     pub measures: Vec<RecordedMeasure>,
     /// Exports written.
     pub exports: Vec<WrittenExport>,
+    /// The address below which all files of the run were put as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copied_to: Option<String>,
     /// The page about the run, unless nobody wants it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub report: Option<WrittenPage>,

@@ -11,10 +11,10 @@ use tempfile::{NamedTempFile, TempDir};
 use super::disk;
 use super::folder;
 use super::format::{self, Meant, Stop};
-use super::journal::{self, Journal, Step};
+use super::journal::{self, Journal, Lock, Step};
 use super::partitions;
 use super::record::{FILE, RunRecord, Written};
-use crate::diagnostics::{Code, Diagnostic, Outcome, Site, advice};
+use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Site, advice};
 use crate::plan::{Plan, Target, hex};
 use crate::planted;
 
@@ -238,13 +238,13 @@ impl Staging {
     }
 
     /// Renames everything into place, the run record last, after `commit` is done, which is given each target and
-    /// where its file stands as yet. If a rename fails, those done before are taken back; if the process is killed, the
+    /// where its file stands as yet, and says whether it changed anything. If a rename fails, those done before are taken back; if the process is killed, the
     /// next run finishes ([`journal`]).
     pub fn publish(
         mut self,
         folder: &Path,
         record: &RunRecord,
-        commit: impl FnOnce(&[(&Path, &Path)]) -> Outcome<()>,
+        commit: impl FnOnce(&[(&Path, &Path)]) -> Outcome<bool>,
     ) -> Outcome<()> {
         let path = folder.join(FILE);
         let text = serde_json::to_string_pretty(record).map_err(|_| {
@@ -264,15 +264,25 @@ impl Staging {
             record.old = None;
         }
         // What waits for others, and is more likely to fail than a rename. If it does, the staged files go.
+        let lock = Lock::take(folder);
         let staged = self.staged.iter().map(|staged| (staged.target.as_path(), staged.new.path()));
-        commit(&staged.collect::<Vec<_>>())?;
+        let copied = commit(&staged.collect::<Vec<_>>())?;
         // From here on they are the journal's: kept if the process is killed, renamed or removed if not.
         let journal = Journal::new(steps);
         planted::place("renames are due");
         let kept = self.staged.into_iter().try_for_each(|staged| staged.new.keep());
         kept.map_err(|error| failed(folder, &error))?;
-        journal.publish(folder)
+        journal
+            .publish(folder, &lock)
+            .map_err(|faults| if copied { beside(faults) } else { faults })
     }
+}
+
+/// The faults of files that could not take their places when tables and objects had.
+fn beside(Faults(faults): Faults) -> Faults {
+    let help =
+        "tables and objects were exchanged before, and are newer than the files here: run again";
+    Faults(faults.into_iter().map(|fault| fault.help(help)).collect())
 }
 
 /// The folder that a file stands in, or will.

@@ -35,6 +35,9 @@ pub fn split(address: &str) -> Result<(&str, &str), &'static str> {
     if key.contains(['\\', '#']) || key.chars().any(char::is_control) {
         return Err("the key has a character that is not taken here: \\, # or a control character");
     }
+    if key.split_once('?').is_some_and(|(_, rest)| rest.contains('=')) {
+        return Err("a `?` before a `=` is how addresses are signed; in a pattern write `*`");
+    }
     if key.split('/').any(|part| matches!(part, "." | "..")) || key.contains("//") {
         return Err("a part of the key is empty, `.` or `..`");
     }
@@ -60,6 +63,7 @@ mod tests {
             "s3://b/a/../c",
             "s3://b//a",
             "s3://b/a\nb",
+            "az://b/a.csv?sv=1&sig=x",
         ] {
             assert!(split(no).is_err(), "{no}");
         }

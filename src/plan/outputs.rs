@@ -1,6 +1,6 @@
 //! What a pipeline writes: internal tables, and exports of segments.
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use serde::Serialize;
 
@@ -176,7 +176,44 @@ pub struct PlatformFile {
     pub removals: Option<Target>,
 }
 
+impl CopyAll {
+    /// Where a file goes: as it stands below the pipeline file's folder. None if it does not, or is no text.
+    #[must_use]
+    pub fn address_of(&self, file: &Path) -> Option<String> {
+        let mut address = self.address.clone();
+        for part in file.strip_prefix(&self.base).ok()?.components() {
+            match part {
+                Component::Normal(part) => {
+                    address.push('/');
+                    address.push_str(part.to_str()?);
+                }
+                Component::CurDir => {}
+                _ => return None,
+            }
+        }
+        (address.len() > self.address.len()).then_some(address)
+    }
+}
+
 impl Plan {
+    /// The addresses of all objects that a run puts somewhere, with what each is called.
+    #[must_use]
+    pub fn objects(&self) -> Vec<(&str, String)> {
+        let mut all: Vec<(&str, String)> = Vec::new();
+        for export in &self.exports {
+            if let Some(CopyTo::Object { object }) = &export.copy_to {
+                all.push((&self.segments[export.segment.0].name, object.clone()));
+            }
+        }
+        if let Some(copy) = &self.copy_to {
+            let targets = self.targets().map(|(name, target)| (name, target.path.clone()));
+            let own = ["run.json", "report.html"].map(|name| (name, self.out.join(name)));
+            let files = targets.chain(own);
+            all.extend(files.filter_map(|(name, file)| Some((name, copy.address_of(&file)?))));
+        }
+        all
+    }
+
     /// All tables that are written, with what each is called: internal tables, exports by their
     /// segments, the removal files of audiences, and measures.
     pub fn targets(&self) -> impl Iterator<Item = (&str, &Target)> {

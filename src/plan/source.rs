@@ -84,7 +84,7 @@ impl Source {
     pub fn state(&self, file: &Path) -> Option<String> {
         match &self.away {
             Some(Away::Delta(delta)) => delta.version.map(|version| format!("version {version}")),
-            _ => self.object(file)?.etag.clone(),
+            _ => self.object(file).map(|object| object.etag.clone()),
         }
     }
 
@@ -121,7 +121,7 @@ pub struct Object {
     /// Its address.
     pub address: String,
     /// What the store calls this state of it; another state has another tag.
-    pub etag: Option<String>,
+    pub etag: String,
 }
 
 /// A Delta Lake table.

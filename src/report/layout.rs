@@ -100,6 +100,9 @@ pub fn counted(things: u64, kind: &str) -> String {
 #[must_use]
 pub fn tidy(path: &Path) -> String {
     use std::path::Component;
+    if let Some(address) = path.to_str().filter(|path| crate::plan::address::is_address(path)) {
+        return address.to_owned();
+    }
     let mut short = std::path::PathBuf::new();
     for part in path.components() {
         match part {
@@ -167,5 +170,6 @@ mod tests {
     fn paths_are_tidied() {
         assert_eq!(tidy(Path::new("pipelines/../out/a.csv")), "out/a.csv");
         assert_eq!(tidy(Path::new("../out/a.csv")), "../out/a.csv");
+        assert_eq!(tidy(Path::new("s3://bucket/a.csv")), "s3://bucket/a.csv");
     }
 }

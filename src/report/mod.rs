@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use crate::engine::account::{Account, SegmentAccount};
 use crate::output::RunRecord;
 use crate::output::audience::WrittenAudience;
+use crate::plan::CopyTo;
 pub use layout::{counted, file_line, heading, number, table, tidy, wrap, wrap_words};
 use layout::{line, nonzero, wrap_under};
 
@@ -280,12 +281,24 @@ fn written(text: &mut String, record: &RunRecord) {
         if let Some(files) = export.file.files {
             let _ = writeln!(text, "    a folder with {}", counted(files, "file"));
         }
+        match &export.copied {
+            Some(CopyTo::Table { variable, table }) => {
+                let _ = writeln!(text, "    the same rows: table {table} of env:{variable}");
+            }
+            Some(CopyTo::Object { object }) => {
+                let _ = writeln!(text, "    the same file: {object}");
+            }
+            None => {}
+        }
         if let Some(audience) = &export.audience {
             self::audience(text, &export.file.name, export.file.rows, audience);
         }
     }
     for output in &record.outputs {
         *text += &file_line(&output.path, output.rows, output.bytes);
+    }
+    if let Some(address) = &record.copied_to {
+        let _ = writeln!(text, "  all files of the run, too: {address}");
     }
     let (rows, points) = record.proof.exports.iter().fold((0, 0), |(rows, points), export| {
         (rows + export.rows, points + export.contact_points)

@@ -1,5 +1,6 @@
 //! What is copied elsewhere: exports into tables of a database or objects in a bucket, or all files of a run.
 
+use std::collections::BTreeMap;
 use std::path::Component;
 
 use super::Context;
@@ -7,7 +8,7 @@ use super::outputs::Places;
 use super::sources::variable;
 use crate::diagnostics::{Code, Diagnostic, Sink, Span, Spanned};
 use crate::plan::address;
-use crate::plan::{CopyAll, CopyTo, Target, TargetFormat};
+use crate::plan::{Away, CopyAll, CopyTo, Plan, Target, TargetFormat};
 use crate::spec;
 
 /// The most bytes of a name in `PostgreSQL`: 63 (NAMEDATALEN - 1).
@@ -62,6 +63,47 @@ fn undivided(cx: &mut Context<'_>, export: &spec::Export, copied: Span) {
             .at(copied, "put there")
             .help("write one Parquet file, or leave out the copy"),
         );
+    }
+}
+
+/// Two objects may not be one, and none may be, or become, what the pipeline reads.
+pub fn check_objects(plan: &Plan, pipeline: &spec::PipelineKeys, sink: &mut Sink) {
+    // s3a is another word for s3.
+    let plain = |address: &str| address.replacen("s3a://", "s3://", 1);
+    let exports = pipeline.exports.iter().flatten();
+    let objects = exports.filter_map(|export| export.copy_to.as_ref()?.object.as_ref());
+    let span = pipeline.copy_to.iter().chain(objects).map(|at| at.span).next_back();
+    let mut refuse = |address: &str, why: String| {
+        sink.push(
+            Diagnostic::error(Code::OutputPath, why)
+                .at(span.unwrap_or_default(), "put into a bucket")
+                .help(format!("see to {address}: write it to another place")),
+        );
+    };
+    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+    for (name, address) in plan.objects() {
+        let address = plain(&address);
+        for source in &plan.sources {
+            let is_read = match &source.away {
+                Some(Away::Objects(objects)) => {
+                    let pattern = plain(&objects.address);
+                    pattern == address
+                        || glob::Pattern::new(&pattern).is_ok_and(|all| all.matches(&address))
+                }
+                Some(Away::Delta(delta)) => {
+                    let folder = plain(&delta.address);
+                    address.starts_with(&format!("{}/", folder.trim_end_matches('/')))
+                }
+                _ => false,
+            };
+            if is_read {
+                let what = format!("`{name}` would be put where source `{}` is read", source.name);
+                refuse(&address, what);
+            }
+        }
+        if let Some(first) = seen.insert(address.clone(), name) {
+            refuse(&address, format!("`{first}` and `{name}` would be one object"));
+        }
     }
 }
 

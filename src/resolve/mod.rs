@@ -150,6 +150,7 @@ pub fn resolve(
         copy_to,
     };
     partitions::divide(pipeline, &mut plan, &mut cx.sink);
+    copies::check_objects(&plan, pipeline, &mut cx.sink);
     cx.sink.finish(plan)
 }
 

@@ -10,6 +10,7 @@ use super::partitions;
 use super::segments::segment_id;
 use crate::diagnostics::{Code, Diagnostic, Span, Spanned};
 use crate::normalize::Kind;
+use crate::plan::address::is_address;
 use crate::plan::{
     Allowed, Consent, CopyTo, Export, Field, FieldId, Gate, Grouping, GroupingId, OutColumn,
     Outputs, PlatformFile, PurposeId, Segment, SegmentId, Table, Target, TargetFormat,
@@ -357,13 +358,24 @@ pub fn target(cx: &mut Context<'_>, places: &Places<'_>, path: &Spanned<String>)
     Some(Target { path: places.path(&path.value), format, partition_by: Vec::new() })
 }
 
-/// Two outputs may not share a file.
+/// Two outputs may not share a file, and none is an address.
 pub fn check_collisions(cx: &mut Context<'_>, places: &Places<'_>) {
     let internal = cx.written.outputs.iter().flat_map(spec::Outputs::paths);
     let exports = cx.written.exports.iter().flatten().flat_map(spec::Export::paths);
     let measures = cx.written.measures.iter().flatten().filter_map(|measure| measure.path.as_ref());
+    let out = cx.written.out.as_ref();
     let mut seen: Vec<(PathBuf, Span)> = Vec::new();
-    for written in internal.chain(exports).chain(measures) {
+    let paths: Vec<&Spanned<String>> = internal.chain(exports).chain(measures).collect();
+    for written in paths.iter().copied().chain(out).filter(|path| is_address(&path.value)) {
+        cx.sink.push(
+            Diagnostic::error(Code::OutputPath, "an output is a file of this machine")
+                .at(written.span, "an address")
+                .help(
+                    "write a path here; `copy_to` puts the file into a bucket, when it is proved",
+                ),
+        );
+    }
+    for written in paths {
         let path = lexical(&places.path(&written.value));
         if let Some((_, first)) = seen.iter().find(|(known, _)| *known == path) {
             cx.sink.push(

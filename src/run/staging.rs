@@ -1,20 +1,22 @@
 //! Sources that are not on this machine: asked for their columns when a pipeline is checked, and for their rows
 //! when somebody needs them. What they hold is written down in a folder that goes with the pipeline.
 
-use std::cell::OnceCell;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
 
 use tempfile::TempDir;
 
 use crate::database::Queries;
-use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Span};
+use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Site, Span};
 use crate::engine::source::{catalog, parquet};
 use crate::plan::catalog::{Listing, Request};
-use crate::plan::{Away, Delta, Format, Object, Objects};
+use crate::plan::{Away, Delta, Export, Format, Object, Objects, Plan};
 use crate::store::{Found, Stores, Table};
 
 /// How much of a text object is fetched for its header; of a compressed one this is enough text, too.
@@ -27,7 +29,7 @@ const TAIL: u64 = 64 << 10;
 pub struct Staging {
     folder: Option<TempDir>,
     queries: Queries,
-    stores: OnceCell<Stores>,
+    stores: OnceLock<Stores>,
     objects: Vec<Staged>,
     tables: Vec<(String, Table, PathBuf, Span)>,
     /// The files, and what is said instead of their names.
@@ -91,6 +93,7 @@ impl Staging {
     /// A server that fails or refuses; a file that cannot be written.
     pub fn fetch(&self, in_use: impl Fn(&str) -> Option<Vec<String>>) -> Outcome<()> {
         self.queries.fetch()?;
+        let mut due = Vec::new();
         for staged in &self.objects {
             let names =
                 (staged.format == Format::Parquet).then(|| in_use(&staged.source)).flatten();
@@ -98,9 +101,13 @@ impl Staging {
                 Some(names) => parquet::ranges(&staged.file, &names)?,
                 None => vec![0..staged.found.bytes],
             };
-            tracing::info!(source = staged.source, bytes = bytes_of(&ranges), "fetched");
-            self.get(staged, &ranges)?;
+            due.push((staged, ranges));
         }
+        let bytes: u64 = due.iter().map(|(_, ranges)| bytes_of(ranges)).sum();
+        if !due.is_empty() {
+            tracing::info!(objects = due.len(), bytes, "fetched from buckets");
+        }
+        each(&due, |(staged, ranges)| self.get(staged, ranges))?;
         for (source, table, file, span) in &self.tables {
             tracing::info!(source, version = table.version(), "read of a Delta table");
             let columns = in_use(source);
@@ -116,6 +123,18 @@ impl Staging {
         for site in faults.iter_mut().filter_map(|fault| fault.site.as_mut()) {
             if let Some((_, name)) = self.shown.iter().find(|(file, _)| *file == site.file) {
                 site.file = name.into();
+            }
+        }
+        let folder = self.folder.as_ref().map(|folder| folder.path().display().to_string());
+        let quotes = |text: &str| folder.as_ref().is_some_and(|folder| text.contains(folder));
+        for fault in &mut faults {
+            for text in std::iter::once(&mut fault.message).chain(&mut fault.help) {
+                if quotes(text) {
+                    // The longest first: `/7` is the beginning of `/77`.
+                    for (file, name) in self.shown.iter().rev() {
+                        *text = text.replace(&file.display().to_string(), name);
+                    }
+                }
             }
         }
         Faults(faults)
@@ -140,19 +159,14 @@ impl Staging {
         request.away =
             Some(Away::Objects(Objects { address, found: found.iter().map(object).collect() }));
         let mut files = Vec::new();
+        let first = self.objects.len();
         for found in found {
             let file = self.new_file(&found.address)?;
-            let staged = Staged {
-                source: request.name.clone(),
-                format: request.format,
-                found,
-                file: file.clone(),
-                span: request.span,
-            };
-            self.look(&staged)?;
-            self.objects.push(staged);
-            files.push(file);
+            let (source, format) = (request.name.clone(), request.format);
+            files.push(file.clone());
+            self.objects.push(Staged { source, format, found, file, span: request.span });
         }
+        each(&self.objects[first..], |staged| self.look(staged))?;
         if let Some(first) = files.first() {
             request.pattern.clone_from(first);
         }
@@ -220,6 +234,36 @@ impl Staging {
         file.set_modified(staged.found.modified).map_err(unwritable)
     }
 
+    /// That files of the run before, on which this one builds, are on this machine if they are in the bucket where all
+    /// files of a run are put: else they would be taken for none, and be replaced there.
+    ///
+    /// # Errors
+    /// They are in the bucket alone; a store that fails.
+    pub fn expect_history(&self, plan: &Plan) -> Outcome<()> {
+        let Some(all) = &plan.copy_to else { return Ok(()) };
+        let removes =
+            |export: &Export| export.audience.as_ref().is_some_and(|of| of.removals.is_some());
+        let builds_on = plan.outputs.memberships.is_some()
+            || plan.exports.iter().any(removes)
+            || plan.sources.iter().any(|source| source.max_drop.is_some());
+        let record = plan.out.join("run.json");
+        if !builds_on || record.exists() {
+            return Ok(());
+        }
+        let Some(address) = all.address_of(&record) else { return Ok(()) };
+        if self.stores()?.list(&address)?.is_empty() {
+            return Ok(());
+        }
+        let message = "the files of the run before are in the bucket, and not on this machine";
+        Err(Diagnostic::error(Code::MissingFile, message)
+            .in_file(Site { file: record, ..Site::default() })
+            .help(format!(
+                "`memberships`, `removals` and `max_drop` go on from them: fetch what is below {} first, to                  the same paths here",
+                all.address
+            ))
+            .into())
+    }
+
     fn stores(&self) -> Result<&Stores, Diagnostic> {
         if let Some(stores) = self.stores.get() {
             return Ok(stores);
@@ -247,6 +291,32 @@ impl Staging {
     }
 }
 
+/// Works on all, some at once: each waits for a server.
+fn each<T: Sync>(
+    all: &[T],
+    work: impl Fn(&T) -> Result<(), Diagnostic> + Sync,
+) -> Result<(), Diagnostic> {
+    const AT_ONCE: usize = 16;
+    let next = AtomicUsize::new(0);
+    let turn = || {
+        while let Some(one) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if let Err(fault) = work(one) {
+                next.store(all.len(), Ordering::Relaxed);
+                return Err(fault);
+            }
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let turns: Vec<_> = (0..AT_ONCE.min(all.len())).map(|_| scope.spawn(turn)).collect();
+        let ended = turns.into_iter().map(|turn| {
+            let lost = || Diagnostic::error(Code::EngineFault, "a thread did not end");
+            turn.join().unwrap_or_else(|_| Err(lost()))
+        });
+        ended.fold(Ok(()), Result::and)
+    })
+}
+
 /// Writes rows of a table anew into a file, which looks as old as they are.
 fn write(
     file: &Path,
@@ -257,7 +327,9 @@ fn write(
     let open = || OpenOptions::new().write(true).truncate(true).open(file).map_err(unwritable);
     write(open()?)?;
     let open = OpenOptions::new().write(true).open(file).map_err(unwritable)?;
-    open.set_modified(table.written()?).map_err(unwritable)
+    // A log that was cleaned does not say it: then it is as old as can be.
+    let at = table.written().unwrap_or(SystemTime::UNIX_EPOCH);
+    open.set_modified(at).map_err(unwritable)
 }
 
 /// A folder for a while, which its owner alone may read.

@@ -6,11 +6,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use object_store::aws::AmazonS3Builder;
-use object_store::azure::MicrosoftAzureBuilder;
-use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::path::Path;
-use object_store::{Error, ObjectStore, RetryConfig};
+use object_store::{ClientConfigKey, Error, ObjectStore, RetryConfig};
 use tokio::runtime::Runtime;
 
 use crate::diagnostics::{Code, Diagnostic};
@@ -69,16 +69,31 @@ impl Stores {
 fn build(bucket: &str) -> Result<Arc<dyn ObjectStore>, Error> {
     let retry =
         RetryConfig { max_retries: TRIES, retry_timeout: PATIENCE, ..RetryConfig::default() };
+    // A part takes its time on a slow line; what says nothing for long is gone.
+    let limits =
+        [(ClientConfigKey::Timeout, "10 minutes"), (ClientConfigKey::ReadTimeout, "1 minute")];
     let scheme = bucket.split("://").next().unwrap_or_default();
     Ok(match scheme {
         "s3" | "s3a" => {
-            Arc::new(AmazonS3Builder::from_env().with_url(bucket).with_retry(retry).build()?)
+            let builder = AmazonS3Builder::from_env().with_url(bucket).with_retry(retry);
+            let builder = limits.into_iter().fold(builder, |builder, (key, limit)| {
+                builder.with_config(AmazonS3ConfigKey::Client(key), limit)
+            });
+            Arc::new(builder.build()?)
         }
-        "gs" => Arc::new(
-            GoogleCloudStorageBuilder::from_env().with_url(bucket).with_retry(retry).build()?,
-        ),
+        "gs" => {
+            let builder = GoogleCloudStorageBuilder::from_env().with_url(bucket).with_retry(retry);
+            let builder = limits.into_iter().fold(builder, |builder, (key, limit)| {
+                builder.with_config(GoogleConfigKey::Client(key), limit)
+            });
+            Arc::new(builder.build()?)
+        }
         _ => {
-            Arc::new(MicrosoftAzureBuilder::from_env().with_url(bucket).with_retry(retry).build()?)
+            let builder = MicrosoftAzureBuilder::from_env().with_url(bucket).with_retry(retry);
+            let builder = limits.into_iter().fold(builder, |builder, (key, limit)| {
+                builder.with_config(AzureConfigKey::Client(key), limit)
+            });
+            Arc::new(builder.build()?)
         }
     })
 }

@@ -32,16 +32,23 @@ impl Stores {
     pub fn list(&self, address: &str) -> Result<Vec<Found>, Diagnostic> {
         let (bucket, key) = address::split(address)
             .map_err(|why| Diagnostic::error(Code::BadValue, format!("no address: {why}")))?;
-        let found = |meta: ObjectMeta| Found {
-            address: format!("{bucket}/{}", meta.location),
-            etag: meta.e_tag,
-            bytes: meta.size,
-            modified: meta.last_modified.into(),
+        let found = |meta: ObjectMeta| {
+            let etag = meta.e_tag.ok_or_else(|| {
+                let message = format!("{bucket} does not say which state of an object it has");
+                Diagnostic::error(Code::StoreFailed, message)
+                    .help("without an ETag a run could read two states of one object: fetch the files first")
+            })?;
+            Ok(Found {
+                address: format!("{bucket}/{}", meta.location),
+                etag,
+                bytes: meta.size,
+                modified: meta.last_modified.into(),
+            })
         };
         let Some(wild) = key.find(WILD) else {
             let (store, path) = self.at(address)?;
             return match self.runtime.block_on(store.head(&path)) {
-                Ok(meta) => Ok(vec![found(meta)]),
+                Ok(meta) => Ok(vec![found(meta)?]),
                 Err(Error::NotFound { .. }) => Ok(Vec::new()),
                 Err(error) => Err(told(address, &error)),
             };
@@ -58,7 +65,7 @@ impl Stores {
             .into_iter()
             .filter(|meta| pattern.matches_with(meta.location.as_ref(), options))
             .map(found)
-            .collect();
+            .collect::<Result<_, Diagnostic>>()?;
         all.sort_unstable_by(|a, b| a.address.cmp(&b.address));
         Ok(all)
     }
@@ -108,14 +115,14 @@ impl Stores {
 async fn get(
     store: Arc<dyn ObjectStore>,
     path: Path,
-    etag: Option<String>,
+    etag: String,
     range: Range<u64>,
 ) -> Result<(u64, impl AsRef<[u8]> + Send + use<>), Error> {
     let from = range.start;
     let length = range.end - range.start;
     let options = GetOptions {
         range: Some(GetRange::Bounded(range)),
-        if_match: etag,
+        if_match: Some(etag),
         ..GetOptions::default()
     };
     let bytes = store.get_opts(&path, options).await?.bytes().await?;

@@ -4,7 +4,7 @@
 //! Where a bucket is stands in the pipeline file, and who may look into it in variables of the environment, under
 //! the names that the stores' own tools use (`AWS_ACCESS_KEY_ID`, `AZURE_STORAGE_ACCOUNT_NAME`,
 //! `GOOGLE_SERVICE_ACCOUNT` and others). Objects are fetched in ranges into files of this machine: of text all, of
-//! Parquet the footer and the columns in use. Each range is asked for of the state that was listed, so that a run
+//! Parquet the footer and the columns that are named. Each range is asked for of the state that was listed, so that a run
 //! never reads half of an old object and half of a new one. Copies are uploaded in parts that nobody sees before
 //! all of them are there.
 //!
@@ -42,7 +42,7 @@ pub struct Found {
     /// Its address.
     pub address: String,
     /// What the store calls this state of it.
-    pub etag: Option<String>,
+    pub etag: String,
     /// Size in bytes.
     pub bytes: u64,
     /// When it was written, by the store's clock.

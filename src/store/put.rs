@@ -122,10 +122,13 @@ impl Pending {
                 .help("does somebody else write to it?"),
                 Err(error) => told(&object.address, &error),
             };
-            self.begun.extend(begun);
+            let record = if self.mark.is_some() { ", and run.json is away" } else { "" };
             let seen = format!(
-                "; {at} of {all} objects were exchanged before, the others are as they were"
+                "; {at} of {all} objects were exchanged before it, it may be, the others are as they were{record}"
             );
+            // Its parts are taken back, if it is not there.
+            self.begun.push(object);
+            self.begun.extend(begun);
             return Err(Diagnostic { message: fault.message + &seen, ..fault }.into());
         }
         tracing::info!(objects = all, "put into buckets");

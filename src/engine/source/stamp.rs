@@ -24,8 +24,9 @@ pub struct FileRecord {
     /// XXH3-128 of its bytes as stored, in hex: tells whether a later run read the same. Empty where
     /// nobody asked for it.
     pub xxh3: String,
-    /// What is said of its state where it came from: the `ETag` of an object, the version of a Delta table. Only
-    /// the columns in use of Parquet objects and Delta tables are fetched: `xxh3` is that of the file on this machine.
+    /// What is said of its state where it came from: the `ETag` of an object, the version of a Delta table. Of
+    /// Parquet objects and Delta tables only the columns that the pipeline names are fetched: `xxh3` is that of the
+    /// file on this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
     /// Its records.

@@ -15,6 +15,7 @@ pub fn written(html: &mut Html, record: &Facts<'_>) {
     section(html, "written", "Written", |html| {
         if record.has_entries("exports") {
             exports(html, record);
+            copies(html, record);
             audiences(html, record);
         } else if record.holds("replay") {
             note(html, "This is a replay: it hides later denials, so nothing is exported.");
@@ -86,6 +87,18 @@ fn exports(html: &mut Html, record: &Facts<'_>) {
             });
         }
     });
+}
+
+/// What stands elsewhere, too; not where, as with folders.
+fn copies(html: &mut Html, record: &Facts<'_>) {
+    for file in record.list("exports").filter(|export| export.has("copied")) {
+        let place =
+            if file.part("copied").has("table") { "a table of a database" } else { "a bucket" };
+        note(html, &format!("{}: the same rows stand in {place}, too.", file.word("name")));
+    }
+    if record.has("copied_to") {
+        note(html, "All files of the run stand in a bucket, too.");
+    }
 }
 
 /// What exports for advertising platforms can be matched by, and who was taken out of them.
