@@ -396,8 +396,10 @@ exports: [{ segment: all, path: all.csv, columns: [customer_id, first] }]
             let text = text.expect("an example").replace("s3://my-company", &bucket.address);
             bucket.put_folder(&root().join("data/contoso"), "contoso");
             let folder = Folder::with(&[("p.yaml", &text)]);
-            folder.optin(&["check", "p.yaml"]).done();
-            folder.optin(&["run", "p.yaml", "--quiet"]).done();
+            let check = folder.optin(&["check", "p.yaml"]).done();
+            assert!(!check.stderr.contains("warning"), "{}", check.stderr);
+            let run = folder.optin(&["run", "p.yaml"]).done();
+            assert!(run.stdout.contains("all files of the run, too: "), "{}", run.stdout);
             let mut objects = bucket.objects();
             objects.retain(|name, _| !name.starts_with("contoso/"));
             let mailed = objects.remove("mailing-house/newsletter_de.csv").expect("an object");

@@ -538,7 +538,15 @@ pub fn previous(cx: &mut Context<'_>, found: Option<Previous>) -> Option<Previou
     let found = found?;
     let path = &written.value.path;
     let own = cx.written.outputs.as_ref().and_then(|outputs| outputs.identity.as_ref());
-    if found.source.is_none() && own.is_none_or(|own| own.value != path.value) {
+    // Where all files of a run are put, it stands below that address.
+    let copied = |own: &Spanned<String>| {
+        let all = cx.written.copy_to.as_ref()?.value.trim_end_matches('/');
+        Some(format!("{all}/{}", own.value.trim_start_matches("./")))
+    };
+    let is_there = |own: &Spanned<String>| {
+        own.value == path.value || copied(own).as_ref() == Some(&path.value)
+    };
+    if found.source.is_none() && !own.is_some_and(is_there) {
         cx.sink.push(
             Diagnostic::warning(
                 Code::MissingFile,
