@@ -479,13 +479,13 @@ exports: [{ segment: all, path: all.csv, columns: [customer_id, first] }]
             // And fetched again, in ranges.
             let stores = Stores::open().expect("stores");
             let found = stores.list(&files[0].address).expect("a list");
+            let whole: Vec<_> = std::iter::once(0..found[0].bytes).collect();
             let copy = fs::File::create(folder.at("copy")).expect("a file");
-            stores.fetch(&found[0], &[0..found[0].bytes], &copy).expect("fetched");
+            stores.fetch(&found[0], &whole, &copy).expect("fetched");
             assert!(folder.bytes("copy") == large);
             // Of the state that was found, or not at all.
             bucket.put("large.parquet", large[1..].to_vec());
-            let fault =
-                stores.fetch(&found[0], &[0..found[0].bytes], &copy).expect_err("it changed");
+            let fault = stores.fetch(&found[0], &whole, &copy).expect_err("it changed");
             assert!(fault.message.contains("changed"), "{}", fault.message);
         }
     }

@@ -38,7 +38,10 @@ pub fn split(address: &str) -> Result<(&str, &str), &'static str> {
     if key.split_once('?').is_some_and(|(_, rest)| rest.contains('=')) {
         return Err("a `?` before a `=` is how addresses are signed; in a pattern write `*`");
     }
-    if key.split('/').any(|part| matches!(part, "." | "..")) || key.contains("//") {
+    if key.split('/').any(|part| matches!(part, "." | ".."))
+        || key.starts_with('/')
+        || key.contains("//")
+    {
         return Err("a part of the key is empty, `.` or `..`");
     }
     Ok((&address[..scheme.len() + 3 + bucket.len()], key))

@@ -6,6 +6,7 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::slice::from_ref;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
@@ -99,7 +100,7 @@ impl Staging {
                 (staged.format == Format::Parquet).then(|| in_use(&staged.source)).flatten();
             let ranges = match names {
                 Some(names) => parquet::ranges(&staged.file, &names)?,
-                None => vec![0..staged.found.bytes],
+                None => std::iter::once(0..staged.found.bytes).collect(),
             };
             due.push((staged, ranges));
         }
@@ -196,9 +197,9 @@ impl Staging {
         let bytes = staged.found.bytes;
         match staged.format {
             Format::Delimited { .. } | Format::Ndjson { .. } => {
-                self.get(staged, &[0..HEAD.min(bytes)])
+                self.get(staged, from_ref(&(0..HEAD.min(bytes))))
             }
-            Format::Excel => self.get(staged, &[0..bytes]),
+            Format::Excel => self.get(staged, from_ref(&(0..bytes))),
             Format::Parquet | Format::Ipc => {
                 let tail = bytes.saturating_sub(TAIL);
                 // The other end has a mark, too.
@@ -214,7 +215,7 @@ impl Staging {
                 };
                 // What is none is told by who reads it.
                 match footer {
-                    Some(from) if from < tail => self.get(staged, &[from..tail]),
+                    Some(from) if from < tail => self.get(staged, from_ref(&(from..tail))),
                     _ => Ok(()),
                 }
             }

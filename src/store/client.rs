@@ -17,7 +17,7 @@ use crate::diagnostics::{Code, Diagnostic};
 use crate::plan::address;
 
 /// How long a request is tried again for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How often.
 const TRIES: usize = 6;
 

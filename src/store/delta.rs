@@ -39,7 +39,6 @@ impl Table {
     ///
     /// # Errors
     /// None.
-    #[expect(clippy::unnecessary_wraps, reason = "as where they are not built in")]
     pub fn built_in() -> Result<(), Diagnostic> {
         Ok(())
     }

@@ -63,7 +63,7 @@ impl Stores {
 impl Pending {
     fn begin(&mut self, file: &Upload<'_>) -> Outcome<()> {
         let (store, path) = self.stores.at(&file.address)?;
-        let failed = |error: &Error| Diagnostic::from(told(&file.address, error));
+        let failed = |error: &Error| told(&file.address, error);
         let unreadable = |error: std::io::Error| Diagnostic::unwritable(file.file, &error);
         let mut content = File::open(file.file).map_err(unreadable)?;
         let bytes = content.metadata().map_err(unreadable)?.len();

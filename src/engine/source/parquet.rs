@@ -32,8 +32,9 @@ pub fn ranges(file: &Path, names: &[String]) -> Outcome<Vec<Range<u64>>> {
     let metadata = reader.get_metadata().map_err(|error| damaged(file, error))?;
     let mut ranges: Vec<Range<u64>> = Vec::new();
     for group in &metadata.row_groups {
-        let chunks = names.iter().filter_map(|name| group.columns_under_root_iter(name)).flatten();
-        ranges.extend(chunks.map(|chunk| chunk.byte_range()));
+        for chunk in names.iter().filter_map(|name| group.columns_under_root_iter(name)).flatten() {
+            ranges.push(chunk.byte_range());
+        }
     }
     ranges.sort_unstable_by_key(|range| range.start);
     Ok(ranges)
