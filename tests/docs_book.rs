@@ -86,7 +86,7 @@ struct Play<'a> {
 impl<'a> Play<'a> {
     fn new(page: &'a str) -> Self {
         let folder = Folder::new();
-        std::os::unix::fs::symlink(root().join("data"), folder.at("data")).expect("a link");
+        folder.link_data();
         for entry in fs::read_dir(root().join("pipelines")).expect("the pipelines") {
             let path = entry.expect("an entry").path();
             if path.is_dir() {

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 use optin::diagnostics::Code;
@@ -17,7 +16,7 @@ use crate::support::{Folder, Run, files, root};
 /// A folder with the data of the repository in it.
 fn beside_data() -> Folder {
     let folder = Folder::new();
-    symlink(root().join("data"), folder.at("data")).expect("a link");
+    folder.link_data();
     folder
 }
 

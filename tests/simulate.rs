@@ -145,7 +145,7 @@ fn every_row_is_a_run_on_contoso() {
 #[test]
 fn a_row_is_what_the_changed_file_gives() {
     let copy = Folder::new();
-    std::os::unix::fs::symlink(root().join("data"), copy.at("data")).expect("a link");
+    copy.link_data();
     let text = std::fs::read_to_string(root().join("pipelines/contoso.yaml")).expect("the file");
     copy.write("pipelines/contoso.yaml", &text);
     let simulated = copy.optin(&["simulate", "pipelines/contoso.yaml", "--json"]).done().json();
@@ -189,7 +189,7 @@ fn the_table_fits_and_nothing_is_published() {
         let text = std::fs::read_to_string(root().join(folder).join(name)).expect("the file");
         copy.write(&format!("{folder}/{name}"), text);
     }
-    std::os::unix::fs::symlink(root().join("data"), copy.at("data")).expect("a link");
+    copy.link_data();
     let run = copy.optin(&["simulate", "pipelines/contoso.yaml"]).done();
     assert!(run.stdout.lines().all(|line| line.chars().count() <= 80), "{}", run.stdout);
     assert!(run.stdout.starts_with("contoso: 10,383 customers, as of 2026-11-24T00:00:00Z\n"));

@@ -361,7 +361,7 @@ const LEAST_GOLDEN: usize = 28;
 /// An example pipeline in a folder of its own, with the data beside it.
 pub fn example(name: &str) -> (Folder, PathBuf) {
     let folder = Folder::new();
-    symlink(root().join("data"), folder.at("data")).expect("a link");
+    folder.link_data();
     let text = fs::read_to_string(root().join(format!("pipelines/{name}.yaml")));
     folder.write(&format!("pipelines/{name}.yaml"), text.expect("a pipeline"));
     let file = folder.at(&format!("pipelines/{name}.yaml"));

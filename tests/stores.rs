@@ -9,6 +9,12 @@ use std::path::Path;
 use crate::support::files;
 use crate::support::{Folder, root};
 
+/// An example that needs a bucket or a table.
+fn example(name: &str) -> String {
+    let path = root().join(format!("pipelines/external/{name}.yaml"));
+    fs::read_to_string(path).expect("an example")
+}
+
 /// All files below a folder but those that hold times.
 #[cfg(feature = "delta")]
 fn results(folder: &Path) -> Vec<(String, Vec<u8>)> {
@@ -20,8 +26,8 @@ fn results(folder: &Path) -> Vec<(String, Vec<u8>)> {
 #[cfg(not(feature = "objects"))]
 #[test]
 fn what_is_not_built_in_is_said() {
-    let text = fs::read_to_string(root().join("pipelines/external/object-store.yaml"));
-    let folder = Folder::with(&[("p.yaml", &text.expect("an example"))]);
+    let text = example("object-store");
+    let folder = Folder::with(&[("p.yaml", &text)]);
     let run = folder.optin(&["check", "p.yaml"]);
     assert_eq!(run.code, 2, "{}", run.stderr);
     assert!(run.stderr.contains("error[not-built-in]"), "{}", run.stderr);
@@ -32,10 +38,9 @@ fn what_is_not_built_in_is_said() {
 #[cfg(not(feature = "delta"))]
 #[test]
 fn delta_that_is_not_built_in_is_said() {
-    let text = fs::read_to_string(root().join("pipelines/external/delta.yaml"));
-    let text = text.expect("an example").replace("../../data", "data");
+    let text = example("delta").replace("../../data", "data");
     let folder = Folder::with(&[("p.yaml", &text)]);
-    std::os::unix::fs::symlink(root().join("data"), folder.at("data")).expect("a link");
+    folder.link_data();
     let run = folder.optin(&["check", "p.yaml"]);
     assert_eq!(run.code, 2, "{}", run.stderr);
     assert!(run.stderr.contains("error[not-built-in]"), "{}", run.stderr);
@@ -44,8 +49,7 @@ fn delta_that_is_not_built_in_is_said() {
 
 #[test]
 fn addresses_that_are_none_are_told_before_anything_is_asked() {
-    let text = fs::read_to_string(root().join("pipelines/external/object-store.yaml"));
-    let text = text.expect("an example");
+    let text = example("object-store");
     let told = |from: &str, to: &str| {
         assert!(text.contains(from), "{from}");
         let folder = Folder::with(&[("p.yaml", &text.replace(from, to))]);
@@ -93,8 +97,8 @@ fn addresses_that_are_none_are_told_before_anything_is_asked() {
 
 #[test]
 fn below_a_root_no_bucket_is_asked() {
-    let text = fs::read_to_string(root().join("pipelines/external/object-store.yaml"));
-    let folder = Folder::with(&[("p.yaml", &text.expect("an example"))]);
+    let text = example("object-store");
+    let folder = Folder::with(&[("p.yaml", &text)]);
     let run = folder.optin(&["run", "p.yaml", "--root", "."]);
     assert_eq!(run.code, 2, "{}", run.stderr);
     // Two sources, the earlier identity table, an object, and the copies of all files.
@@ -104,27 +108,25 @@ fn below_a_root_no_bucket_is_asked() {
 
 #[test]
 fn elsewhere_nothing_is_put_into_a_bucket() {
-    let text = fs::read_to_string(root().join("pipelines/external/object-store.yaml"));
-    let text = text.expect("an example");
+    let text = example("object-store");
     let from = text.find("identity:").expect("a part");
     let to = text.find("consent:\n").expect("a part");
     let text =
         text.replace(&text[from..to], "").replace("s3://my-company/contoso/", "data/contoso/");
     let folder = Folder::with(&[("p.yaml", &text)]);
-    std::os::unix::fs::symlink(root().join("data"), folder.at("data")).expect("a link");
+    folder.link_data();
     let run = folder.optin(&["run", "p.yaml", "--out", "there", "--json"]).done();
     assert_eq!(run.stdout.matches("\"not-copied\"").count(), 2, "{}", run.stdout);
 }
 
 #[test]
 fn sql_refuses_what_is_in_a_bucket() {
-    let text = fs::read_to_string(root().join("pipelines/external/object-store.yaml"));
-    let text = text.expect("an example").replace("s3://my-company/contoso/", "data/contoso/");
+    let text = example("object-store").replace("s3://my-company/contoso/", "data/contoso/");
     let from = text.find("  # Ids are handed on").expect("a part");
     let to = text.find("consent:\n").expect("a part");
     let text = text.replace(&text[from..to], "");
     let folder = Folder::with(&[("p.yaml", &text)]);
-    std::os::unix::fs::symlink(root().join("data"), folder.at("data")).expect("a link");
+    folder.link_data();
     let run = folder.optin(&["compile", "p.yaml", "--dialect", "duckdb"]);
     assert_eq!(run.code, 2, "{}", run.stderr);
     for wanted in ["copies of all files in a bucket", "a copy into s3://my-company/mailing-house"] {
@@ -245,7 +247,7 @@ mod with_servers {
                 let elsewhere = text.replace("../data/", &format!("{}/data/", bucket.address));
                 assert_ne!(text, elsewhere);
                 let folder = Folder::with(&[("p/here.yaml", &text), ("p/there.yaml", &elsewhere)]);
-                std::os::unix::fs::symlink(root().join("data"), folder.at("data")).expect("a link");
+                folder.link_data();
                 folder.optin(&["run", "p/here.yaml", "--out", "here", "--quiet"]).done();
                 folder.optin(&["run", "p/there.yaml", "--out", "there", "--quiet"]).done();
                 let (here, there) = (results(&folder.at("here")), results(&folder.at("there")));
@@ -282,7 +284,7 @@ exports: [{ segment: news, path: news.csv, columns: [customer_id, email, first] 
         for bucket in Bucket::all("parquet") {
             for format in ["parquet", "ipc", "ndjson"] {
                 let folder = Folder::with(&[("make.yaml", &MAKE.replace("FORMAT", format))]);
-                std::os::unix::fs::symlink(root().join("data"), folder.at("data")).expect("a link");
+                folder.link_data();
                 folder.optin(&["run", "make.yaml", "--quiet"]).done();
                 let people = folder.bytes(&format!("out/people.{format}"));
                 bucket.put(&format!("x/people.{format}"), people.clone());
@@ -367,8 +369,7 @@ exports: [{ segment: all, path: all.csv, columns: [customer_id, first] }]
     #[test]
     fn objects_are_not_put_over_each_other_or_over_sources() {
         for bucket in Bucket::all("over") {
-            let text = fs::read_to_string(root().join("pipelines/external/object-store.yaml"));
-            let text = text.expect("an example").replace("s3://my-company", &bucket.address);
+            let text = example("object-store").replace("s3://my-company", &bucket.address);
             bucket.put_folder(&root().join("data/contoso"), "contoso");
             let mail = format!("{}/mailing-house/newsletter_de.csv", bucket.address);
             let other = |to: &str| text.replace(&mail, &format!("{}/{to}", bucket.address));
@@ -392,8 +393,7 @@ exports: [{ segment: all, path: all.csv, columns: [customer_id, first] }]
     #[test]
     fn all_files_of_a_run_are_put_into_a_bucket() {
         for bucket in Bucket::all("copies") {
-            let text = fs::read_to_string(root().join("pipelines/external/object-store.yaml"));
-            let text = text.expect("an example").replace("s3://my-company", &bucket.address);
+            let text = example("object-store").replace("s3://my-company", &bucket.address);
             bucket.put_folder(&root().join("data/contoso"), "contoso");
             let folder = Folder::with(&[("p.yaml", &text)]);
             let check = folder.optin(&["check", "p.yaml"]).done();
@@ -503,8 +503,7 @@ exports: [{ segment: all, path: all.csv, columns: [customer_id, first] }]
             assert!(
                 stores.list(&format!("{}/none/*.csv", bucket.address)).expect("a list").is_empty()
             );
-            let text = fs::read_to_string(root().join("pipelines/external/object-store.yaml"));
-            let text = text.expect("an example").replace("s3://my-company", &bucket.address);
+            let text = example("object-store").replace("s3://my-company", &bucket.address);
             let folder = Folder::with(&[("p.yaml", &text)]);
             let run = folder.optin(&["check", "p.yaml"]);
             assert_eq!(run.stderr.matches("error[missing-file]").count(), 2, "{}", run.stderr);
@@ -516,16 +515,14 @@ exports: [{ segment: all, path: all.csv, columns: [customer_id, first] }]
 #[cfg(feature = "delta")]
 #[test]
 fn a_delta_table_gives_what_its_rows_give() {
-    let text =
-        fs::read_to_string(root().join("pipelines/external/delta.yaml")).expect("an example");
-    let text = text.replace("../../data", "data").replace("../../out/delta", "out");
+    let text = example("delta").replace("../../data", "data").replace("../../out/delta", "out");
     let csv = text.replace(
         "path: data/delta/newsletter_consent\n    format: delta",
         "path: data/contoso/newsletter_consent.csv\n    timezone: Europe/Berlin\n    types: { \"Recorded at\": datetime }",
     );
     assert_ne!(text, csv);
     let folder = Folder::with(&[("delta.yaml", &text), ("csv.yaml", &csv)]);
-    std::os::unix::fs::symlink(root().join("data"), folder.at("data")).expect("a link");
+    folder.link_data();
     folder.optin(&["run", "delta.yaml", "--out", "delta", "--quiet"]).done();
     folder.optin(&["run", "csv.yaml", "--out", "csv", "--quiet"]).done();
     let (delta, rows) = (results(&folder.at("delta")), results(&folder.at("csv")));

@@ -50,8 +50,7 @@ pub fn read_by(plan: &Plan, pipeline: &Path) -> Vec<PathBuf> {
 
 /// All files that a plan writes.
 pub fn written_by(plan: &Plan) -> Vec<PathBuf> {
-    let targets = plan.targets().map(|(_, target)| target.path.clone());
-    targets.chain(["run.json", "report.html"].map(|name| plan.out.join(name))).collect()
+    plan.files().map(|(_, file)| file).collect()
 }
 
 /// Writes a file, all of it or nothing. What stands there is replaced.

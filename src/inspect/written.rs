@@ -111,7 +111,7 @@ pub fn written(plan: &Plan, needles: &Needles<'_>) -> (Vec<Written>, Vec<NotRead
     let earlier = plan.identity.previous.iter().filter_map(|of| of.source.as_ref());
     let earlier = earlier.flat_map(|of| of.files.iter().cloned());
     let earlier = earlier.map(|path| ("identity".to_owned(), path));
-    let last = PastRun::read(&plan.out.join("run.json"));
+    let last = PastRun::read(&plan.record());
     let last = last.map(|run| run.written()).unwrap_or_default();
     let real = |path: &PathBuf| path.canonicalize().ok();
     let mut seen = Vec::new();

@@ -1,9 +1,8 @@
 //! What is copied elsewhere: exports into tables of a database or objects in a bucket, or all files of a run. It
 //! is what the proved files hold, and nothing else.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::record::FILE;
 use super::stage::{Staging, site};
 use crate::database::table::{self, Copy, weight};
 use crate::diagnostics::{Code, Diagnostic, Outcome};
@@ -17,8 +16,6 @@ use crate::store::{self, Stores, Upload};
 pub struct Copies {
     tables: Option<table::Pending>,
     objects: Option<store::Pending>,
-    /// The address of each export that is to be an object, and its target.
-    exports: Vec<(String, PathBuf)>,
 }
 
 impl Copies {
@@ -28,13 +25,14 @@ impl Copies {
     /// # Errors
     /// A store that fails or refuses.
     pub fn put(&mut self, plan: &Plan, staged: &[(&Path, &Path)]) -> Outcome<()> {
-        let of = |target: &Path| staged.iter().find(|(path, _)| *path == target);
         let mut files: Vec<Upload<'_>> = Vec::new();
-        for (address, target) in &self.exports {
-            let Some((_, file)) = of(target) else { continue };
-            files.push(Upload { file, address: address.clone() });
+        for export in &plan.exports {
+            let Some(CopyTo::Object { object }) = &export.copy_to else { continue };
+            // A replay stages no export.
+            let of = |(target, _): &&(&Path, &Path)| *target == export.target.path;
+            let Some((_, file)) = staged.iter().find(of) else { continue };
+            files.push(Upload { file, address: object.clone() });
         }
-        let mut mark = None;
         if let Some(all) = &plan.copy_to {
             for (target, file) in staged {
                 let address = all.address_of(target).ok_or_else(|| {
@@ -43,12 +41,10 @@ impl Copies {
                         .in_file(site(target))
                         .help("write paths of letters below the pipeline file's folder")
                 })?;
-                if target.file_name().is_some_and(|name| name == FILE) {
-                    mark = Some(address.clone());
-                }
                 files.push(Upload { file, address });
             }
         }
+        let mark = plan.copy_to.as_ref().and_then(|all| all.address_of(&plan.record()));
         if !files.is_empty() {
             self.objects = Some(Stores::open()?.put(&files, mark.as_deref())?);
         }
@@ -81,10 +77,7 @@ pub fn make(plan: &Plan, exports: &[ExportTable<'_>], staging: &Staging) -> Outc
         };
         let (variable, table) = match copy {
             CopyTo::Table { variable, table } => (variable, table),
-            CopyTo::Object { object } => {
-                made.exports.push((object.clone(), export.target.path.clone()));
-                continue;
-            }
+            CopyTo::Object { .. } => continue,
         };
         let (rows, weight) = weigh(file)?;
         copies.push(Copy { variable, table, columns: columns(plan, export), file, rows, weight });

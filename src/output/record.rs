@@ -16,10 +16,7 @@ use crate::engine::{SourceRecord, Stage};
 use crate::plan::CopyTo;
 use crate::proof::Proof;
 
-/// Name of the run record's file.
-pub const FILE: &str = "run.json";
-/// Name of the file of the page about a run, beside the run record.
-pub const PAGE: &str = "report.html";
+pub use crate::plan::{PAGE, RECORD as FILE};
 
 /// A file that was written.
 #[derive(Clone, Debug, Serialize)]

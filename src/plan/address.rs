@@ -1,7 +1,7 @@
 //! Addresses of objects in buckets.
 
 /// The schemes, and what each is: those that clients of the stores themselves use.
-pub const SCHEMES: [&str; 6] = ["s3", "s3a", "gs", "az", "abfs", "abfss"];
+const SCHEMES: [&str; 6] = ["s3", "s3a", "gs", "az", "abfs", "abfss"];
 
 /// True if a path is an address: `SCHEME://...`, whatever the scheme.
 #[must_use]

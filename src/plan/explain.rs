@@ -380,14 +380,8 @@ fn outputs(plan: &Plan, text: &mut String) {
             export.target.path.display(),
             columns.join(", "),
         );
-        match &export.copy_to {
-            Some(CopyTo::Table { variable, table }) => {
-                let _ = writeln!(text, "      the same rows -> table {table} of env:{variable}");
-            }
-            Some(CopyTo::Object { object }) => {
-                let _ = writeln!(text, "      the same file -> {object}");
-            }
-            None => {}
+        if let Some((what, place)) = export.copy_to.as_ref().map(CopyTo::words) {
+            let _ = writeln!(text, "      {what} -> {place}");
         }
         if let Some(removals) = export.audience.as_ref().and_then(|file| file.removals.as_ref()) {
             let _ = writeln!(text, "      who is no longer in it -> {}", removals.path.display());
@@ -398,7 +392,7 @@ fn outputs(plan: &Plan, text: &mut String) {
             let _ = writeln!(text, "   measure {}: {}", measure.name, target.path.display());
         }
     }
-    let _ = writeln!(text, "   run record: {}", plan.out.join("run.json").display());
+    let _ = writeln!(text, "   run record: {}", plan.record().display());
     if let Some(all) = &plan.copy_to {
         let _ = writeln!(text, "   all of these, too -> {}", all.address);
     }

@@ -24,7 +24,8 @@ pub use explain::explain;
 pub use expr::{Expr, Type};
 pub use measures::{ConsentState, Figure, Fraction, Measure, Measured, SMALLEST_GROUP};
 pub use outputs::{
-    Allowed, CopyAll, CopyTo, Export, OutColumn, Outputs, PlatformFile, Target, TargetFormat,
+    Allowed, CopyAll, CopyTo, Export, OutColumn, Outputs, PAGE, PlatformFile, RECORD, Target,
+    TargetFormat,
 };
 pub use period::{DAY, Instant, Period, PeriodUnit};
 pub use related::{Aggregate, AggregateFunction, AggregateId, Related, RelatedId};

@@ -7,6 +7,11 @@ use serde::Serialize;
 use super::{Compression, FieldId, Format, GroupingId, Plan, PurposeId, SegmentId};
 use crate::normalize::platform::{Platform, Trait};
 
+/// Name of the run record's file.
+pub const RECORD: &str = "run.json";
+/// Name of the file of the page about a run, beside the run record.
+pub const PAGE: &str = "report.html";
+
 /// The internal tables to write; each optional.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Outputs {
@@ -156,6 +161,19 @@ pub enum CopyTo {
     },
 }
 
+impl CopyTo {
+    /// What it has of the export, and what it is.
+    #[must_use]
+    pub fn words(&self) -> (&'static str, String) {
+        match self {
+            Self::Table { variable, table } => {
+                ("the same rows", format!("table {table} of env:{variable}"))
+            }
+            Self::Object { object } => ("the same file", object.clone()),
+        }
+    }
+}
+
 /// Where all files of a run are put as well.
 #[derive(Clone, Debug, Serialize)]
 pub struct CopyAll {
@@ -206,12 +224,22 @@ impl Plan {
             }
         }
         if let Some(copy) = &self.copy_to {
-            let targets = self.targets().map(|(name, target)| (name, target.path.clone()));
-            let own = ["run.json", "report.html"].map(|name| (name, self.out.join(name)));
-            let files = targets.chain(own);
+            let files = self.files();
             all.extend(files.filter_map(|(name, file)| Some((name, copy.address_of(&file)?))));
         }
         all
+    }
+
+    /// The run record's file.
+    #[must_use]
+    pub fn record(&self) -> PathBuf {
+        self.out.join(RECORD)
+    }
+
+    /// All files that a run writes, with what each is called: the tables, the run record and the page about it.
+    pub fn files(&self) -> impl Iterator<Item = (&str, PathBuf)> {
+        let targets = self.targets().map(|(name, target)| (name, target.path.clone()));
+        targets.chain([RECORD, PAGE].map(|name| (name, self.out.join(name))))
     }
 
     /// All tables that are written, with what each is called: internal tables, exports by their

@@ -90,7 +90,9 @@ impl Source {
 
     fn object(&self, file: &Path) -> Option<&Object> {
         let Some(Away::Objects(objects)) = &self.away else { return None };
-        objects.found.get(self.files.iter().position(|known| known == file)?)
+        // As texts: paths are compared part by part, and there may be thousands.
+        let at = self.files.iter().position(|known| known.as_os_str() == file.as_os_str())?;
+        objects.found.get(at)
     }
 }
 

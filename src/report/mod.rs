@@ -281,14 +281,8 @@ fn written(text: &mut String, record: &RunRecord) {
         if let Some(files) = export.file.files {
             let _ = writeln!(text, "    a folder with {}", counted(files, "file"));
         }
-        match &export.copied {
-            Some(CopyTo::Table { variable, table }) => {
-                let _ = writeln!(text, "    the same rows: table {table} of env:{variable}");
-            }
-            Some(CopyTo::Object { object }) => {
-                let _ = writeln!(text, "    the same file: {object}");
-            }
-            None => {}
+        if let Some((what, place)) = export.copied.as_ref().map(CopyTo::words) {
+            let _ = writeln!(text, "    {what}: {place}");
         }
         if let Some(audience) = &export.audience {
             self::audience(text, &export.file.name, export.file.rows, audience);

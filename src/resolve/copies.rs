@@ -5,7 +5,7 @@ use std::path::Component;
 
 use super::Context;
 use super::outputs::Places;
-use super::sources::variable;
+use super::sources::{variable, well_said};
 use crate::diagnostics::{Code, Diagnostic, Sink, Span, Spanned};
 use crate::plan::address;
 use crate::plan::{Away, CopyAll, CopyTo, Plan, Target, TargetFormat};
@@ -13,21 +13,21 @@ use crate::spec;
 
 /// The most bytes of a name in `PostgreSQL`: 63 (NAMEDATALEN - 1).
 const NAME: usize = 63;
+/// What an address looks like.
+const FOLDER: &str = "s3://bucket/folder";
 
 /// All files of a run, below an address. They go there by the paths that the pipeline file gives them, so none
 /// may lead out of its folder.
 pub fn copy_all(cx: &mut Context<'_>, places: &Places<'_>) -> Option<CopyAll> {
     let written = cx.written.copy_to.as_ref()?;
-    let address = of_bucket(&written.value, written.span, &mut cx.sink)?;
+    let address = written.value.trim_end_matches('/');
+    well_said(address::split(address), written.span, FOLDER, &mut cx.sink)?;
     if places.out.is_some() {
         not_copied(cx, &written.value, written.span, "nothing is put there");
         return None;
     }
     let pipeline = cx.written;
-    let outputs = pipeline.outputs.as_ref().map(spec::Outputs::paths);
-    let exports = pipeline.exports.iter().flatten().flat_map(spec::Export::paths);
-    let measures = pipeline.measures.iter().flatten().filter_map(|of| of.path.as_ref());
-    let paths = outputs.into_iter().flatten().chain(exports).chain(measures).chain(&pipeline.out);
+    let paths = pipeline.paths().chain(&pipeline.out);
     let leads_out = |path: &&Spanned<String>| {
         let mut parts = std::path::Path::new(&path.value).components();
         !parts.all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
@@ -46,7 +46,7 @@ pub fn copy_all(cx: &mut Context<'_>, places: &Places<'_>) -> Option<CopyAll> {
     for export in pipeline.exports.iter().flatten() {
         undivided(cx, export, written.span);
     }
-    let address = address.trim_end_matches('/').to_owned();
+    let address = address.to_owned();
     outside.is_empty().then(|| CopyAll { address, base: places.base.to_path_buf() })
 }
 
@@ -103,21 +103,6 @@ pub fn check_objects(plan: &Plan, pipeline: &spec::PipelineKeys, sink: &mut Sink
         }
         if let Some(first) = seen.insert(address.clone(), name) {
             refuse(&address, format!("`{first}` and `{name}` would be one object"));
-        }
-    }
-}
-
-/// An address as it is well said.
-fn of_bucket<'a>(written: &'a str, span: Span, sink: &mut Sink) -> Option<&'a str> {
-    match address::split(written.trim_end_matches('/')) {
-        Ok(_) => Some(written),
-        Err(why) => {
-            sink.push(
-                Diagnostic::error(Code::BadValue, format!("no address in a bucket: {why}"))
-                    .at(span, "not such as s3://bucket/folder")
-                    .help("keys and secrets stand in variables of the environment, never in this file"),
-            );
-            None
         }
     }
 }
@@ -198,8 +183,10 @@ fn object_of(
     places: &Places<'_>,
     written: &Spanned<String>,
 ) -> Option<CopyTo> {
-    let object = of_bucket(&written.value, written.span, &mut cx.sink)?;
-    if object.ends_with('/') || address::split(object).is_ok_and(|(_, key)| key.is_empty()) {
+    let object = written.value.as_str();
+    let found = address::split(object.trim_end_matches('/'));
+    let (_, key) = well_said(found, written.span, FOLDER, &mut cx.sink)?;
+    if object.ends_with('/') || key.is_empty() {
         cx.sink.push(
             Diagnostic::error(Code::BadValue, "no name of an object")
                 .at(written.span, "a folder or a bucket")

@@ -360,13 +360,9 @@ pub fn target(cx: &mut Context<'_>, places: &Places<'_>, path: &Spanned<String>)
 
 /// Two outputs may not share a file, and none is an address.
 pub fn check_collisions(cx: &mut Context<'_>, places: &Places<'_>) {
-    let internal = cx.written.outputs.iter().flat_map(spec::Outputs::paths);
-    let exports = cx.written.exports.iter().flatten().flat_map(spec::Export::paths);
-    let measures = cx.written.measures.iter().flatten().filter_map(|measure| measure.path.as_ref());
-    let out = cx.written.out.as_ref();
+    let pipeline = cx.written;
     let mut seen: Vec<(PathBuf, Span)> = Vec::new();
-    let paths: Vec<&Spanned<String>> = internal.chain(exports).chain(measures).collect();
-    for written in paths.iter().copied().chain(out).filter(|path| is_address(&path.value)) {
+    for written in pipeline.paths().chain(&pipeline.out).filter(|path| is_address(&path.value)) {
         cx.sink.push(
             Diagnostic::error(Code::OutputPath, "an output is a file of this machine")
                 .at(written.span, "an address")
@@ -375,7 +371,7 @@ pub fn check_collisions(cx: &mut Context<'_>, places: &Places<'_>) {
                 ),
         );
     }
-    for written in paths {
+    for written in pipeline.paths() {
         let path = lexical(&places.path(&written.value));
         if let Some((_, first)) = seen.iter().find(|(known, _)| *known == path) {
             cx.sink.push(

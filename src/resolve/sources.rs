@@ -51,20 +51,29 @@ pub fn request(source: &spec::Source, base: &Path, sink: &mut Sink) -> Option<Re
     })
 }
 
-/// An address in a bucket, as it is well said.
+/// The address of an object, or of some by a pattern.
 fn in_bucket<'a>(path: &'a Spanned<String>, sink: &mut Sink) -> Option<&'a str> {
-    match address::split(&path.value) {
-        Ok((_, key)) if !key.is_empty() => Some(&path.value),
-        found => {
-            let why = found.err().unwrap_or("it names no object in the bucket");
-            sink.push(
-                Diagnostic::error(Code::BadValue, format!("no address in a bucket: {why}"))
-                    .at(path.span, "not such as s3://bucket/folder/*.csv")
-                    .help("keys and secrets stand in variables of the environment, never in this file"),
-            );
-            None
-        }
-    }
+    let found = match address::split(&path.value) {
+        Ok((_, "")) => Err("it names no object in the bucket"),
+        found => found,
+    };
+    well_said(found, path.span, "s3://bucket/folder/*.csv", sink)?;
+    Some(&path.value)
+}
+
+/// The parts of an address, or the fault of what is none.
+pub fn well_said<'a>(
+    found: Result<(&'a str, &'a str), &str>,
+    span: Span,
+    example: &str,
+    sink: &mut Sink,
+) -> Option<(&'a str, &'a str)> {
+    let fault = |why| {
+        Diagnostic::error(Code::BadValue, format!("no address in a bucket: {why}"))
+            .at(span, format!("not such as {example}"))
+            .help("keys and secrets stand in variables of the environment, never in this file")
+    };
+    found.map_err(|why| sink.push(fault(why))).ok()
 }
 
 /// The variable of the environment that is named as `env:NAME`: where a database is stands in none but such.

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use crate::diagnostics::{Code, Diagnostic, Span, Spanned};
-use crate::spec::{Export, Outputs, PipelineKeys};
+use crate::spec::PipelineKeys;
 
 /// Characters that make a path a pattern.
 const WILD: [char; 3] = ['*', '?', '['];
@@ -62,15 +62,9 @@ impl Root {
 
     /// The faults of all that a pipeline writes, seen from its folder: where `--out` does not say that.
     pub fn refuse_outputs(&self, pipeline: &PipelineKeys, base: &Path) -> Vec<Diagnostic> {
-        let outputs = pipeline.outputs.as_ref().map(Outputs::paths);
-        let exports = pipeline.exports.iter().flatten().flat_map(Export::paths);
-        let measures = pipeline.measures.iter().flatten().filter_map(|of| of.path.as_ref());
         let outside = |path: &Spanned<String>| !self.holds(&base.join(&path.value));
-        let mut faults: Vec<Diagnostic> = outputs
-            .into_iter()
-            .flatten()
-            .chain(exports)
-            .chain(measures)
+        let mut faults: Vec<Diagnostic> = pipeline
+            .paths()
             .chain(&pipeline.out)
             .filter(|path| outside(path))
             .map(|path| self.fault(path.span, "it leads out of it"))

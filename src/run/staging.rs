@@ -247,7 +247,7 @@ impl Staging {
         let builds_on = plan.outputs.memberships.is_some()
             || plan.exports.iter().any(removes)
             || plan.sources.iter().any(|source| source.max_drop.is_some());
-        let record = plan.out.join("run.json");
+        let record = plan.record();
         if !builds_on || record.exists() {
             return Ok(());
         }
@@ -259,7 +259,7 @@ impl Staging {
         Err(Diagnostic::error(Code::MissingFile, message)
             .in_file(Site { file: record, ..Site::default() })
             .help(format!(
-                "`memberships`, `removals` and `max_drop` go on from them: fetch what is below {} first, to                  the same paths here",
+                "`memberships`, `removals` and `max_drop` go on from them: fetch what is below {} first, to the same paths here",
                 all.address
             ))
             .into())

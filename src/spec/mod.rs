@@ -29,6 +29,16 @@ use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Sink, Span, Spanned}
 /// Versions of the pipeline file that this program reads.
 const VERSION: u64 = 1;
 
+impl PipelineKeys {
+    /// The paths of all tables that are written; the folder of the run record is none of them.
+    pub fn paths(&self) -> impl Iterator<Item = &Spanned<String>> {
+        let outputs = self.outputs.iter().flat_map(Outputs::paths);
+        let exports = self.exports.iter().flatten().flat_map(Export::paths);
+        let measures = self.measures.iter().flatten().filter_map(|measure| measure.path.as_ref());
+        outputs.chain(exports).chain(measures)
+    }
+}
+
 impl Outputs {
     /// The paths of all tables that are asked for.
     pub fn paths(&self) -> impl Iterator<Item = &Spanned<String>> {

@@ -12,6 +12,9 @@ use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::path::Path;
 use object_store::{ClientConfigKey, Error, ObjectStore, RetryConfig};
 use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
+
+use super::fetch::AT_ONCE;
 
 use crate::diagnostics::{Code, Diagnostic};
 use crate::plan::address;
@@ -24,6 +27,8 @@ const TRIES: usize = 6;
 /// The stores that were asked for something, and the threads that wait for them.
 pub struct Stores {
     pub(super) runtime: Runtime,
+    /// Bounds how much of all objects together is on its way, and so in memory.
+    pub(super) turns: Arc<Semaphore>,
     known: Mutex<BTreeMap<String, Arc<dyn ObjectStore>>>,
 }
 
@@ -46,7 +51,7 @@ impl Stores {
             Diagnostic::error(Code::StoreFailed, message)
                 .help("the system may limit threads (ulimit -u)")
         })?;
-        Ok(Self { runtime, known: Mutex::default() })
+        Ok(Self { runtime, turns: Arc::new(Semaphore::new(AT_ONCE)), known: Mutex::default() })
     }
 
     /// The store of an address, and the key there.

@@ -147,6 +147,10 @@ impl Table {
     }
 }
 
+/// What to do about a version that is gone.
+const GONE: &str =
+    "old versions are cleaned away in time; leave out `table_version` to read the newest";
+
 /// What is wrong with a table, without words that could quote its rows.
 fn failed(address: &str, error: &KernelError) -> Diagnostic {
     let fault = |code: Code, what: String, help: &str| {
@@ -161,16 +165,12 @@ fn failed(address: &str, error: &KernelError) -> Diagnostic {
             "has no log: it is none, or the path is not its folder".to_owned(),
             "name the folder in which `_delta_log` stands",
         ),
-        KernelError::MissingVersion(version) => fault(
-            Code::MissingFile,
-            format!("has no version {version}, or no longer"),
-            "old versions are cleaned away in time; leave out `table_version` to read the newest",
-        ),
-        KernelError::LogHistory(_) => fault(
-            Code::MissingFile,
-            "does not have this version, or no longer".to_owned(),
-            "old versions are cleaned away in time; leave out `table_version` to read the newest",
-        ),
+        KernelError::MissingVersion(version) => {
+            fault(Code::MissingFile, format!("has no version {version}, or no longer"), GONE)
+        }
+        KernelError::LogHistory(_) => {
+            fault(Code::MissingFile, "does not have this version, or no longer".to_owned(), GONE)
+        }
         // Names of features, of which the log speaks, and no rows.
         KernelError::Unsupported(what) => fault(
             Code::UnreadableFile,

@@ -18,8 +18,8 @@ use crate::plan::address;
 
 /// Bytes of one request.
 const RANGE: u64 = 8 << 20;
-/// Requests at once.
-const AT_ONCE: usize = 8;
+/// Requests at once, of all objects together: 128 MiB of them.
+pub(super) const AT_ONCE: usize = 16;
 /// Characters that make a key a pattern.
 const WILD: [char; 3] = ['*', '?', '['];
 
@@ -93,10 +93,16 @@ impl Stores {
             loop {
                 while running.len() < AT_ONCE {
                     let Some(range) = due.next() else { break };
-                    running.spawn(get(Arc::clone(&store), path.clone(), found.etag.clone(), range));
+                    let turns = Arc::clone(&self.turns);
+                    let get = get(Arc::clone(&store), path.clone(), found.etag.clone(), range);
+                    running.spawn(async move {
+                        let turn = turns.acquire_owned().await;
+                        get.await.map(|got| (turn, got))
+                    });
                 }
                 let Some(done) = running.join_next().await else { return Ok(()) };
-                let (at, bytes) = done
+                // Its turn ends when its bytes are written.
+                let (_turn, (at, bytes)) = done
                     .map_err(|_| Diagnostic::error(Code::EngineFault, "a request did not end"))?
                     .map_err(|error| told(&found.address, &error))?;
                 file.write_all_at(bytes.as_ref(), at).map_err(|error| {

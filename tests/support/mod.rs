@@ -72,6 +72,11 @@ impl Folder {
         folder
     }
 
+    /// The repository's `data`, seen in this folder.
+    pub fn link_data(&self) {
+        std::os::unix::fs::symlink(root().join("data"), self.at("data")).expect("a link");
+    }
+
     pub fn path(&self) -> &Path {
         self.0.path()
     }
