@@ -8,7 +8,7 @@ mod root;
 mod staging;
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -25,7 +25,7 @@ use crate::inspect::simulate::{Simulated, simulate};
 use crate::inspect::why::{Why, why};
 use crate::output::journal::recover;
 use crate::output::record::previous_rows;
-use crate::output::{MakePage, Origin, RunRecord, publish};
+use crate::output::{MakePage, Origin, RunRecord, private_file, publish};
 use crate::plan::catalog::{Listing, Request};
 use crate::plan::{AsOf, Instant, Plan, Previous, hex};
 use crate::planted;
@@ -371,18 +371,24 @@ pub fn run_file(path: &Path, options: &RunOptions) -> Result<RunRecord, Failure>
 }
 
 /// Compiles a pipeline file to a job of SQL for an engine. With a folder for `keys`, the keys of values that SQL
-/// cannot normalize are made there, of the rows that the sources hold now; else no row is read.
+/// cannot normalize are made there, of the rows that the sources hold now; else no row is read. With an `output`
+/// the job is written there, too, for its owner alone: it can hold values that the page hides.
 ///
 /// # Errors
-/// As [`check_file`]; whatever SQL cannot say exactly, each with its place.
+/// As [`check_file`]; whatever SQL cannot say exactly, each with its place; a file that cannot be written.
 pub fn compile_file(
     path: &Path,
     options: &RunOptions,
     dialect: sql::Dialect,
     keys: Option<&Path>,
+    output: Option<&Path>,
 ) -> Result<String, Failure> {
     let loaded = check_file(path, options)?;
     let of_pipeline = |Faults(faults): Faults| failed(path, faults, &loaded.text);
+    let of_run = |faults| Failure::of_run(path, &loaded.text, faults);
+    if let Some(file) = output {
+        private_file::refuse_over_files_of(file, &loaded.plan, path).map_err(of_run)?;
+    }
     let pipeline = spec::load(&loaded.text).map_err(of_pipeline)?;
     let places = places::of(path, &loaded.text, &pipeline, &loaded.plan);
     let job = match dialect {
@@ -393,8 +399,10 @@ pub fn compile_file(
     };
     let job = job.map_err(of_pipeline)?;
     if let Some(folder) = keys {
-        unbroken(|| key_tables::write(&loaded.plan, folder, None))
-            .map_err(|faults| Failure::of_run(path, &loaded.text, faults))?;
+        unbroken(|| key_tables::write(&loaded.plan, folder, None)).map_err(of_run)?;
+    }
+    if let Some(file) = output {
+        private_file::write(file, |out| out.write_all(job.as_bytes())).map_err(of_run)?;
     }
     Ok(job)
 }

@@ -121,11 +121,13 @@ pub fn check(
 pub fn compiled(dir: &Path, file: &Path, dialect: Dialect, keys: bool) -> Result<String, String> {
     let folder = dir.join("keys");
     let keys = keys.then_some(folder.as_path());
-    optin::compile_file(file, &optin::RunOptions::default(), dialect, keys).map_err(|failure| {
-        let fault = failure.faults.first().expect("a failure has a fault");
-        assert_eq!(fault.code, optin::diagnostics::Code::SqlUnsupported, "{failure}");
-        format!("refused: {}", kind(&fault.message))
-    })
+    optin::compile_file(file, &optin::RunOptions::default(), dialect, keys, None).map_err(
+        |failure| {
+            let fault = failure.faults.first().expect("a failure has a fault");
+            assert_eq!(fault.code, optin::diagnostics::Code::SqlUnsupported, "{failure}");
+            format!("refused: {}", kind(&fault.message))
+        },
+    )
 }
 
 /// A message without the names of a case.

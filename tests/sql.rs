@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::cases::generate_plain;
@@ -174,9 +174,14 @@ fn a_value_that_sql_cannot_say_ends_the_job_before_anything_is_written() {
             ("p.yaml", &text),
         ]);
         let options = optin::RunOptions::default();
-        let job =
-            optin::compile_file(&folder.at("p.yaml"), &options, optin::sql::Dialect::Duckdb, None)
-                .expect("it compiles");
+        let job = optin::compile_file(
+            &folder.at("p.yaml"),
+            &options,
+            optin::sql::Dialect::Duckdb,
+            None,
+            None,
+        )
+        .expect("it compiles");
         match (duck.run(&job, 1), why) {
             (Ok(()), None) => assert!(folder.read("news.csv").contains("a@x.org")),
             (Err(fault), Some(why)) => {
@@ -187,6 +192,51 @@ fn a_value_that_sql_cannot_say_ends_the_job_before_anything_is_written() {
             (given, why) => panic!("{given:?} instead of {why:?}"),
         }
     }
+}
+
+const JOB: &str = "version: 1
+name: job
+sources: [{ name: people, path: people.csv }, { name: said, path: said.csv }]
+keys: [{ field: email, normalize: email }]
+customers: [{ source: people, id: id, fields: { email: email } }]
+consent:
+  purposes: [{ name: news, via: email, model: opt_in }]
+  tables: [{ source: said, match: { email: email }, values: { news: news } }]
+segments: [{ name: news, consent: news }]
+exports: [{ segment: news, path: news.csv, columns: [email] }]
+";
+
+/// A job can hold values that the page hides, so it is its owner's; and it takes no other file's place.
+#[test]
+fn a_job_is_its_owners_and_never_an_input() {
+    let folder = Folder::with(&[("p.yaml", JOB), ("said.csv", "email,news\na@x.org,yes\n")]);
+    let people = "id,email\n1,a@x.org\n";
+    fs::write(folder.at("people.csv"), people).expect("a file");
+    symlink("people.csv", folder.at("link.sql")).expect("a link");
+    fs::create_dir(folder.at("folder.sql")).expect("a folder");
+    let to = |file: &str| {
+        folder.optin(&["compile", "p.yaml", "--dialect", "duckdb", "--output", file, "--json"])
+    };
+    let printed = folder.optin(&["compile", "p.yaml", "--dialect", "duckdb"]).done().stdout;
+    fs::write(folder.at("job.sql"), "old").expect("a file");
+    assert_eq!(to("job.sql").done().stdout, "");
+    assert_eq!(folder.read("job.sql"), printed);
+    let mode = fs::metadata(folder.at("job.sql")).expect("the job").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    for (file, code) in [
+        ("p.yaml", "output-path"),
+        ("people.csv", "output-path"),
+        ("link.sql", "output-path"),
+        ("folder.sql", "write-failed"),
+        ("people.csv/job.sql", "write-failed"),
+    ] {
+        let refused = to(file);
+        let given = refused.json()["faults"][0]["code"].clone();
+        assert_eq!((refused.code, given.as_str()), (1, Some(code)), "{file}");
+    }
+    assert_eq!(folder.read("p.yaml"), JOB);
+    assert_eq!(folder.read("people.csv"), people);
+    assert!(fs::symlink_metadata(folder.at("link.sql")).expect("the link").is_symlink());
 }
 
 /// Names that would end a string, an identifier, a comment or a statement.
@@ -246,9 +296,14 @@ fn hostile_names_stay_names() {
     assert_eq!(wanted.lines().count(), 3, "{wanted}");
     fs::remove_file(folder.at("out'put.csv")).expect("it was written");
     let options = optin::RunOptions::default();
-    let job =
-        optin::compile_file(&folder.at("p.yaml"), &options, optin::sql::Dialect::Duckdb, None)
-            .expect("it compiles");
+    let job = optin::compile_file(
+        &folder.at("p.yaml"),
+        &options,
+        optin::sql::Dialect::Duckdb,
+        None,
+        None,
+    )
+    .expect("it compiles");
     duck.run(&job, 1).expect("the job runs");
     assert_eq!(folder.read("out'put.csv"), wanted);
 }

@@ -157,7 +157,7 @@ pub enum Command {
         /// The engine.
         #[arg(long, value_enum)]
         dialect: Dialect,
-        /// Write the job to this file; without it to standard output.
+        /// Write the job to this file, for its owner alone; without it to standard output.
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
         /// Judge consent as of this date, over the file's.

@@ -17,7 +17,7 @@ use super::segments::{Court, Verdict, Verdicts};
 use super::source::{self, catalog};
 use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
 use crate::plan::catalog::{Column as SourceColumn, ColumnType, Request};
-use crate::plan::{Format, Instant, Source, Target, TargetFormat, Type, hex};
+use crate::plan::{Format, Instant, Source, Target, TargetFormat, Type, hex, said_date};
 
 /// The columns of the table.
 const COLUMNS: [&str; 5] = ["customer_id", "segment", "entered_at", "left_at", "left_as"];
@@ -131,7 +131,10 @@ fn take_back(target: &Target, stays: &mut Vec<Stay>, as_of: Instant) -> Outcome<
     if newest.max().is_some_and(|newest| newest > as_of.0) {
         return Err(Diagnostic::error(
             Code::EarlierHistory,
-            format!("the membership history goes on after {as_of}, the date of this run"),
+            format!(
+                "the membership history goes on after {}, the date of this run",
+                said_date(&as_of.to_string())
+            ),
         )
         .in_file(Site { file: target.path.clone(), ..Site::default() })
         .help(

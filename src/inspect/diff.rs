@@ -14,7 +14,7 @@ use super::moves::{Moves, moves};
 use super::past_run::{PastRun, visit_columns};
 use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
 use crate::engine::Verdict;
-use crate::plan::{Source, hex};
+use crate::plan::{Source, hex, said_date};
 
 /// A `customer_id` as a number.
 pub type Id = u128;
@@ -345,7 +345,7 @@ fn verdicts(run: &PastRun) -> Outcome<Verdicts> {
             Code::MissingMembers,
             format!(
                 "the run as of {} wrote no table of who is in which segment",
-                run.word("as_of")
+                said_date(run.word("as_of"))
             ),
         )
         .in_file(Site { file: run.file.clone(), ..Site::default() })

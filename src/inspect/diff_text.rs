@@ -7,9 +7,10 @@ use std::path::Path;
 
 use super::diff::{Diff, Reason, id_text};
 use super::past_run::PastRun;
-use super::private_file::{refuse_over, site, write};
 use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::engine::Verdict;
+use crate::output::private_file::{refuse_over, site, write};
+use crate::plan::said_date;
 use crate::report::{number, wrap, wrap_words};
 
 /// A reason in words: of those who left, and of those who joined.
@@ -53,9 +54,9 @@ impl Diff {
         let (from, to) = (&self.from, &self.to);
         let title = format!(
             "from the run as of {}{} to the run as of {}{}",
-            from.as_of,
+            said_date(&from.as_of),
             replay(from.replay),
-            to.as_of,
+            said_date(&to.as_of),
             replay(to.replay)
         );
         wrap_words(&mut text, &format!("{}: ", to.pipeline), title.split(' '));

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::private_file::{read_by, refuse_over, site, write, written_by};
 use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::normalize::{Kind, Sha, read_sha};
+use crate::output::private_file::{read_by, refuse_over, site, write, written_by};
 use crate::plan::{FieldId, Match, Plan, hex};
 use crate::proof::Contact;
 

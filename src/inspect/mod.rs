@@ -16,7 +16,6 @@ mod moves;
 mod near_miss;
 mod past_run;
 mod plainly;
-mod private_file;
 pub mod receipt;
 pub mod simulate;
 mod telling;

@@ -12,10 +12,10 @@ use std::path::Path;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::private_file::{read_by, refuse_over, site, write, written_by};
 use super::why::{ContactLine, ContactName, Heard, Place, PurposeLine, Why, why};
 use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::engine::Setting;
+use crate::output::private_file::{refuse_over_files_of, site, write};
 use crate::plan::{Gate, Model, Plan, PurposeId, hex};
 
 /// The version of the shape, of which a change of a name or a meaning makes another.
@@ -232,9 +232,7 @@ impl Receipt {
                 .help("write to a path that ends in .json")
                 .into());
         }
-        let why = "this would overwrite a file that the pipeline reads or writes";
-        let others = read_by(plan, pipeline).into_iter().chain(written_by(plan));
-        refuse_over(file, why, others)?;
+        refuse_over_files_of(file, plan, pipeline)?;
         let text = self.json()?;
         write(file, |out| std::io::Write::write_all(out, text.as_bytes()))
     }

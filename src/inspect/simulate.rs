@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::diagnostics::Outcome;
 use crate::engine::simulate::simulate as judge_under;
 use crate::engine::{Setting, account};
-use crate::plan::{Conflict, Denial, Model, Period, PeriodUnit, Plan};
+use crate::plan::{Conflict, Denial, Model, Period, PeriodUnit, Plan, said_date};
 use crate::report::{heading, number, table, wrap_words};
 
 /// Months after which grants end in the settings that are tried; none: never.
@@ -187,7 +187,8 @@ impl Simulated {
     #[must_use]
     pub fn text(&self) -> String {
         let customers = number(self.profiles);
-        let mut text = format!("{}: {customers} customers, as of {}\n", self.pipeline, self.as_of);
+        let as_of = said_date(&self.as_of);
+        let mut text = format!("{}: {customers} customers, as of {as_of}\n", self.pipeline);
         let segments = self.columns(|outlook| {
             outlook.segments.iter().map(|of| (of.segment.clone(), of.in_segment)).collect()
         });

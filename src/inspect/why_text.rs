@@ -6,6 +6,7 @@ use super::plainly::plainly;
 use super::why::{
     Candidate, ContactLine, FieldLine, Heard, Person, PurposeLine, RecordLine, SegmentLine, Why,
 };
+use crate::plan::said_date;
 use crate::report::{heading, number, tidy, wrap, wrap_words};
 
 impl Why {
@@ -15,7 +16,11 @@ impl Why {
         let mut text = String::new();
         let asked = plainly(&self.asked);
         let lead = format!("{}: ", self.pipeline);
-        wrap_words(&mut text, &lead, format!("{asked}, as of {}", self.as_of).split(' '));
+        wrap_words(
+            &mut text,
+            &lead,
+            format!("{asked}, as of {}", said_date(&self.as_of)).split(' '),
+        );
         match (&self.customer, self.several.as_slice()) {
             (Some(one), _) => person(&mut text, one),
             (None, []) => nobody(&mut text, &self.heard_of_nobody),

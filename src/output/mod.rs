@@ -12,6 +12,7 @@ mod format;
 pub mod journal;
 pub mod measures;
 mod partitions;
+pub(crate) mod private_file;
 pub mod record;
 mod removals;
 mod stage;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     Conflict, CopyTo, Denial, Gate, Keep, Match, Model, Plan, RegionFrom, Shape, TargetFormat,
-    Unmatchable,
+    Unmatchable, said_date,
 };
 use crate::normalize::Step;
 
@@ -13,7 +13,7 @@ use crate::normalize::Step;
 pub fn explain(plan: &Plan) -> String {
     let mut text = format!("{}\n", plan.name);
     let as_of = plan.as_of.map_or_else(|| "the start of the run".to_owned(), |a| a.at.to_string());
-    let _ = writeln!(text, "consent is judged as of {as_of}");
+    let _ = writeln!(text, "consent is judged as of {}", said_date(&as_of));
     sources(plan, &mut text);
     keys(plan, &mut text);
     identity(plan, &mut text);

@@ -139,6 +139,12 @@ pub struct AsOf {
     pub replay: bool,
 }
 
+/// A date as people read it: one that is the end of a UTC day, which a date alone is, is that day.
+#[must_use]
+pub fn said_date(at: &str) -> &str {
+    at.strip_suffix("T23:59:59.999999Z").unwrap_or(at)
+}
+
 /// One unified field.
 #[derive(Clone, Debug, Serialize)]
 pub struct Field {

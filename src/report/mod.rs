@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use crate::engine::account::{Account, SegmentAccount};
 use crate::output::RunRecord;
 use crate::output::audience::WrittenAudience;
-use crate::plan::CopyTo;
+use crate::plan::{CopyTo, said_date};
 pub use layout::{counted, file_line, heading, number, table, tidy, wrap, wrap_words};
 use layout::{line, nonzero, wrap_under};
 
@@ -23,7 +23,7 @@ pub fn summary(record: &RunRecord) -> String {
         "{} from {}, as of {}{}",
         counted(account.profiles, "customer"),
         counted(records, "record"),
-        record.as_of,
+        said_date(&record.as_of),
         if record.replay { " (replay: nothing is exported)" } else { "" },
     );
     wrap_words(&mut text, &format!("{}: ", record.pipeline), title.split(' '));

@@ -71,9 +71,12 @@ pub fn check_objects(plan: &Plan, pipeline: &spec::PipelineKeys, sink: &mut Sink
     // s3a is another word for s3.
     let plain = |address: &str| address.replacen("s3a://", "s3://", 1);
     let exports = pipeline.exports.iter().flatten();
-    let objects = exports.filter_map(|export| export.copy_to.as_ref()?.object.as_ref());
-    let span = pipeline.copy_to.iter().chain(objects).map(|at| at.span).next_back();
+    let of_exports = exports.filter_map(|export| export.copy_to.as_ref()?.object.as_ref());
+    let of_exports: Vec<_> = of_exports.map(|at| (plain(&at.value), at.span)).collect();
     let mut refuse = |address: &str, why: String| {
+        // What no export names is put where all files of a run go.
+        let own = of_exports.iter().rfind(|(object, _)| object == address).map(|(_, span)| *span);
+        let span = own.or_else(|| pipeline.copy_to.as_ref().map(|at| at.span));
         sink.push(
             Diagnostic::error(Code::OutputPath, why)
                 .at(span.unwrap_or_default(), "put into a bucket")

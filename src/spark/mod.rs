@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::diagnostics::{Code, Diagnostic, Outcome};
+use crate::plan::said_date;
 use crate::sql::spark::{Job, Step, name};
 pub use publish::private_folder;
 use server::Server;
@@ -74,7 +75,10 @@ impl Ran {
     pub fn text(&self) -> String {
         let mut out = format!(
             "{}, as of {}, on Spark {}: {} profiles\n",
-            self.pipeline, self.as_of, self.spark, self.profiles
+            self.pipeline,
+            said_date(&self.as_of),
+            self.spark,
+            self.profiles
         );
         for Counted { segment, verdicts } in &self.segments {
             let inside = verdicts.get("in_segment").copied().unwrap_or_default();

@@ -20,6 +20,7 @@ use std::ops::Range;
 use serde_json::Value as Json;
 
 use crate::output::RunRecord;
+use crate::plan::said_date;
 use facts::{Facts, Figure, total};
 use veil::veiled;
 use write::Html;
@@ -85,11 +86,12 @@ fn of_json(record: &Json, pipeline: &str) -> String {
     html.done()
 }
 
-/// A time as people read it: `2026-11-24 09:30:00 UTC`.
+/// A time as people read it: `2026-11-24 09:30:00 UTC`, or the day alone, if that was meant.
 fn time(html: &mut Html, at: &str) {
     let day = at.get(..10).unwrap_or(at);
     let hour = at.get(11..19).unwrap_or_default();
-    html.leaf("time", &[("datetime", at)], &format!("{day} {hour} UTC"));
+    let said = if said_date(at) == day { day.to_owned() } else { format!("{day} {hour} UTC") };
+    html.leaf("time", &[("datetime", at)], &said);
 }
 
 /// The name of the run, and its key figures.

@@ -1,4 +1,4 @@
-//! A file for one reader: written under a temporary name, mode 0600, flushed and renamed; never over a
+//! A file for its owner alone: written under a temporary name, mode 0600, flushed and renamed; never over a
 //! file that is read.
 
 use std::fs;
@@ -6,8 +6,8 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::journal::prefix;
 use crate::diagnostics::{Code, Diagnostic, Outcome, Site};
-use crate::output::journal::prefix;
 use crate::plan::Plan;
 
 /// A file as a place.
@@ -53,14 +53,33 @@ pub fn written_by(plan: &Plan) -> Vec<PathBuf> {
     plan.files().map(|(_, file)| file).collect()
 }
 
+/// Refuses a target that a pipeline reads or writes.
+///
+/// # Errors
+/// It is such a file.
+pub fn refuse_over_files_of(file: &Path, plan: &Plan, pipeline: &Path) -> Outcome<()> {
+    let why = "this would overwrite a file that the pipeline reads or writes";
+    refuse_over(file, why, read_by(plan, pipeline).into_iter().chain(written_by(plan)))
+}
+
 /// Writes a file, all of it or nothing. What stands there is replaced.
 ///
 /// # Errors
-/// A folder or file that cannot be written.
+/// A folder or file that cannot be written; a place that is no file.
 pub fn write(
     file: &Path,
     fill: impl FnOnce(&mut BufWriter<&fs::File>) -> io::Result<()>,
 ) -> Outcome<()> {
+    // What is renamed over a terminal, a pipe or a folder would take its place.
+    if fs::metadata(file).is_ok_and(|there| !there.is_file()) {
+        return Err(Diagnostic::error(
+            Code::WriteFailed,
+            "there is something here that is no file",
+        )
+        .in_file(site(file))
+        .help("name a file, or print without one")
+        .into());
+    }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     let written = || -> io::Result<()> {
