@@ -22,12 +22,13 @@
 //! | [`proof`] | every staged export against the consent sources, on the texts themselves | diagnostics, normalize, plan, engine's readers |
 //! | [`output`] | formats, staging, publishing, the run record | diagnostics, normalize, plan, engine, proof, database, store |
 //! | [`report`] | the terminal summary, and the page about a run | plan, engine's account, output's record |
-//! | [`inspect`] | questions about a pipeline or runs: `why`, `simulate`, `bench`, `verify`, `diff` | diagnostics, normalize, plan, engine, proof, output, report |
+//! | [`inspect`] | questions about a pipeline, persons or runs: `why`, `receipt`, `forget`, `simulate`, `bench`, `verify`, `diff` | diagnostics, normalize, plan, engine, proof, output, report |
 //! | [`init`] | a first pipeline for data files: `optin init` | diagnostics, normalize, spec, plan, resolve, engine's readers, report |
 //! | [`database`] | queries of `PostgreSQL` as sources, its tables as copies of exports | diagnostics, plan |
 //! | [`store`] | objects in buckets as sources, copies of what was published there, Delta tables (features `objects`, `delta`) | diagnostics, plan |
 //! | [`sql`] | a plan as SQL that a database runs by itself | diagnostics, normalize, plan |
 //! | `spark` | a job played on a server of Spark Connect (feature `spark`) | diagnostics, plan, sql |
+//! | `planted` | nothing, but for tests: faults that they must find | nothing |
 //! | [`generate`] | synthetic data for trials | nothing |
 //! | [`cli`] | the commands | all |
 //!

@@ -25,7 +25,7 @@ use crate::inspect::simulate::{Simulated, simulate};
 use crate::inspect::why::{Why, why};
 use crate::output::journal::recover;
 use crate::output::record::previous_rows;
-use crate::output::{MakePage, Origin, RunRecord, private_file, publish};
+use crate::output::{MakePage, Origin, RunRecord, mark, private_file, publish};
 use crate::plan::catalog::{Listing, Request};
 use crate::plan::{AsOf, Instant, Plan, Previous, hex};
 use crate::planted;
@@ -96,11 +96,18 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
     /// The pipeline file's text.
     pub text: String,
+    /// What the plan was made of.
+    pipeline: spec::Pipeline,
     /// Its sources that are not on this machine.
     staging: Staging,
 }
 
 impl Loaded {
+    /// Where the parts of the plan stand in the pipeline file.
+    fn places(&self, path: &Path) -> sql::Places {
+        places::of(path, &self.text, &self.pipeline, &self.plan)
+    }
+
     /// Writes down the rows of sources that are not on this machine. Who executes the plan asks for them first,
     /// and keeps this value until that is done.
     ///
@@ -134,15 +141,7 @@ pub fn check_file(path: &Path, options: &RunOptions) -> Result<Loaded, Failure> 
 fn check(path: &Path, options: &RunOptions) -> Result<Loaded, Failure> {
     let failure = |faults: Vec<Diagnostic>, text: &str| failed(path, faults, text);
     let text = match read_regular(path) {
-        Ok(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(_) => {
-                let fault =
-                    Diagnostic::error(Code::PipelineUnreadable, "the pipeline file is not UTF-8")
-                        .help("convert it, for example with `iconv -t UTF-8`");
-                return Err(failure(vec![fault], ""));
-            }
-        },
+        Ok(bytes) => spec::text_of(path, bytes).map_err(|fault| failure(vec![fault], ""))?,
         Err(error) => {
             let fault = Diagnostic::error(
                 Code::PipelineUnreadable,
@@ -194,7 +193,7 @@ pub fn check_text(path: &Path, text: String, options: &RunOptions) -> Result<Loa
     let found = find_extras(&pipeline, &base, listings, (root.as_ref(), &mut staging), &mut sink);
     let overrides = Overrides { as_of: options.as_of, out: options.out.clone() };
     match resolve(&pipeline, &text, &base, found, &overrides, sink) {
-        Ok((plan, warnings)) => Ok(Loaded { plan, warnings, text, staging }),
+        Ok((plan, warnings)) => Ok(Loaded { plan, warnings, text, pipeline, staging }),
         Err(Faults(faults)) => Err(failure(faults, &text)),
     }
 }
@@ -340,6 +339,7 @@ pub fn run_file(path: &Path, options: &RunOptions) -> Result<RunRecord, Failure>
         // What it published may be what this run reads.
         loaded = check_file(path, options)?;
     }
+    let before = mark(&loaded.plan.out);
     let as_of = loaded.plan.as_of.unwrap_or(AsOf { at: now, replay: false });
     let needed = compares_with_before(&loaded.plan);
     let previous_rows =
@@ -355,6 +355,7 @@ pub fn run_file(path: &Path, options: &RunOptions) -> Result<RunRecord, Failure>
         pipeline: path.to_path_buf(),
         pipeline_sha256: hex(&Sha256::digest(loaded.text.as_bytes())),
         started: now,
+        before,
         warnings: std::mem::take(&mut loaded.warnings),
     };
     let private = spec::private_places(&loaded.text);
@@ -389,8 +390,7 @@ pub fn compile_file(
     if let Some(file) = output {
         private_file::refuse_over_files_of(file, &loaded.plan, path).map_err(of_run)?;
     }
-    let pipeline = spec::load(&loaded.text).map_err(of_pipeline)?;
-    let places = places::of(path, &loaded.text, &pipeline, &loaded.plan);
+    let places = loaded.places(path);
     let job = match dialect {
         sql::Dialect::Duckdb => sql::duckdb(&loaded.plan, &places, keys),
         sql::Dialect::Spark => {
@@ -462,7 +462,7 @@ fn ask_file<T>(
     let as_of = loaded.plan.as_of.unwrap_or(AsOf { at: now, replay: false });
     let memory = Memory::new(options.limit_memory, std::env::temp_dir());
     let setting = Setting { as_of, now, previous_rows: BTreeMap::new(), memory };
-    let answered = loaded.fetch().and_then(|()| answer(&loaded.plan, &setting));
+    let answered = unbroken(|| loaded.fetch()).and_then(|()| answer(&loaded.plan, &setting));
     answered.map_err(|faults| {
         let Faults(faults) = loaded.staging.shown(faults);
         // What the question names is at fault, or what is read is.

@@ -659,7 +659,9 @@ fn each<T: Sync>(all: &[T], look: impl Fn(&T) + Sync) {
 }
 
 /// Codes that cannot be had from outside, and what shows them.
-const NOT_REACHED: [Code; 11] = [
+const NOT_REACHED: [Code; 12] = [
+    // Of two runs at once: `publishing` has it.
+    Code::PublishedMeanwhile,
     // Mistakes of this program: `planted` has them.
     Code::EngineFault,
     Code::AccountFault,

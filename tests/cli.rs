@@ -245,6 +245,129 @@ fn quiet_says_nothing_unless_something_is_wrong() {
     assert!(run.stdout.is_empty() && run.stderr.contains("value-type"), "{run:?}");
 }
 
+/// A run that warns says so: in its summary, or on stderr where that is not printed.
+#[test]
+fn quiet_prints_warnings_to_stderr() {
+    let folder = shop_with(
+        "pipeline.yaml",
+        "{ field: email, normalize: email }",
+        "{ field: email, normalize: email, never: [nothing] }",
+    );
+    let loud = folder.optin(&["run", "pipeline.yaml"]).done();
+    assert_eq!(loud.stderr, "");
+    let quiet = folder.optin(&["run", "pipeline.yaml", "--quiet"]).done();
+    assert_eq!(quiet.stdout, "");
+    assert!(quiet.stderr.starts_with("warning[bad-value]: "), "{quiet:?}");
+    assert!(loud.stdout.contains(&quiet.stderr), "{loud:?}{quiet:?}");
+}
+
+/// Behind standard output may be a disk that is full. What is published stays published.
+#[test]
+fn output_that_cannot_be_written_is_said() {
+    let folder = shop();
+    let ask = |args: &[&str]| {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("the device");
+        let output = command(folder.path()).args(args).stdout(full).output().expect("it runs");
+        (output.status.code(), String::from_utf8(output.stderr).expect("UTF-8"))
+    };
+    for args in [&["run", "pipeline.yaml"][..], &["run", "pipeline.yaml", "--json"]] {
+        let (code, said) = ask(args);
+        assert_eq!(code, Some(0), "{args:?}: {said}");
+        let due = "warning: all outputs are published, but the summary could not be written: ";
+        assert!(said.starts_with(due) && said.lines().count() == 1, "{args:?}: {said}");
+        assert_eq!(folder.json("out/run.json")["account"]["profiles"], 3);
+    }
+    for args in [
+        &["check", "pipeline.yaml"][..],
+        &["explain", "pipeline.yaml", "--json"],
+        &["why", "pipeline.yaml", "--customer", "people=P-7741-A"],
+        &["schema"],
+        &["check", "none.yaml", "--json"],
+    ] {
+        let (code, said) = ask(args);
+        assert_eq!(code, Some(1), "{args:?}: {said}");
+        let due = "error: the output could not be written: ";
+        assert!(said.starts_with(due) && said.lines().count() == 1, "{args:?}: {said}");
+    }
+}
+
+/// Whose name is mistyped learns what there is.
+#[test]
+fn a_pipeline_file_that_is_not_there_or_is_none_is_named() {
+    let folder = shop();
+    for (file, help) in
+        [("pipelin.yaml", "did you mean pipeline.yaml?"), ("none.yaml", "check the spelling")]
+    {
+        let run = folder.optin(&["run", file]);
+        assert_eq!(run.code, 2, "{run:?}");
+        assert!(run.stderr.contains("error[pipeline-unreadable]"), "{run:?}");
+        assert!(run.stderr.contains(help) && run.stderr.contains(file), "{run:?}");
+    }
+    folder.write("list.yaml", "- a\n- b\n");
+    folder.write("old.yaml", PIPELINE.trim_start().replace('\n', "\r"));
+    for (file, says) in [
+        ("people.csv", "this is no pipeline file"),
+        ("list.yaml", "this is no pipeline file"),
+        ("old.yaml", "end in CR alone"),
+    ] {
+        let run = folder.optin(&["run", file]);
+        assert_eq!(run.code, 2, "{run:?}");
+        assert!(run.stderr.contains(says), "{run:?}");
+        assert!(run.stderr.contains(&format!("in {file}")), "{run:?}");
+    }
+}
+
+/// A key that is written and has no value could be a protection that was meant.
+#[test]
+fn a_key_without_a_value_is_a_fault_everywhere() {
+    let lines = [
+        (
+            "  suppress:\n    - { source: bounces, match: { email: mail } }",
+            "  suppress:",
+            "suppress",
+        ),
+        ("  link_on: [[email], [phone, name]]", "  link_on:", "link_on"),
+        ("identity:\n", "identity:\n  unless_different:\n", "unless_different"),
+        ("identity:\n", "identity:\n  never: ~\n", "never"),
+        ("path: consent.csv,", "path: consent.csv, expect: ,", "expect"),
+        ("path: consent.csv,", "path: consent.csv, expect: { min_rows: },", "min_rows"),
+        ("at: at }", "at: at, words: { granted: [ja], denied: } }", "denied"),
+        ("at: at }", "at: at, words: }", "words"),
+        ("where: points >= 100 }", "where: points >= 100, except: null }", "except"),
+        ("match: { email: mail }, values", "match: { email: }, values", "email"),
+        ("values: { news: news }", "values: { news: }", "news"),
+        ("normalize: phone }", "normalize: { phone: } }", "phone"),
+        ("outputs:\n", "measures:\noutputs:\n", "measures"),
+    ];
+    for (from, to, key) in lines {
+        let folder = shop_with("pipeline.yaml", from, to);
+        let run = folder.optin(&["check", "pipeline.yaml"]);
+        assert_eq!(run.code, 2, "{to}: {run:?}");
+        let due = format!("error[missing-key]: `{key}` has no value");
+        assert!(run.stderr.contains(&due), "{to}: {}", run.stderr);
+    }
+    for (from, to, code, says) in [
+        ("where: points >= 100", "union: []", "bad-value", "`union` names no segment"),
+        ("where: points >= 100", "intersect: []", "bad-value", "`intersect` names no segment"),
+        ("email: Mail,", "email:Mail,", "wrong-kind", "behind the colon of `email`"),
+        ("consent: news }", "consent:news }", "wrong-kind", "behind the colon of `consent`"),
+        ("at: datetime", "at: { date: \"%d\", int: 1 }", "wrong-kind", "not one with 2"),
+        (
+            "path: consent.csv,",
+            "path: consent.csv, expect: { max_drop: 0.1 },",
+            "wrong-kind",
+            "10%",
+        ),
+        ("version: 1", "version: 9999999999999999999999", "wrong-kind", "that is too large"),
+    ] {
+        let folder = shop_with("pipeline.yaml", from, to);
+        let run = folder.optin(&["check", "pipeline.yaml"]);
+        assert_eq!(run.code, 2, "{to}: {run:?}");
+        assert!(run.stderr.contains(&format!("error[{code}]")), "{to}: {}", run.stderr);
+        assert!(run.stderr.contains(says), "{to}: {}", run.stderr);
+    }
+}
+
 #[test]
 fn faults_go_to_stderr_and_all_of_them_at_once() {
     let folder = shop_with("pipeline.yaml", "where: points", "where: pionts");

@@ -89,7 +89,37 @@ impl Server {
     fn optin(&self, folder: &Folder, args: &[&str]) -> Run {
         ask(folder, args, &[("SHOP_DATABASE", &self.address)])
     }
+
+    /// Somebody else, in a transaction.
+    fn somebody(&self, does: &str) -> Client {
+        let mut client = Client::connect(&self.address, NoTls).expect("the server answers");
+        let query = format!("BEGIN; {}", does.replace("SCHEMA", self.schema));
+        client.batch_execute(&query).expect(does);
+        client
+    }
+
+    /// Waits until a statement that begins so waits for somebody else.
+    fn waits(&mut self, statement: &str, is_over: impl Fn() -> bool) {
+        let begin = statement.replace("SCHEMA", &format!("\"{}\"", self.schema));
+        let query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND starts_with(query, $1)";
+        while self.client.query_one(query, &[&begin]).expect("a row").get::<_, i64>(0) == 0 {
+            assert!(!is_over(), "it never waited: {begin}");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
 }
+
+/// The pipeline with one more export, into a table.
+fn with_copy(columns: &str, variable: &str, table: &str) -> String {
+    let more = format!(
+        "  - {{ segment: news, path: out/more.csv, columns: [{columns}], guard_formulas: false, copy_to: {{ database: env:{variable}, table: {table} }} }}
+outputs:"
+    );
+    PIPELINE.replace("outputs:", &more)
+}
+
+/// Columns of a table for [`PIPELINE`].
+const COLUMNS: &str = "customer_id text, email text, born date, seen timestamptz, price numeric, score float8, vip boolean, note text";
 
 fn ask(folder: &Folder, args: &[&str], variables: &[(&str, &str)]) -> Run {
     let mut command = command(folder.path());
@@ -322,6 +352,165 @@ fn what_cannot_be_exchanged_stays_and_nothing_is_published() {
             "{table}"
         );
     }
+}
+
+#[test]
+fn a_table_that_was_not_looked_at_is_not_dropped() {
+    let Some(mut server) = Server::new("optin_unseen") else { return };
+    let folder = server.shop();
+    let pipeline = with_copy("customer_id", "SHOP_DATABASE", "SCHEMA.other");
+    folder.write("p.yaml", pipeline.replace("SCHEMA", server.schema));
+    server.does("CREATE TABLE SCHEMA.other (customer_id text)");
+    let address = server.address.clone();
+    let run = || ask(&folder, &["run", "p.yaml", "--quiet"], &[("SHOP_DATABASE", &address)]);
+    let mut holder = server.somebody("LOCK TABLE SCHEMA.other IN SHARE UPDATE EXCLUSIVE MODE");
+    let stopped = std::thread::scope(|scope| {
+        let running = scope.spawn(run);
+        // It has seen that there is no table `news`, and waits for `other`.
+        let statement = "LOCK TABLE SCHEMA.\"other\" IN SHARE UPDATE";
+        server.waits(statement, || running.is_finished());
+        server.does("CREATE TABLE SCHEMA.news AS SELECT 'mine' AS note");
+        holder.batch_execute("COMMIT").expect("it ends");
+        running.join().expect("it ends")
+    });
+    assert_eq!(stopped.code, 1, "{}", stopped.stderr);
+    let told = "somebody else made or changed optin_unseen.news of SHOP_DATABASE";
+    assert!(stopped.stderr.contains(told), "{}", stopped.stderr);
+    assert_eq!(server.rows("SELECT note FROM SCHEMA.news"), ["mine"]);
+    assert_eq!(server.rows("SELECT count(*) FROM SCHEMA.other"), ["0"]);
+    assert!(!folder.at("out/news.csv").exists() && !folder.at("out/shop/run.json").exists());
+    // Nothing is left of what was made.
+    assert_eq!(
+        server.rows("SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relnamespace = 'SCHEMA'::regnamespace AND relkind = 'r'"),
+        ["consents news other people"]
+    );
+    server.does("DROP TABLE SCHEMA.news");
+    run().done();
+    assert_eq!(server.rows("SELECT count(*) FROM SCHEMA.news"), ["2"]);
+}
+
+#[test]
+fn runs_at_once_do_not_stop_each_other() {
+    let Some(mut server) = Server::new("optin_at_once") else { return };
+    let [one, two, apart] = [server.shop(), Folder::new(), Folder::new()];
+    let pipeline = one.read("p.yaml");
+    two.write("p.yaml", &pipeline);
+    apart.write("p.yaml", pipeline.replace("optin_at_once.news", "optin_at_once.apart"));
+    let address = server.address.clone();
+    let run = |folder: &Folder| {
+        ask(folder, &["run", "p.yaml", "--quiet"], &[("SHOP_DATABASE", &address)])
+    };
+    run(&one).done();
+    let mut reader = server.somebody("SELECT * FROM SCHEMA.news");
+    let both = std::thread::scope(|scope| {
+        let first = scope.spawn(|| run(&one));
+        server.waits("LOCK TABLE SCHEMA.\"news\" IN ACCESS", || first.is_finished());
+        let second = scope.spawn(|| run(&two));
+        server.waits("LOCK TABLE SCHEMA.\"news\" IN SHARE", || second.is_finished());
+        // Another table of the same schema waits for nobody.
+        run(&apart).done();
+        reader.batch_execute("COMMIT").expect("it ends");
+        [first.join().expect("it ends"), second.join().expect("it ends")]
+    });
+    for run in both {
+        run.done();
+    }
+    assert_eq!(server.rows("SELECT count(*) FROM SCHEMA.news"), ["2"]);
+    assert_eq!(server.rows("SELECT count(*) FROM SCHEMA.apart"), ["2"]);
+}
+
+#[test]
+fn two_variables_may_name_one_database() {
+    let Some(mut server) = Server::new("optin_one") else { return };
+    let folder = server.shop();
+    let address = server.address.clone();
+    let variables = ["SHOP_DATABASE", "OTHER_DATABASE"].map(|name| (name, address.as_str()));
+    let run = |table: &str| {
+        let pipeline = with_copy("customer_id", "OTHER_DATABASE", table);
+        folder.write("p.yaml", pipeline.replace("SCHEMA", "optin_one"));
+        ask(&folder, &["run", "p.yaml", "--quiet"], &variables)
+    };
+    let refused = run("SCHEMA.news");
+    assert_ne!(refused.code, 0);
+    let told = "two exports would be the table optin_one.news of SHOP_DATABASE";
+    assert!(refused.stderr.contains(told), "{}", refused.stderr);
+    run("SCHEMA.more").done();
+    run("SCHEMA.more").done();
+    let query = "SELECT count(*) FROM SCHEMA.news JOIN SCHEMA.more USING (customer_id)";
+    assert_eq!(server.rows(query), ["2"]);
+}
+
+#[test]
+fn where_one_database_refuses_none_is_changed() {
+    let Some(mut server) = Server::new("optin_none") else { return };
+    server.does("DROP DATABASE IF EXISTS optin_none");
+    server.does("CREATE DATABASE optin_none");
+    let second = server.address.replace("/postgres?", "/optin_none?");
+    let folder = server.shop();
+    // Databases come in the order of their variables.
+    let pipeline = with_copy("customer_id, vip", "WAREHOUSE_DATABASE", "more");
+    folder.write("p.yaml", pipeline.replace("SCHEMA", server.schema));
+    server.does(&format!(
+        "CREATE TABLE SCHEMA.news ({COLUMNS}); INSERT INTO SCHEMA.news (email) VALUES ('old@example.com')"
+    ));
+    let first = server.address.clone();
+    let variables = [("SHOP_DATABASE", first.as_str()), ("WAREHOUSE_DATABASE", second.as_str())];
+    let run = || ask(&folder, &["run", "p.yaml", "--quiet"], &variables);
+    let mut warehouse = Client::connect(&second, NoTls).expect("the server answers");
+    for (table, wanted) in [
+        // Refused when the table is made, and when the tables change places.
+        ("(customer_id text, vip boolean UNIQUE)", "23505"),
+        ("(customer_id text, vip boolean); CREATE VIEW seen AS SELECT * FROM more", "2BP01"),
+    ] {
+        let made = format!("DROP TABLE IF EXISTS more CASCADE; CREATE TABLE more {table}");
+        warehouse.batch_execute(&made).expect(table);
+        let refused = run();
+        assert_eq!(refused.code, 1, "{table}: {}", refused.stderr);
+        for said in [wanted, "the database of WAREHOUSE_DATABASE", "nothing was published"] {
+            assert!(refused.stderr.contains(said), "{said}: {}", refused.stderr);
+        }
+        assert!(!refused.stderr.contains("subquery"), "{}", refused.stderr);
+        assert_eq!(server.rows("SELECT email FROM SCHEMA.news"), ["old@example.com"]);
+        assert!(!folder.at("out/news.csv").exists());
+    }
+    warehouse.batch_execute("DROP TABLE more").expect("it goes");
+    run().done();
+    let more = warehouse.query_one("SELECT count(*) FROM more", &[]).expect("a row");
+    assert_eq!(more.get::<_, i64>(0), 2);
+    assert_eq!(server.rows("SELECT count(*) FROM SCHEMA.news WHERE email LIKE 'old%'"), ["0"]);
+}
+
+#[test]
+fn a_table_takes_any_cell_and_names_that_it_can_hold() {
+    let Some(mut server) = Server::new("optin_cells") else { return };
+    let folder = server.shop();
+    // Alone in its line this ends the data of a `COPY`.
+    server.does("UPDATE SCHEMA.people SET note = '\\.' WHERE id = 1");
+    let columns = "customer_id, email, born, seen, price, score, vip, note], guard";
+    let pipeline = PIPELINE.replace(columns, "note], guard").replace("SCHEMA", server.schema);
+    folder.write("p.yaml", pipeline);
+    for _ in 0..2 {
+        server.optin(&folder, &["run", "p.yaml", "--quiet"]).done();
+        let rows = server.rows("SELECT note FROM SCHEMA.news ORDER BY note NULLS LAST");
+        assert_eq!(rows, ["\\.", "null"]);
+    }
+    server.does("DROP TABLE SCHEMA.news");
+    let named = |bytes: usize| {
+        let name = "n".repeat(bytes);
+        let pipeline = PIPELINE
+            .replace("note: note }", &format!("{name}: note }}"))
+            .replace("vip, note]", &format!("vip, {name}]"));
+        folder.write("p.yaml", pipeline.replace("SCHEMA", "optin_cells"));
+    };
+    named(63);
+    for _ in 0..2 {
+        server.optin(&folder, &["run", "p.yaml", "--quiet"]).done();
+    }
+    named(64);
+    let refused = server.optin(&folder, &["check", "p.yaml"]);
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    assert!(refused.stderr.contains("no name of a column of a table"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("p.yaml:17:"), "{}", refused.stderr);
 }
 
 #[test]

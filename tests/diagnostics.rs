@@ -19,7 +19,7 @@ use optin::diagnostics::Code;
 use serde_json::Value;
 
 /// Codes without a fixture, and why.
-const EXEMPT: [(Code, &str); 23] = [
+const EXEMPT: [(Code, &str); 24] = [
     (Code::NotOnePerson, "needs another command; tests/receipt.rs shows it"),
     (Code::SuppressionFile, "needs another command; tests/forget.rs shows it"),
     (Code::EarlierHistory, "needs a file of a run before; tests/memberships.rs shows it"),
@@ -42,6 +42,7 @@ const EXEMPT: [(Code, &str); 23] = [
     (Code::KeyLimit, "needs a server; tests/spark_run.rs shows it"),
     (Code::JobGuard, "needs a server; tests/spark_run.rs shows it"),
     (Code::ServerFailed, "needs an option; tests/spark_run.rs shows it"),
+    (Code::PublishedMeanwhile, "needs two runs at once; tests/publishing.rs shows it"),
     (Code::VerifyFailed, "needs a disk that gives back something else than was written"),
 ];
 

@@ -225,6 +225,19 @@ fn a_list_of_another_shape_is_refused_and_stays() {
     }
 }
 
+/// A list is CSV, whatever its name says: so its name says so.
+#[test]
+fn a_list_has_the_name_of_its_format() {
+    let folder = shop();
+    for name in ["erased.parquet", "erased.csv.gz", "erased"] {
+        let asked = ["forget", "p.yaml", "--customer", "shop=1", "--suppress", name, "--json"];
+        let refused = folder.optin(&asked);
+        assert_eq!(refused.code, 1, "{name}");
+        assert_eq!(refused.json()["faults"][0]["code"], "output-path", "{name}");
+        assert!(!folder.at(name).exists(), "{name}");
+    }
+}
+
 #[test]
 fn people_of_contoso_are_found_with_all_their_records() {
     for asked in ["shop=C000002", "app=u-8ae5922ebb", "email=neumann.sophie_44@gmail.com"] {

@@ -166,7 +166,6 @@ fn files_that_cannot_be_used_are_refused_alone_and_left_out_beside_others() {
         ("no_header.csv", "header", "the first line holds values, and no names"),
         ("twice.csv", "header", "has the name of an earlier one"),
         ("picture.png", "unknown-format", "cannot be told from its name"),
-        ("not_there.csv", "missing-file", "there is no file"),
     ] {
         let alone = init(&folder, &[file]);
         assert_eq!((alone.code, alone.stdout.as_str()), (1, ""), "{alone:?}");
@@ -178,6 +177,26 @@ fn files_that_cannot_be_used_are_refused_alone_and_left_out_beside_others() {
             assert!(!(text.contains(cell) || alone.stderr.contains(cell)), "{cell}");
         }
     }
+}
+
+/// It could have held denials.
+#[test]
+fn a_file_that_is_named_and_is_not_there_is_an_error() {
+    let folder = Folder::with(&[("people.csv", PEOPLE)]);
+    for data in
+        [&["nope.csv"][..], &["people.csv", "nope.csv"], &["nope.csv", "people.csv", "nope.csv"]]
+    {
+        let run = init(&folder, data);
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{run:?}");
+        assert_eq!(run.stderr.matches("error[missing-file]").count(), 1, "{run:?}");
+        assert!(run.stderr.contains("nope.csv"), "{run:?}");
+        assert!(run.stderr.contains("seen from the working folder"), "{run:?}");
+    }
+    let near = init(&folder, &["peopel.csv"]);
+    assert_eq!(near.code, 2, "{near:?}");
+    assert!(near.stderr.contains("did you mean people.csv?"), "{near:?}");
+    let once = init(&folder, &["people.csv"]).done().stdout;
+    assert_eq!(init(&folder, &["people.csv", "./people.csv"]).done().stdout, once);
 }
 
 #[test]

@@ -35,6 +35,7 @@ mod partitions;
 mod planted;
 mod properties;
 mod properties_of_consent;
+mod publishing;
 mod receipt;
 mod regressions;
 mod related;

@@ -24,14 +24,21 @@ segments:
   - { name: news, consent: news }
 ";
 
+const PEOPLE: &str = "id,mail,name\n1,a@x.com,Ann\n2,b@x.com,Ann\n3,c@x.com,Ann\n";
+const LOG: &str = "mail,topic,says,other\na@x.com,news,yes,q@x.com\nb@x.com,news,no,r@x.com\n";
+
 /// Codes and messages of the warnings of a run with one text of the pipeline replaced.
 fn warnings(from: &str, to: &str) -> Vec<String> {
     assert!(PIPELINE.contains(from), "{from}");
-    let folder = Folder::with(&[
-        ("pipeline.yaml", &PIPELINE.replacen(from, to, 1)),
-        ("people.csv", "id,mail,name\n1,a@x.com,Ann\n2,b@x.com,Ann\n3,c@x.com,Ann\n"),
-        ("log.csv", "mail,topic,says,other\na@x.com,news,yes,q@x.com\nb@x.com,news,no,r@x.com\n"),
-    ]);
+    warnings_of(&PIPELINE.replacen(from, to, 1), &[("log.csv", LOG)])
+}
+
+/// Codes and messages of the warnings of a run over these files and the people.
+fn warnings_of(pipeline: &str, files: &[(&str, &str)]) -> Vec<String> {
+    let folder = Folder::with(&[("pipeline.yaml", pipeline), ("people.csv", PEOPLE)]);
+    for (name, text) in files {
+        folder.write(name, text);
+    }
     let record = folder.optin(&["run", "pipeline.yaml", "--json"]).done().json();
     let warnings = record["warnings"].as_array().expect("warnings");
     let text = |warning: &serde_json::Value, name: &str| {
@@ -46,7 +53,7 @@ fn wrong_columns_are_told() {
         (
             "match: { email: mail }",
             "match: { email: other }",
-            "unheard-consent: none of 2 decisions stands on an address of a customer",
+            "unheard-consent: of 2 decisions in `log` none stands on an address or record of a customer",
         ),
         (
             "value: says",
@@ -76,4 +83,67 @@ fn right_columns_are_not() {
     assert!(
         warnings("value: says", "value: says, words: { granted: [no], denied: [yes] }").is_empty()
     );
+}
+
+/// Under `opt_out` a no in a word that is not known would be heard by nobody.
+#[test]
+fn words_that_are_not_known_are_told_where_they_let_somebody_pass() {
+    let said = |model: &str, cells: [&str; 3]| {
+        let pipeline = PIPELINE.replace("model: opt_in", &format!("model: {model}"));
+        let [a, b, c] = cells;
+        let log =
+            format!("mail,topic,says\na@x.com,news,{a}\nb@x.com,news,{b}\nc@x.com,news,{c}\n");
+        warnings_of(&pipeline, &[("log.csv", &log)])
+    };
+    let one = "unheard-consent: 1 value of `log` is neither yes nor no";
+    let two = "unheard-consent: 2 values of `log` are neither yes nor no";
+    let all = "unheard-consent: no value of `log` says yes or no: 3 are words that are not known";
+    assert_eq!(said("opt_out", ["yes", "nein", ""]), [one]);
+    assert_eq!(said("opt_out", ["no", "nein", "bounced"]), [two]);
+    assert_eq!(said("opt_out", ["nein", "nein", "ja"]), [all]);
+    assert!(said("opt_out", ["yes", "no", ""]).is_empty());
+    // Where somebody must have said yes, such a word lets nobody pass.
+    assert!(said("opt_in", ["yes", "nein", "bounced"]).is_empty());
+}
+
+/// Each table and each list by itself: what the others say does not hide it.
+#[test]
+fn what_reaches_nobody_is_told_of_each_table_and_list() {
+    const LEFT: &str = "mail,says\na@x.com,no\n";
+    const LIST: &str = "mail\nc@x.com\n";
+    let pipeline = PIPELINE
+        .replace(
+            "  - { name: log, path: log.csv }\n",
+            "  - { name: log, path: log.csv }\n  - { name: left, path: left.csv }\n  \
+             - { name: list, path: list.csv, allow_empty: true }\n",
+        )
+        .replace(
+            "value: says }\n",
+            "value: says }\n    - { source: left, match: { email: mail }, values: { news: says } }\n  \
+             suppress:\n    - { source: list, match: { email: mail } }\n",
+        );
+    let told = |left: &str, list: &str| {
+        warnings_of(&pipeline, &[("log.csv", LOG), ("left.csv", left), ("list.csv", list)])
+    };
+    assert!(told(LEFT, LIST).is_empty());
+    // A list is looser than a grant, and a list without entries is none that could reach anybody.
+    assert!(told("mail,says\na+tag@x.com,no\n", "mail\nc+tag@x.com\n").is_empty());
+    assert!(told("mail,says\na@x.com,\n", "mail\n").is_empty());
+    let of_table = "unheard-consent: of 1 decision in `left` none stands on an address or record of a customer";
+    assert_eq!(told("mail,says\nz@x.com,no\n", LIST), [of_table]);
+    let of_list = "unheard-consent: of 20 entries in the list `list` none is of a customer";
+    let strangers = |count: usize| {
+        (0..count).fold("mail\n".to_owned(), |list, n| list + &format!("stranger{n}@x.com\n"))
+    };
+    assert_eq!(told(LEFT, &strangers(20)), [of_list]);
+    assert!(told(LEFT, &strangers(19)).is_empty(), "so few say nothing");
+
+    // Who is listed by a digest has been erased, as a rule.
+    let hashed = pipeline.replace(
+        "- { source: list, match: { email: mail } }",
+        "- { source: list, match: { email: { column: mail, hashed: sha256 } } }",
+    );
+    let list = format!("mail\n{}\n", "0a".repeat(32));
+    let files = [("log.csv", LOG), ("left.csv", LEFT), ("list.csv", list.as_str())];
+    assert!(warnings_of(&hashed, &files).is_empty());
 }

@@ -382,10 +382,13 @@ exports: [{ segment: all, path: all.csv, columns: [customer_id, first] }]
                 (other("runs/latest/out/newsletter_de.csv"), "would be one object"),
                 (other("runs/latest/out/run.json"), "would be one object"),
             ] {
+                let line = text.lines().position(|line| line.contains("{ object: "));
+                let place = format!("--> p.yaml:{}:", line.expect("a copy") + 1);
                 let folder = Folder::with(&[("p.yaml", &text)]);
                 let run = folder.optin(&["check", "p.yaml"]);
                 assert_eq!(run.code, 2, "{wanted}: {}", run.stderr);
                 assert!(run.stderr.contains(wanted), "{wanted}: {}", run.stderr);
+                assert!(run.stderr.contains(&place), "{place}: {}", run.stderr);
             }
         }
     }
@@ -548,6 +551,25 @@ fn a_delta_table_gives_what_its_rows_give() {
         "{}",
         run.stderr
     );
+}
+
+#[cfg(feature = "delta")]
+#[test]
+fn no_file_of_a_delta_table_is_written_over() {
+    let folder = Folder::new();
+    let copied = std::process::Command::new("cp")
+        .arg("-r")
+        .args([root().join("data/contoso"), root().join("data/delta"), folder.path().to_path_buf()])
+        .status();
+    assert!(copied.expect("a copy").success());
+    let text = example("delta").replace("../../data/", "").replace("../../out/delta", "out");
+    for target in ["delta/newsletter_consent/new.csv", "delta/newsletter_consent/year=2026/a.csv"] {
+        folder.write("p.yaml", text.replace("out/newsletter_de.csv", target));
+        let before = files(folder.path());
+        let run = folder.optin(&["run", "p.yaml", "--json"]);
+        assert_eq!(run.json()["faults"][0]["code"], "output-path", "{target}");
+        assert_eq!(files(folder.path()), before);
+    }
 }
 
 #[cfg(feature = "delta")]

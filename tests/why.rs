@@ -193,6 +193,51 @@ fn questions_that_name_nothing_are_refused() {
     }
 }
 
+/// What no value of a field could be like is found nowhere: that is no answer. It is not quoted.
+#[test]
+fn values_that_no_field_could_hold_are_refused() {
+    let shop = shop();
+    let pipeline = PIPELINE
+        .replace("score: float }", "score: float, born: date, seen: datetime, vip: bool }")
+        .replace("score: score }", "score: score, born: born, seen: seen, vip: vip, phone: phone }")
+        .replace("normalize: email }", "normalize: email }, { field: phone, normalize: phone }");
+    shop.write("p.yaml", pipeline);
+    let people = "id,mail,town,points,score,born,seen,vip,phone\n\
+        1,a@x.com,Aford,1,1.5,1980-01-02,2026-01-02T03:04:05Z,true,+49 30 1234567\n";
+    shop.write("people.csv", people);
+    for (asked, help) in [
+        ("born=31.12.1979", "write it as 1980-01-02"),
+        ("born=zq7", "write it as 1980-01-02"),
+        ("points=zq7", "digits alone"),
+        ("points=3.5", "digits alone"),
+        ("seen=zq7", "write it as 1980-01-02T10:00:00Z"),
+        ("vip=zq7", "true or false"),
+        ("mail=zq7", "ann@example.com"),
+        ("phone=zq7", "+49 30 1234567"),
+    ] {
+        for command in ["why", "receipt", "forget"] {
+            let run = shop.optin(&[command, "p.yaml", "--customer", asked]);
+            let told = format!("{command} {asked}: {}{}", run.stdout, run.stderr);
+            assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{told}");
+            assert!(run.stderr.contains("error[unknown-field]"), "{told}");
+            assert!(run.stderr.contains(help), "{told}");
+            let (_, value) = asked.split_once('=').expect("a value");
+            assert!(!run.stderr.contains(value), "{told}");
+        }
+    }
+    // Other ways to write what the field holds.
+    for asked in [
+        "born= 1980-01-02 ",
+        "points=01",
+        "points=+1",
+        "seen=2026-01-02T04:04:05+01:00",
+        "vip=TRUE",
+        "phone=+49 (30) 12345-67",
+    ] {
+        assert_eq!(found(&shop, asked), (1, vec![1]), "{asked}");
+    }
+}
+
 /// Values of others are in no answer, no log and no fault.
 #[test]
 fn nothing_is_said_of_others() {

@@ -22,8 +22,8 @@ pub struct Args {
     pub command: Command,
 }
 
-const EXIT: &str = "Exit status: 0 done; 1 the run failed or was refused, nothing was published; \
-    2 the pipeline file or the command line is wrong.";
+const EXIT: &str = "Exit status: 0 done; 1 the run failed or was refused, nothing was published \
+    (verify: a file changed; receipt, forget: not exactly one person is meant); 2 the pipeline file or the command line is wrong.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -116,6 +116,9 @@ pub enum Command {
     Verify {
         /// The run record: `run.json`.
         record: PathBuf,
+        /// See relative paths from this folder, such as one of copies, not from where the run saw them.
+        #[arg(long, value_name = "DIR")]
+        directory: Option<PathBuf>,
         /// Print JSON for machines.
         #[arg(long)]
         json: bool,
@@ -138,7 +141,7 @@ pub enum Command {
     /// Says of each choice why it was made, and tells on stderr what was not sure. Reads the head of
     /// each file only, and quotes no cell.
     Init {
-        /// Data files, the most important customer table first: CSV, TSV, NDJSON, Parquet, IPC; text also .gz and .zst.
+        /// Data files, the most important customer table first: CSV, TSV, NDJSON (also .gz, .zst), Parquet, IPC, workbooks.
         #[arg(required = true)]
         data: Vec<PathBuf>,
         /// Write the pipeline to this file, from which its paths are seen; else to stdout.
@@ -271,7 +274,7 @@ pub struct RunArgs {
     /// make itself; more are refused. Without it 5000000.
     #[arg(long, value_name = "N")]
     pub max_keys: Option<u64>,
-    /// Print nothing if all goes well.
+    /// Print nothing but warnings.
     #[arg(short, long)]
     pub quiet: bool,
     /// Print the run record (or the faults) as JSON.

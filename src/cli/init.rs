@@ -4,7 +4,9 @@ use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::told::{is_missing, near};
 use super::{DONE, FAILED, WRONG, fail, print};
+use crate::diagnostics::{Code, Diagnostic};
 use crate::init_files;
 
 /// Writes a first pipeline for data files, to a file that is not there yet or to stdout.
@@ -36,7 +38,11 @@ pub fn init(data: &[PathBuf], output: Option<&Path>, force: bool) -> u8 {
     }
     let proposal = match init_files(data, output.unwrap_or(Path::new("-"))) {
         Ok(proposal) => proposal,
-        Err(failure) => return fail(&failure, false, FAILED),
+        Err(mut failure) => {
+            let is_wrong = failure.faults.iter().all(|fault| fault.code == Code::MissingFile);
+            failure.faults.iter_mut().for_each(|fault| suggest(fault, data));
+            return fail(&failure, false, if is_wrong { WRONG } else { FAILED });
+        }
     };
     let code = match output {
         None => print(&proposal.text, DONE),
@@ -57,6 +63,16 @@ pub fn init(data: &[PathBuf], output: Option<&Path>, force: bool) -> u8 {
         say(&format!("Next: read {0}, then optin run {0}", path.display()));
     }
     code
+}
+
+/// Names the file that is near to one that is not there.
+fn suggest(fault: &mut Diagnostic, data: &[PathBuf]) {
+    let is_named =
+        |file: &&PathBuf| is_missing(file) && fault.message.ends_with(&file.display().to_string());
+    let named = data.iter().filter(|_| fault.code == Code::MissingFile).find(is_named);
+    if let Some(near) = named.and_then(|file| near(file)) {
+        fault.help = Some(format!("did you mean {}?", near.display()));
+    }
 }
 
 fn is_same(a: &Path, b: &Path) -> bool {

@@ -3,10 +3,12 @@
 mod args;
 mod compile;
 mod init;
+mod out;
 mod person;
 mod progress;
 mod shell;
 mod spark;
+mod told;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -14,7 +16,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use serde::Serialize;
 
 use crate::diagnostics::{Faults, Style, render_all};
 use crate::plan::{AsOf, Instant, explain};
@@ -23,6 +24,8 @@ use crate::{
     why_file,
 };
 use args::{Args, Command, Engine, RunArgs};
+use out::{print, print_json, print_published, print_published_json, say};
+use told::told;
 
 /// Done.
 const DONE: u8 = 0;
@@ -70,7 +73,7 @@ pub fn main() -> ExitCode {
                 Err(failure) => refuse(&failure, *json),
             }
         }
-        Command::Verify { record, json } => verify(record, *json),
+        Command::Verify { record, directory, json } => verify(record, directory.as_deref(), *json),
         Command::Diff { from, to, output, json } => diff(from, to, output.as_deref(), *json),
         Command::Init { data, output, force } => init::init(data, output.as_deref(), *force),
         Command::Compile { file, dialect, output, as_of, replay, keys, json } => {
@@ -149,21 +152,22 @@ fn run(args: &RunArgs, options: RunOptions, is_logging: bool) -> u8 {
     let outcome = run_file(&args.file, &options);
     drop(line);
     match outcome {
+        Ok(record) if args.json => print_published_json(&record),
+        Ok(record) if args.quiet => {
+            say(&report::warnings(&record));
+            DONE
+        }
         Ok(record) => {
-            if args.json {
-                return print_json(&record, DONE);
-            }
             let summary = report::summary(&record);
             let is_coloured = io::stdout().is_terminal() && may_colour();
-            let summary = if is_coloured { report::coloured(&summary) } else { summary };
-            if args.quiet { DONE } else { print(&summary, DONE) }
+            print_published(&if is_coloured { report::coloured(&summary) } else { summary })
         }
         Err(failure) => refuse(&failure, args.json),
     }
 }
 
-fn verify(record: &Path, json: bool) -> u8 {
-    match inspect::verify::verify(record) {
+fn verify(record: &Path, from: Option<&Path>, json: bool) -> u8 {
+    match inspect::verify::verify(record, from) {
         Ok(verified) => {
             let code = if verified.is_same() { DONE } else { FAILED };
             if json { print_json(&verified, code) } else { print(&verified.text(), code) }
@@ -305,6 +309,7 @@ fn refuse(failure: &Failure, json: bool) -> u8 {
 }
 
 fn fail(failure: &Failure, json: bool, code: u8) -> u8 {
+    let failure = told(failure);
     if json {
         let faults: Vec<_> =
             failure.faults.iter().map(|fault| fault.to_json(&failure.text)).collect();
@@ -319,22 +324,6 @@ fn fail(failure: &Failure, json: bool, code: u8) -> u8 {
 
 fn pretty(value: &serde_json::Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default()
-}
-
-/// Prints a result as JSON.
-fn print_json(result: &impl Serialize, code: u8) -> u8 {
-    match serde_json::to_value(result) {
-        Ok(value) => print(&(pretty(&value) + "\n"), code),
-        Err(_) => FAILED,
-    }
-}
-
-/// Writes to stdout. A reader that went away (`optin ... | head`) is no failure of ours.
-fn print(text: &str, code: u8) -> u8 {
-    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => FAILED,
-        _ => code,
-    }
 }
 
 /// Colours on a terminal that has some, unless `NO_COLOR` is set (no-color.org).

@@ -37,9 +37,14 @@ pub fn run(args: &RunArgs, options: &RunOptions) -> u8 {
         max_keys: args.max_keys.unwrap_or(MAX_KEYS),
     };
     match crate::run_spark_file(&args.file, options, &spark) {
-        Ok(ran) if args.json => super::print_json(&ran, super::DONE),
-        Ok(_) if args.quiet => super::DONE,
-        Ok(ran) => super::print(&ran.text(), super::DONE),
+        Ok(ran) if args.json => super::print_published_json(&ran),
+        Ok(ran) if args.quiet => {
+            for warning in &ran.warnings {
+                super::say(&format!("warning: {warning}\n"));
+            }
+            super::DONE
+        }
+        Ok(ran) => super::print_published(&ran.text()),
         Err(failure) => refuse(&failure, args.json),
     }
 }
@@ -54,7 +59,7 @@ pub fn run(args: &RunArgs, _: &RunOptions) -> u8 {
         "this program was built without the client of Spark Connect, which `--engine spark` needs",
     )
     .help(
-        "build it with `cargo install --features spark` (it needs `protoc`), or write a job for \
+        "build it with `cargo install --path . --features spark` (it needs `protoc`), or write a job for \
          `spark-submit` with `optin compile --dialect spark`",
     );
     let failure = crate::Failure {

@@ -5,6 +5,7 @@
 //! All queries of one database are asked in one read-only transaction, so that they see it at one moment.
 //! The server writes every value as text (`COPY ... TO STDOUT`); nothing of a row is worked on here.
 
+pub mod staging;
 pub mod table;
 
 use std::collections::BTreeMap;

@@ -2,16 +2,16 @@
 //!
 //! In one transaction a staging table of texts takes the file's bytes and is compared with them, a new table takes
 //! its rows by their types, and the new one changes places with the old. Who reads sees one of them whole.
-//! Nothing is there before [`Pending::commit`].
+//! Nothing is there before [`Pending::commit`]. No table is dropped but the one that was looked at.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::io;
 use std::path::Path;
 
+use postgres::error::SqlState;
 use postgres::{Client, Error};
 
-use super::{connect, quoted, told};
+use super::staging::{compare, differs, fill};
+use super::{connect, is_about_the_query, quoted, told};
 use crate::diagnostics::{Code, Diagnostic, Outcome, Span};
 use crate::plan::Type;
 
@@ -28,30 +28,19 @@ pub struct Copy<'a> {
     pub file: &'a Path,
     /// Its rows.
     pub rows: u64,
-    /// The sum of [`weight`] over its rows.
+    /// The sum of [`weight`](super::staging::weight) over its rows.
     pub weight: u128,
 }
 
-/// What a row weighs: rows that differ in any cell hardly ever weigh the same. 60 bits of the SHA-256 of its
-/// cells, each with its length in bytes before it.
-#[must_use]
-pub fn weight<'a>(cells: impl Iterator<Item = Option<&'a str>>) -> u128 {
-    use sha2::{Digest as _, Sha256};
-    let mut row = String::new();
-    for cell in cells {
-        match cell {
-            None => row.push('0'),
-            Some(text) => {
-                let _ = write!(row, "1{}:{text}", text.len());
-            }
-        }
-    }
-    let digest = Sha256::digest(row.as_bytes());
-    digest.iter().take(8).fold(0_u128, |all, byte| all << 8 | u128::from(*byte)) >> 4
-}
-
 /// Tables that are made, and not yet to be seen. What is dropped is as if it had never been.
-pub struct Pending(Vec<(String, Client, Vec<Swap>)>);
+pub struct Pending(Vec<Begun>);
+
+/// The tables of one database, in one transaction.
+struct Begun {
+    variable: String,
+    client: Client,
+    swaps: Vec<Swap>,
+}
 
 /// A new table that is to take the place of another.
 struct Swap {
@@ -59,6 +48,8 @@ struct Swap {
     schema: String,
     name: String,
     new: String,
+    /// The table that was looked at; none if there was none.
+    old: Option<u32>,
     /// Its indexes, and what their like on the old table are called.
     indexes: Vec<(String, String)>,
     rows: u64,
@@ -76,50 +67,115 @@ impl Pending {
             by_database.entry(copy.variable).or_default().push(copy);
         }
         let mut pending = Vec::new();
-        for (variable, copies) in by_database {
-            let mut client = connect(variable, Span::default())?;
-            let begun = client.batch_execute("BEGIN; SET LOCAL lock_timeout = '60s'");
-            begun.map_err(|error| refused(variable, &error))?;
-            let mut swaps: Vec<Swap> = Vec::new();
-            for (number, copy) in copies.into_iter().enumerate() {
-                let swap = build(&mut client, copy, number)?;
-                if swaps
-                    .iter()
-                    .any(|known| (&known.schema, &known.name) == (&swap.schema, &swap.name))
-                {
+        // Two variables may name one database.
+        let mut taken = BTreeSet::new();
+        for (variable, mut copies) in by_database {
+            // All runs come to tables in one order, so that no two wait for each other.
+            copies.sort_by_key(|copy| copy.table);
+            let (mut client, which) = begin(variable)?;
+            let mut swaps = Vec::new();
+            for copy in copies {
+                let place = place(&mut client, copy)?;
+                if !taken.insert((which.clone(), place.clone())) {
                     return Err(Diagnostic::error(
                         Code::OutputPath,
                         format!("two exports would be the table {} of {variable}", copy.table),
                     )
-                    .help("give each a table of its own")
+                    .help("give each a table of its own; nothing was published")
                     .into());
                 }
-                swaps.push(swap);
+                swaps.push(build(&mut client, copy, place)?);
             }
-            pending.push((variable.to_owned(), client, swaps));
+            pending.push(Begun { variable: variable.to_owned(), client, swaps });
         }
         Ok(Self(pending))
     }
 
-    /// Lets everybody see them. Of several databases one may fail when another is done.
+    /// Lets everybody see them; gives the variables of their databases. All tables change places before the
+    /// first database commits: what can be refused is refused before anything is seen.
     ///
     /// # Errors
-    /// A database that fails.
-    pub fn commit(self) -> Outcome<()> {
-        for (variable, mut client, swaps) in self.0 {
-            for swap in &swaps {
-                exchange(&mut client, &variable, swap)?;
+    /// A database that fails. If another one is done by then, the fault says so.
+    pub fn commit(mut self) -> Outcome<Vec<String>> {
+        for begun in &mut self.0 {
+            for swap in &begun.swaps {
+                exchange(&mut begun.client, &begun.variable, swap)?;
             }
-            client.batch_execute("COMMIT").map_err(|error| refused(&variable, &error))?;
         }
-        Ok(())
+        let mut done = Vec::new();
+        for Begun { variable, mut client, .. } in self.0 {
+            if let Err(error) = client.batch_execute("COMMIT") {
+                let is_told = error.as_db_error().is_some();
+                return Err(not_committed(refused(&variable, &error), is_told, &done).into());
+            }
+            done.push(variable);
+        }
+        Ok(done)
     }
 }
 
-fn refused(variable: &str, error: &Error) -> Diagnostic {
-    let mut fault = told(variable, Span::default(), error);
-    fault.labels.clear();
-    fault
+/// What is to be said of tables that everybody sees already, when something else fails: nothing if there are none.
+#[must_use]
+pub fn exchanged(variables: &[String]) -> String {
+    if variables.is_empty() {
+        return String::new();
+    }
+    format!("; the tables of {} were exchanged before it, and are new", variables.join(" and "))
+}
+
+/// The fault of a database that did not commit, with what is done already. `is_told` if the server said so, and
+/// did not just break off.
+fn not_committed(fault: Diagnostic, is_told: bool, done: &[String]) -> Diagnostic {
+    let own = if is_told { "" } else { "; whether its tables were exchanged is not known" };
+    let message = format!("{}{own}{}", fault.message, exchanged(done));
+    let help = if is_told && done.is_empty() {
+        "nothing was published; run again"
+    } else {
+        "no file was published: run again, which exchanges all of them"
+    };
+    Diagnostic { message, ..fault }.help(help)
+}
+
+/// Begins the transaction of a database. Also says which database that is, whatever its address.
+fn begin(variable: &str) -> Outcome<(Client, String)> {
+    let unplaced = |fault: Diagnostic| Diagnostic { labels: Vec::new(), ..fault };
+    let mut client = connect(variable, Span::default()).map_err(unplaced)?;
+    // A look at the catalog after a wait for somebody else must see what he left.
+    let begun = client
+        .batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '60s'");
+    begun.map_err(|error| refused(variable, &error))?;
+    let which = client.query_one(
+        "SELECT format('%s %s', pg_postmaster_start_time(), oid) FROM pg_database WHERE datname = current_database()",
+        &[],
+    );
+    let which: String = which.map_err(|error| refused(variable, &error))?.get(0);
+    Ok((client, which))
+}
+
+/// The fault of a statement before anything was committed.
+pub(super) fn refused(variable: &str, error: &Error) -> Diagnostic {
+    let fault = Diagnostic { labels: Vec::new(), ..told(variable, Span::default(), error) };
+    let Some(said) = error.as_db_error() else { return fault };
+    match said.code().code() {
+        "55P03" | "40P01" => fault.help(
+            "another run, or somebody else, works on the table, too; nothing was published: run again when that \
+             has ended",
+        ),
+        _ if is_about_the_query(said) => fault.help(
+            "the table must be this user's own, with its schema open to new tables; nothing may depend on it, \
+             and its constraints must hold for each row; nothing was published",
+        ),
+        _ => fault,
+    }
+}
+
+/// The fault of a table that is not the one that was looked at.
+fn changed(table: &str, variable: &str) -> Diagnostic {
+    Diagnostic::error(
+        Code::DatabaseFailed,
+        format!("somebody else made or changed {table} of {variable} while this run worked"),
+    )
+    .help("it stays as it is, and nothing was published; run again if it may be replaced")
 }
 
 /// A plain table of this user's own, of which nothing is lost when another one takes its place.
@@ -131,29 +187,60 @@ const PLAIN: &str = "SELECT c.oid, c.relkind = 'r' AND c.relpersistence = 'p' AN
     AND NOT EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid)
   FROM pg_class c WHERE c.oid = to_regclass($1)";
 
+/// The table that stands at a copy's place, if there is one.
+fn find(client: &mut Client, copy: &Copy<'_>, target: &str) -> Outcome<Option<u32>> {
+    let found = client.query_opt(PLAIN, &[&target]);
+    let Some(row) = found.map_err(|error| refused(copy.variable, &error))? else {
+        return Ok(None);
+    };
+    if row.get(1) {
+        return Ok(Some(row.get(0)));
+    }
+    Err(Diagnostic::error(
+        Code::DatabaseFailed,
+        format!("{} of {} cannot be exchanged", copy.table, copy.variable),
+    )
+    .help(
+        "it is no plain table of this user's own, or has triggers, foreign keys, rules, partitions, heirs, \
+         publications or row security, which a new table would not have; name another",
+    )
+    .into())
+}
+
+/// A part of the names of new tables, so that no run waits for another one's.
+fn tag() -> String {
+    use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+    format!("{:016x}", RandomState::new().build_hasher().finish())
+}
+
 /// Makes the new table of a copy.
-fn build(client: &mut Client, copy: &Copy<'_>, number: usize) -> Outcome<Swap> {
+fn build(client: &mut Client, copy: &Copy<'_>, (schema, name): (String, String)) -> Outcome<Swap> {
     let variable = copy.variable;
     let names: Vec<String> = copy.columns.iter().map(|(name, _)| quoted(name)).collect();
     let all = names.join(", ");
-    let staging = format!("pg_temp.optin_staging_{number}");
+    let tag = tag();
+    let staging = format!("pg_temp.optin_staging_{tag}");
     let run = |client: &mut Client, query: &str| {
         client.batch_execute(query).map_err(|error| refused(variable, &error))
     };
     let texts: Vec<String> = names.iter().map(|name| format!("{name} text")).collect();
     let texts = texts.join(", ");
-    let made = format!("CREATE TEMPORARY TABLE optin_staging_{number} ({texts}) ON COMMIT DROP");
+    let made = format!("CREATE TEMPORARY TABLE optin_staging_{tag} ({texts}) ON COMMIT DROP");
     run(client, &made)?;
     fill(client, &staging, &all, copy)?;
     compare(client, &staging, &names, copy)?;
 
-    let (schema, name) = place(client, copy)?;
-    let (target, new) = (format!("{schema}.{name}"), format!("{schema}.optin_new_{number}"));
-    let found = client.query_opt(PLAIN, &[&target]).map_err(|error| refused(variable, &error))?;
+    let (target, new) = (format!("{schema}.{name}"), format!("{schema}.optin_new_{tag}"));
+    let mut old = find(client, copy, &target)?;
+    if old.is_some() {
+        // Others go on reading and writing it; nobody else exchanges it or gives it triggers until this ends.
+        run(client, &format!("LOCK TABLE {target} IN SHARE UPDATE EXCLUSIVE MODE"))?;
+        old = find(client, copy, &target)?;
+    }
     let mut types: BTreeMap<String, String> =
         copy.columns.iter().map(|(name, ty)| (name.clone(), stored_as(*ty))).collect();
     let mut rights = Vec::new();
-    match found {
+    match old {
         None => {
             let columns: Vec<String> = copy
                 .columns
@@ -162,19 +249,7 @@ fn build(client: &mut Client, copy: &Copy<'_>, number: usize) -> Outcome<Swap> {
                 .collect();
             run(client, &format!("CREATE TABLE {new} ({})", columns.join(", ")))?;
         }
-        Some(row) => {
-            let oid: u32 = row.get(0);
-            if !row.get::<_, bool>(1) {
-                return Err(Diagnostic::error(
-                    Code::DatabaseFailed,
-                    format!("{} of {variable} cannot be exchanged", copy.table),
-                )
-                .help(
-                    "it is no plain table of this user's own, or has triggers, foreign keys, rules, partitions, heirs, \
-                     publications or row security, which a new table would not have; name another",
-                )
-                .into());
-            }
+        Some(oid) => {
             let known = columns_of(client, variable, oid)?;
             expect_room(client, copy, &staging, &known)?;
             types = known.into_iter().map(|(name, (full, _))| (name, full)).collect();
@@ -192,7 +267,8 @@ fn build(client: &mut Client, copy: &Copy<'_>, number: usize) -> Outcome<Swap> {
         run(client, &right)?;
     }
     let indexes = indexes_of(client, variable, &target, &new)?;
-    Ok(Swap { copied: copy.table.to_owned(), schema, name, new, indexes, rows: copy.rows })
+    let (copied, rows) = (copy.table.to_owned(), copy.rows);
+    Ok(Swap { copied, schema, name, new, old, indexes, rows })
 }
 
 /// The columns are those of the export, and hold each of its values as it is: a cast cuts a text off, and
@@ -249,75 +325,39 @@ fn expect_room(
     Ok(())
 }
 
-/// Gives the new table the place of the old.
+/// Gives the new table the place of the old, if that is still the one that was looked at.
 fn exchange(client: &mut Client, variable: &str, swap: &Swap) -> Outcome<()> {
     let Swap { schema, name, new, .. } = swap;
     let refuse = |error: &Error| refused(variable, error);
     let run = |client: &mut Client, query: &str| {
         client.batch_execute(query).map_err(|error| refused(variable, &error))
     };
-    run(
-        client,
-        &format!("DROP TABLE IF EXISTS {schema}.{name}; ALTER TABLE {new} RENAME TO {name}"),
-    )?;
+    let target = format!("{schema}.{name}");
+    if let Some(old) = swap.old {
+        run(client, &format!("LOCK TABLE {target} IN ACCESS EXCLUSIVE MODE"))?;
+        let now = client.query_opt(PLAIN, &[&target]).map_err(|error| refuse(&error))?;
+        if now.is_none_or(|row| row.get::<_, u32>(0) != old || !row.get::<_, bool>(1)) {
+            return Err(changed(&swap.copied, variable).into());
+        }
+        run(client, &format!("DROP TABLE {target}"))?;
+    }
+    let renamed = client.batch_execute(&format!("ALTER TABLE {new} RENAME TO {name}"));
+    renamed.map_err(|error| match error.code().map(SqlState::code) {
+        // Something has that name: a table, a type, or what another transaction committed just now.
+        Some("42P07" | "42710" | "23505") => changed(&swap.copied, variable),
+        _ => refuse(&error),
+    })?;
     for (made, called) in &swap.indexes {
         let (made, called) = (quoted(made), quoted(called));
         run(client, &format!("ALTER INDEX {schema}.{made} RENAME TO {called}"))?;
     }
-    let count = client.query_one(&format!("SELECT count(*) FROM {schema}.{name}"), &[]);
+    let count = client.query_one(&format!("SELECT count(*) FROM {target}"), &[]);
     let rows: i64 = count.map_err(|error| refuse(&error))?.get(0);
     if u64::try_from(rows) == Ok(swap.rows) {
         Ok(())
     } else {
         Err(differs(&swap.copied, variable).into())
     }
-}
-
-/// Gives the staging table the file's bytes.
-fn fill(client: &mut Client, staging: &str, all: &str, copy: &Copy<'_>) -> Outcome<()> {
-    let refuse = |error: &Error| refused(copy.variable, error);
-    let mut file = std::fs::File::open(copy.file)
-        .map_err(|error| Diagnostic::unwritable(copy.file, &error))?;
-    let query = format!(
-        "COPY {staging} ({all}) FROM STDIN (FORMAT csv, HEADER true, FORCE_NULL ({all}), ENCODING 'UTF8')"
-    );
-    let mut rows = client.copy_in(&query).map_err(|error| refuse(&error))?;
-    if let Err(error) = io::copy(&mut file, &mut rows) {
-        return Err(match error.downcast::<Error>() {
-            Ok(error) => refuse(&error).into(),
-            Err(error) => Diagnostic::unwritable(copy.file, &error).into(),
-        });
-    }
-    rows.finish().map_err(|error| refuse(&error))?;
-    Ok(())
-}
-
-/// What the server holds weighs what the file does.
-fn compare(client: &mut Client, staging: &str, names: &[String], copy: &Copy<'_>) -> Outcome<()> {
-    let cells: Vec<String> = names
-        .iter()
-        .map(|name| {
-            format!("CASE WHEN {name} IS NULL THEN '0' ELSE '1' || octet_length(convert_to({name}, 'UTF8')) || ':' || {name} END")
-        })
-        .collect();
-    let query = format!(
-        "SELECT count(*), coalesce(sum(('x' || substr(encode(sha256(convert_to({}, 'UTF8')), 'hex'), 1, 15))::bit(60)::bigint), 0)::text FROM {staging}",
-        cells.join(" || ")
-    );
-    let found = client.query_one(&query, &[]).map_err(|error| refused(copy.variable, &error))?;
-    let (rows, weight): (i64, String) = (found.get(0), found.get(1));
-    if u64::try_from(rows) == Ok(copy.rows) && weight == copy.weight.to_string() {
-        return Ok(());
-    }
-    Err(differs(copy.table, copy.variable).into())
-}
-
-fn differs(table: &str, variable: &str) -> Diagnostic {
-    Diagnostic::error(
-        Code::VerifyFailed,
-        format!("{table} of {variable} does not hold what the file does"),
-    )
-    .help("nothing was published; please report it, with the version of the server")
 }
 
 /// The schema and the name of a copy's table, in quotes.
@@ -406,14 +446,23 @@ fn stored_as(ty: Type) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::weight;
+    use super::{exchanged, not_committed};
+    use crate::diagnostics::{Code, Diagnostic};
 
     #[test]
-    fn a_row_weighs_what_its_cells_say_and_where_they_end() {
-        let of = |cells: &[Option<&str>]| weight(cells.iter().copied());
-        assert_ne!(of(&[Some("ab"), Some("c")]), of(&[Some("a"), Some("bc")]));
-        assert_ne!(of(&[None, Some("0")]), of(&[Some("0"), None]));
-        assert_ne!(of(&[Some("")]), of(&[None]));
-        assert!(of(&[Some("a")]) < 1 << 60);
+    fn what_is_committed_already_is_told() {
+        let fault = || Diagnostic::error(Code::DatabaseFailed, "the database of B broke off");
+        let done = ["A".to_owned(), "C".to_owned()];
+        assert_eq!(exchanged(&[]), "");
+        let told = not_committed(fault(), true, &done);
+        assert!(
+            told.message.ends_with("the tables of A and C were exchanged before it, and are new")
+        );
+        assert!(!told.message.contains("not known"), "{}", told.message);
+        let help = |fault: &Diagnostic| fault.help.clone().unwrap_or_default();
+        assert!(help(&told).starts_with("no file was published"));
+        let lost = not_committed(fault(), false, &[]);
+        assert!(lost.message.ends_with("is not known") && help(&lost).starts_with("no file"));
+        assert!(help(&not_committed(fault(), true, &[])).starts_with("nothing was published"));
     }
 }

@@ -28,7 +28,7 @@ pub fn advice(error: &Error) -> &'static str {
         ErrorKind::PermissionDenied => {
             "whoever runs this lacks a right: to the file, or to a folder above it"
         }
-        ErrorKind::NotFound => "it is not there, or no longer: see what became of it",
+        ErrorKind::NotFound => "it is not there: check the spelling, or see what became of it",
         ErrorKind::AlreadyExists => "something else has that name: move it away, or name another",
         ErrorKind::IsADirectory => "a folder stands there: name a file, or remove the folder",
         ErrorKind::NotADirectory => {

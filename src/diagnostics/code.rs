@@ -61,8 +61,12 @@ codes! {
     UnknownSegment = "unknown-segment",
     /// A name that the program needs for itself, or that is no name.
     ReservedName = "reserved-name",
+    /// A field that one customer table alone maps has nearly the name of another field.
+    NearName = "near-name",
 
     // Sources.
+    /// A source that no part of the pipeline uses.
+    UnusedSource = "unused-source",
     /// A source's file is not there.
     MissingFile = "missing-file",
     /// A source's file is there but cannot be read.
@@ -93,6 +97,8 @@ codes! {
     SegmentCycle = "segment-cycle",
     /// An export would let out a contact point that no gate of the segment covers.
     UngatedContact = "ungated-contact",
+    /// A column leaves as text that no purpose covers, though its name says that it holds contact points.
+    UncoveredContact = "uncovered-contact",
     /// An output's path cannot be used.
     OutputPath = "output-path",
     /// An export cannot be divided into folders as written.
@@ -138,7 +144,7 @@ codes! {
 
     /// A value links so many records, or a customer has so many, that it is hardly one person.
     OverLinking = "over-linking",
-    /// Consent was read, and says nothing of any customer.
+    /// Consent was read, and a part of it or all of it says nothing of any customer.
     UnheardConsent = "unheard-consent",
 
     // One person.
@@ -191,6 +197,8 @@ codes! {
     PartitionLimit = "partition-limit",
     /// A file cannot be written.
     WriteFailed = "write-failed",
+    /// Another run published into the folder of outputs since this one began.
+    PublishedMeanwhile = "published-meanwhile",
     /// What was written does not read back as it was meant.
     VerifyFailed = "verify-failed",
     /// An export holds a row that the consent sources do not allow.

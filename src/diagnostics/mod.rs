@@ -253,6 +253,20 @@ impl Sink {
         });
     }
 
+    /// True if a fault between two places of the pipeline file speaks of this key: what is not there is reported
+    /// already, as misspelt or without a value.
+    #[must_use]
+    pub fn speaks_of(&self, key: &str, from: usize, to: usize) -> bool {
+        let quoted = format!("`{key}`");
+        let speaks = |fault: &Diagnostic| {
+            let help = fault.help.as_deref().unwrap_or_default();
+            let at = fault.labels.first().map(|label| label.span.start);
+            at.is_some_and(|at| (from..to).contains(&at))
+                && (fault.message.contains(&quoted) || help.contains(&quoted))
+        };
+        self.faults.iter().any(speaks)
+    }
+
     /// How many faults and warnings were recorded so far.
     #[must_use]
     pub fn count(&self) -> usize {

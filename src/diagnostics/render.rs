@@ -58,12 +58,19 @@ fn render_veiled(fault: &Diagnostic, path: &str, source: &str, style: Style) -> 
     text
 }
 
-/// All faults, a blank line between them.
+/// How many faults are told: more fill many screens, and often have one cause.
+const TOLD: usize = 50;
+
+/// The first faults, a blank line between them, and how many there are beside them.
 #[must_use]
 pub fn render_all(faults: &[Diagnostic], path: &str, source: &str, style: Style) -> String {
     let source = veil(source);
-    let texts: Vec<_> =
-        faults.iter().map(|fault| render_veiled(fault, path, &source, style)).collect();
+    let (told, more) = faults.split_at(faults.len().min(TOLD));
+    let mut texts: Vec<_> =
+        told.iter().map(|fault| render_veiled(fault, path, &source, style)).collect();
+    if !more.is_empty() {
+        texts.push(format!("and {} more; `--json` tells all\n", more.len()));
+    }
     texts.join("\n")
 }
 
@@ -83,4 +90,21 @@ fn site_text(site: &Site) -> String {
         let _ = write!(text, ", column `{column}`");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Style, render_all};
+    use crate::diagnostics::{Code, Diagnostic};
+
+    #[test]
+    fn many_faults_are_told_in_part_and_counted() {
+        let faults: Vec<_> =
+            (0..300).map(|n| Diagnostic::error(Code::RuleType, format!("fault {n}."))).collect();
+        let text = render_all(&faults, "p.yaml", "", Style::Plain);
+        assert!(text.contains("fault 49.") && !text.contains("fault 50."), "{text}");
+        assert!(text.ends_with("and 250 more; `--json` tells all\n"), "{text}");
+        let text = render_all(&faults[..50], "p.yaml", "", Style::Plain);
+        assert!(text.contains("fault 49.") && !text.contains("more"), "{text}");
+    }
 }

@@ -53,6 +53,13 @@ pub struct ConsentAccount {
     pub after_as_of: u64,
     /// Denials later than the run's date that deny all the same; among used and folded.
     pub withdrawn_after_as_of: u64,
+    /// Of the unrecognized, those about a purpose that who said nothing passes. A run warns of them; they
+    /// stand in no account.
+    #[serde(skip)]
+    pub doubtful: u64,
+    /// Whether a decision stands on the contact point or the id of some record. Told as `doubtful`.
+    #[serde(skip)]
+    pub heard: bool,
 }
 
 impl ConsentAccount {
@@ -68,6 +75,8 @@ impl ConsentAccount {
         self.unmatchable_denials += other.unmatchable_denials;
         self.after_as_of += other.after_as_of;
         self.withdrawn_after_as_of += other.withdrawn_after_as_of;
+        self.doubtful += other.doubtful;
+        self.heard |= other.heard;
     }
 }
 
@@ -86,6 +95,10 @@ pub struct SuppressionAccount {
     pub unmatchable: u64,
     /// Profiles that the list hits.
     pub profiles: u64,
+    /// Whether it has entries of which none is a digest and none is of a record. A run warns of it; it
+    /// stands in no account.
+    #[serde(skip)]
+    pub unheard: bool,
 }
 
 /// What became of the rows of one related table.

@@ -11,6 +11,7 @@ use polars_arrow::array::{
 
 use super::engine_fault;
 use crate::diagnostics::Outcome;
+use crate::plan::{DAY, civil};
 
 /// The single chunk of a loaded column.
 #[derive(Clone, Debug)]
@@ -110,12 +111,14 @@ impl Cells {
             }
             Self::Int(cells) => cells.get(row).map(|value| Cow::Owned(value.to_string())),
             Self::Date(cells) => cells.get(row).map(|days| {
-                let at = Timestamp::from_second(i64::from(days) * 86_400);
-                Cow::Owned(at.map_or_else(|_| days.to_string(), |at| at.strftime("%F").to_string()))
+                let at = civil(i64::from(days) * DAY);
+                Cow::Owned(at.map_or_else(|| days.to_string(), |at| at.date().to_string()))
             }),
             Self::Datetime(cells) => cells.get(row).map(|micros| {
+                let beyond =
+                    || civil(micros).map_or_else(|| micros.to_string(), |at| format!("{at}Z"));
                 let at = Timestamp::from_microsecond(micros);
-                Cow::Owned(at.map_or_else(|_| micros.to_string(), |at| at.to_string()))
+                Cow::Owned(at.map_or_else(|_| beyond(), |at| at.to_string()))
             }),
             Self::Float(_) | Self::Decimal(_) | Self::Absent => None,
         }

@@ -26,6 +26,7 @@ mod table;
 mod text;
 mod words;
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostics::{Code, Diagnostic, Faults, Outcome};
@@ -56,24 +57,31 @@ pub struct Unsure {
 /// one, else that of the folder or file of the data.
 ///
 /// # Errors
-/// What is wrong with the files, where none of them can be used.
+/// What is wrong with the files, where none of them can be used; those that are not there.
 pub fn propose(files: &[PathBuf], base: &Path, name: Option<&str>) -> Outcome<Proposal> {
     let mut tables: Vec<Table> = Vec::new();
     let mut left_out: Vec<(String, Diagnostic)> = Vec::new();
     for file in files {
         let path = path_from(base, file);
-        if tables.iter().any(|table| table.path == path) {
+        // Named twice, it is read once.
+        let mut known =
+            tables.iter().map(|table| &table.path).chain(left_out.iter().map(|of| &of.0));
+        if known.any(|known| *known == path) {
             continue;
         }
         match look::look(file) {
             Ok(looked) => tables.push(Table::new(path, looked, &tables)),
-            Err(Faults(faults)) => left_out.extend(faults.into_iter().map(|fault| {
-                // There is no pipeline yet that a place could be in.
-                (path.clone(), Diagnostic { labels: Vec::new(), ..fault })
-            })),
+            Err(Faults(faults)) => left_out.extend(
+                faults.into_iter().map(|fault| (path.clone(), without_pipeline(fault, file))),
+            ),
         }
     }
-    if tables.is_empty() {
+    // What is named and is not there is a mistake: a list of denials could be meant.
+    let is_missing = |(_, fault): &(String, Diagnostic)| fault.code == Code::MissingFile;
+    if tables.is_empty() || left_out.iter().any(is_missing) {
+        if !tables.is_empty() {
+            left_out.retain(is_missing);
+        }
         let faults = left_out.into_iter().map(|(_, fault)| fault).collect::<Vec<_>>();
         return Err(if faults.is_empty() {
             Diagnostic::error(Code::MissingFile, "no data file is named").into()
@@ -91,6 +99,17 @@ pub fn propose(files: &[PathBuf], base: &Path, name: Option<&str>) -> Outcome<Pr
     let consent = consent::consent(&tables, &people);
     let name = name.map_or_else(|| default_name(files), str::to_owned);
     Ok(text::write(&name, &tables, &people, &consent, &left_out))
+}
+
+/// A fault of a data file, while there is no pipeline yet that a place could be in.
+fn without_pipeline(fault: Diagnostic, file: &Path) -> Diagnostic {
+    let fault = Diagnostic { labels: Vec::new(), ..fault };
+    let is_absent =
+        file.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    if fault.code == Code::MissingFile && is_absent {
+        return fault.help("check the spelling; paths are seen from the working folder");
+    }
+    fault
 }
 
 /// The folder of the first file if it says something, else the file's own name.

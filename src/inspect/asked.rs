@@ -1,8 +1,12 @@
 //! Who is asked for, from `FIELD=VALUE`.
 
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, civil};
+
 use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, nearest};
 use crate::engine::trace::Asked;
-use crate::plan::{FieldId, Plan, SegmentId, Table, TableId};
+use crate::normalize::Kind;
+use crate::plan::{Field, FieldId, Plan, SegmentId, Table, TableId, Type};
 
 /// The name of the id of a profile, beside fields and tables.
 const CUSTOMER_ID: &str = "customer_id";
@@ -22,7 +26,7 @@ pub fn asked(plan: &Plan, text: &str) -> Outcome<Asked> {
         return Err(fault("--customer has no value".to_owned(), help.to_owned()));
     }
     if let Some(field) = plan.fields.iter().position(|field| field.name == name) {
-        return Ok(Asked::Value(FieldId(field), value.to_owned()));
+        return Ok(Asked::Value(FieldId(field), usable(&plan.fields[field], value)?));
     }
     if name == CUSTOMER_ID {
         let value = value.trim();
@@ -47,6 +51,62 @@ pub fn asked(plan: &Plan, text: &str) -> Outcome<Asked> {
             }
         })),
     }
+}
+
+/// A value in the form in which the field's own values are compared with it. One that no value of the field can
+/// be like would be found nowhere, which is no answer.
+fn usable(field: &Field, value: &str) -> Outcome<String> {
+    let text = value.trim();
+    let (read, help) = match field.ty {
+        // A phone number may stand in a column of ints, and is written in many ways.
+        Type::Int if field.key.chain.is_trim() => {
+            (text.parse::<i64>().ok().map(|number| number.to_string()), "digits alone, such as 12")
+        }
+        Type::Text | Type::Int => return with_key(field, value),
+        // The engine refuses them.
+        Type::Float | Type::Decimal(_) => return Ok(value.to_owned()),
+        Type::Bool => {
+            let word = text.to_ascii_lowercase();
+            (["true", "false"].contains(&word.as_str()).then_some(word), "true or false")
+        }
+        Type::Date => {
+            (text.parse::<civil::Date>().ok().map(|day| day.to_string()), "it as 1980-01-02")
+        }
+        Type::Datetime => (datetime(text), "it as 1980-01-02T10:00:00Z"),
+    };
+    let (name, ty) = (&field.name, field.ty.name());
+    read.ok_or_else(|| {
+        fault(
+            format!("this is no value of `{name}`, which is of type {ty}"),
+            format!("write {help}"),
+        )
+    })
+}
+
+/// A text of which the field's normalizers leave something.
+fn with_key(field: &Field, value: &str) -> Outcome<String> {
+    let chain = &field.key.chain;
+    // Without a region more is taken for a number than with one.
+    if [None, field.key.fixed_region()].iter().any(|of| chain.apply(value, *of).is_some()) {
+        return Ok(value.to_owned());
+    }
+    let name = &field.name;
+    let (what, help) = match chain.kind() {
+        Kind::Mail => ("this is no mail address", "write one such as ann@example.com"),
+        Kind::Phone => ("this is no phone number", "write one such as +49 30 1234567"),
+        Kind::Text => ("nothing is left of this value", "give one with letters or digits"),
+    };
+    Err(fault(format!("{what}, as `{name}` is compared"), help.to_owned()))
+}
+
+/// A time as cells show it: an instant in UTC; without a zone it is of UTC.
+fn datetime(text: &str) -> Option<String> {
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Some(at.to_string());
+    }
+    let at: civil::DateTime = text.strip_suffix('Z').unwrap_or(text).parse().ok()?;
+    let zoned = at.to_zoned_datetime(TimeZone::UTC).ok();
+    Some(zoned.map_or_else(|| format!("{at}Z"), |zoned| zoned.timestamp().to_string()))
 }
 
 /// The segment that is asked for.

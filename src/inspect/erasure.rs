@@ -43,6 +43,14 @@ pub fn enter(plan: &Plan, contacts: &[Contact], list: &Path, pipeline: &Path) ->
     let others = read_by(plan, pipeline).into_iter().filter(|path| !is_list(path));
     let why = "this is a file that the pipeline reads as something else, or writes";
     refuse_over(list, why, others.chain(written_by(plan)))?;
+    let is_csv = list.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));
+    // One that the pipeline reads may have a name of its own, with `format: csv`.
+    if !is_csv && !(list.exists() && is_list(&list.to_path_buf())) {
+        return Err(Diagnostic::error(Code::OutputPath, "a list of digests is CSV")
+            .in_file(site(list))
+            .help("write to a path that ends in .csv")
+            .into());
+    }
     let fields: Vec<FieldId> = (0..plan.fields.len())
         .map(FieldId)
         .filter(|field| plan.fields[field.0].key.kind() != Kind::Text)

@@ -104,11 +104,12 @@ impl Verified {
     }
 }
 
-/// Reads again all files that a run record names.
+/// Reads again all files that a run record names. Relative paths are seen from where the run was started, or
+/// from the folder `from`, which holds copies.
 ///
 /// # Errors
 /// A record that cannot be read, or is none.
-pub fn verify(record: &Path) -> Outcome<Verified> {
+pub fn verify(record: &Path, from: Option<&Path>) -> Outcome<Verified> {
     let no_record = |why: &str| no_run_record(record, why);
     let run = read_record(record)?;
     let words = |of: &Json, name: &str| of[name].as_str().map(str::to_owned);
@@ -116,8 +117,8 @@ pub fn verify(record: &Path) -> Outcome<Verified> {
     else {
         return Err(no_record("it names no pipeline").into());
     };
-    // Paths are seen from where the run was started.
-    let start = words(&run, "directory").map(PathBuf::from).unwrap_or_default();
+    let start = from.map(Path::to_path_buf).or_else(|| words(&run, "directory").map(PathBuf::from));
+    let start = start.unwrap_or_default();
     let mut files = Vec::new();
     if let (Some(path), Some(sha256)) =
         (words(&run, "pipeline_file"), words(&run, "pipeline_sha256"))

@@ -3,12 +3,14 @@
 
 use std::path::Path;
 
-use super::stage::{Staging, site};
-use crate::database::table::{self, Copy, weight};
-use crate::diagnostics::{Code, Diagnostic, Outcome};
-use crate::engine::ExportTable;
-use crate::engine::source::text;
-use crate::plan::{CopyTo, Export, OutColumn, Plan, Type};
+use super::stage::site;
+use crate::database::staging::weight;
+use crate::database::table::{self, Copy};
+use crate::diagnostics::{Code, Diagnostic, Faults, Outcome};
+use crate::engine::cells::Cells;
+use crate::engine::source::{self, Loaded};
+use crate::plan::catalog::{Column, ColumnType};
+use crate::plan::{CopyTo, Export, Format, OutColumn, Plan, Source, Type};
 use crate::store::{self, Stores, Upload};
 
 /// Copies that nobody sees yet.
@@ -28,9 +30,7 @@ impl Copies {
         let mut files: Vec<Upload<'_>> = Vec::new();
         for export in &plan.exports {
             let Some(CopyTo::Object { object }) = &export.copy_to else { continue };
-            // A replay stages no export.
-            let of = |(target, _): &&(&Path, &Path)| *target == export.target.path;
-            let Some((_, file)) = staged.iter().find(of) else { continue };
+            let Some(file) = staged_file(export, staged) else { continue };
             files.push(Upload { file, address: object.clone() });
         }
         if let Some(all) = &plan.copy_to {
@@ -54,11 +54,19 @@ impl Copies {
     /// Lets all copies be seen: tables, then objects. False if there are none.
     ///
     /// # Errors
-    /// A database or a store that fails.
+    /// A database or a store that fails; what was exchanged before it is told.
     pub fn commit(self) -> Outcome<bool> {
         let any = self.tables.is_some() || self.objects.is_some();
-        self.tables.map_or(Ok(()), table::Pending::commit)?;
-        self.objects.map_or(Ok(()), store::Pending::commit)?;
+        let done = self.tables.map(table::Pending::commit).transpose()?.unwrap_or_default();
+        let put = self.objects.map_or(Ok(()), store::Pending::commit);
+        put.map_err(|Faults(faults)| {
+            let before = table::exchanged(&done);
+            let told = |fault: Diagnostic| {
+                let message = format!("{}{before}", fault.message);
+                Diagnostic { message, ..fault }
+            };
+            Faults(faults.into_iter().map(told).collect())
+        })?;
         Ok(any)
     }
 }
@@ -67,26 +75,26 @@ impl Copies {
 ///
 /// # Errors
 /// A database that fails or refuses; a table that cannot be exchanged.
-pub fn make(plan: &Plan, exports: &[ExportTable<'_>], staging: &Staging) -> Outcome<Copies> {
+pub fn make(plan: &Plan, staged: &[(&Path, &Path)]) -> Outcome<Copies> {
     let mut made = Copies::default();
     let mut copies = Vec::new();
-    for export in exports.iter().map(|table| &plan.exports[table.export]) {
-        let Some(copy) = &export.copy_to else { continue };
-        let Some(file) = staging.staged(&export.target.path) else {
-            return Err(Diagnostic::error(Code::AccountFault, "an export was not staged").into());
-        };
-        let (variable, table) = match copy {
-            CopyTo::Table { variable, table } => (variable, table),
-            CopyTo::Object { .. } => continue,
-        };
-        let (rows, weight) = weigh(file)?;
-        copies.push(Copy { variable, table, columns: columns(plan, export), file, rows, weight });
+    for export in &plan.exports {
+        let Some(CopyTo::Table { variable, table }) = &export.copy_to else { continue };
+        let Some(file) = staged_file(export, staged) else { continue };
+        let columns = columns(plan, export);
+        let (rows, weight) = weigh(file, &columns)?;
+        copies.push(Copy { variable, table, columns, file, rows, weight });
     }
     if !copies.is_empty() {
         tracing::info!(tables = copies.len(), "copied into databases");
         made.tables = Some(table::Pending::make(&copies)?);
     }
     Ok(made)
+}
+
+/// Where an export's file stands as yet. A replay stages none.
+fn staged_file<'a>(export: &Export, staged: &[(&Path, &'a Path)]) -> Option<&'a Path> {
+    staged.iter().find(|(target, _)| *target == export.target.path).map(|(_, file)| *file)
 }
 
 fn columns(plan: &Plan, export: &Export) -> Vec<(String, Type)> {
@@ -98,23 +106,27 @@ fn columns(plan: &Plan, export: &Export) -> Vec<(String, Type)> {
     names.zip(types).collect()
 }
 
-/// The rows of a staged file of comma-separated text, and what they weigh.
-fn weigh(file: &Path) -> Outcome<(u64, u128)> {
-    let fault = |fault: text::Fault| fault.into_diagnostic(file);
-    let bytes = std::fs::read(file).map_err(|error| Diagnostic::unwritable(file, &error))?;
-    let text = text::utf8(&bytes).map_err(fault)?;
-    let text = text::Delimited::open(text, b',', true).map_err(fault)?;
-    let nulls = [String::new()];
-    let columns: Vec<Option<usize>> = (0..text.header.len()).map(Some).collect();
-    let width = columns.len();
-    let parts = text.cut(&text::Wanted { columns, nulls: &nulls }, |part| {
-        let rows = 0..part.records;
-        let weight: u128 =
-            rows.map(|row| weight((0..width).map(|column| part.cells[column].get(row)))).sum();
-        (part.records as u64, weight)
-    });
-    let parts = parts.ok_or_else(|| {
-        Diagnostic::error(Code::VerifyFailed, "a staged file cannot be read back")
+/// The rows of a staged file of comma-separated text, and what they weigh. No more than a few parts of it are in
+/// memory.
+fn weigh(file: &Path, columns: &[(String, Type)]) -> Outcome<(u64, u128)> {
+    let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+    let text = |name: &&str| Column {
+        name: (*name).to_owned(),
+        ty: ColumnType::Parsed { ty: Type::Text, format: None },
+    };
+    let texts = names.iter().map(text).collect();
+    let format = Format::written_text(b',');
+    let source = Source::written("what is copied", vec![file.to_path_buf()], format, texts);
+    let make = |part: Loaded| {
+        let cells = names.iter().map(|name| Cells::of(&part.column(name)?.series));
+        let cells = cells.collect::<Outcome<Vec<_>>>()?;
+        let weights = (0..part.rows).map(|row| weight(cells.iter().map(|cells| cells.text(row))));
+        Ok((part.rows as u64, weights.sum::<u128>()))
+    };
+    let mut sum = (0_u64, 0_u128);
+    source::visit(&source, &names, make, |(rows, weight)| {
+        sum = (sum.0 + rows, sum.1 + weight);
+        Ok(())
     })?;
-    Ok(parts.into_iter().fold((0, 0), |all, part| (all.0 + part.0, all.1 + part.1)))
+    Ok(sum)
 }

@@ -5,6 +5,7 @@
 //! are complete and on disk, until the new `run.json` is in place. Whoever comes next
 //! ([`recover`]) finishes what was begun, or takes it back if a file that was to be renamed is gone.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -210,11 +211,22 @@ impl Journal {
             at(&record, disk::rename(&record, &old_record))?;
             planted::step("old record set aside");
         }
-        for step in &self.steps {
+        let Some((record, others)) = self.steps.split_last() else { return Ok(()) };
+        for step in others {
             at(&step.to, step.forward())?;
             planted::step("file renamed");
         }
+        // The record says that all else is in place, on disk too.
+        Self::sync(others)?;
+        at(&record.to, record.forward())?;
+        planted::step("file renamed");
         Ok(())
+    }
+
+    /// Waits until the new names of these files are on disk.
+    fn sync(steps: &[Step]) -> Result<(), Failed> {
+        let folders: BTreeSet<_> = steps.iter().filter_map(|step| step.to.parent()).collect();
+        folders.into_iter().try_for_each(|folder| at(folder, disk::sync_folder(folder)))
     }
 
     /// True if the new run record is in place: the publication is done.
@@ -247,13 +259,14 @@ impl Journal {
 
     /// Removes what only a way back would need. What cannot be removed now is kept in the journal.
     fn settle(&self, folder: &Path) {
-        // Without the old record nobody can take old files for a whole set.
-        let mut settled = disk::remove(&folder.join(OLD_RECORD)).is_ok();
-        for step in &self.steps {
-            settled &= step.remove_old().is_ok();
-        }
-        for step in &self.steps {
-            settled &= step.to.parent().is_none_or(|folder| disk::sync_folder(folder).is_ok());
+        let mut settled = Self::sync(&self.steps).is_ok();
+        if settled {
+            // Without the old record nobody can take old files for a whole set.
+            settled &= disk::remove(&folder.join(OLD_RECORD)).is_ok();
+            for step in &self.steps {
+                settled &= step.remove_old().is_ok();
+            }
+            settled &= Self::sync(&self.steps).is_ok();
         }
         planted::step("old files removed");
         if settled {
@@ -283,6 +296,17 @@ impl Journal {
             }
         }
         Ok(true)
+    }
+
+    /// A folder that it speaks of and that is not where it was: the run record's, or another. What is not there now
+    /// can come back, so nothing is followed and nothing is taken back without it.
+    fn missing_folder(&self, folder: &Path) -> Option<PathBuf> {
+        let mut parents = self.steps.iter().filter_map(|step| step.to.parent());
+        let record = self.steps.last().map(|step| step.to.as_path());
+        let here = fs::canonicalize(folder).ok();
+        let moved = record.filter(|record| here.is_none_or(|here| here.join(FILE) != **record));
+        let moved = moved.and_then(Path::parent);
+        moved.or_else(|| parents.find(|parent| !parent.is_dir())).map(Path::to_path_buf)
     }
 
     /// True if it speaks of nothing but files that a publication may touch: new and old ones by names
@@ -468,7 +492,11 @@ pub fn recover(folder: &Path) -> Outcome<Option<Recovered>> {
     recover_locked(folder)
 }
 
-fn recover_locked(folder: &Path) -> Outcome<Option<Recovered>> {
+/// As [`recover`], in a folder that is locked.
+///
+/// # Errors
+/// As [`recover`].
+pub fn recover_locked(folder: &Path) -> Outcome<Option<Recovered>> {
     let path = folder.join(JOURNAL);
     let strange = |why: &str, help: &str| {
         Diagnostic::error(
@@ -500,11 +528,16 @@ fn recover_locked(folder: &Path) -> Outcome<Option<Recovered>> {
     let Some(journal) = journal else {
         return Err(strange("it is not one that this version writes", unknown).into());
     };
+    if let Some(missing) = journal.missing_folder(folder) {
+        let why = format!("its files stood in {}, which is not there now", missing.display());
+        let help = "put the folder where it was, mounted or named as it was, and run again; or to begin anew remove the \
+                    journal, and look at the outputs yourself: some are of the one run and some of the other";
+        return Err(strange(&why, help).into());
+    }
     let not_known = |(path, error): Failed| stuck(&path, &error, &path);
     let committed = at(&folder.join(FILE), journal.is_committed()).map_err(not_known)?;
-    let finished = if committed {
-        Ok(())
-    } else if journal.is_whole().map_err(not_known)? {
+    // A record can be on disk when the name of another file, on another disk, is not.
+    let finished = if committed || journal.is_whole().map_err(not_known)? {
         journal.forward(folder)
     } else {
         journal.back(folder).map_err(not_known)?;
@@ -516,6 +549,7 @@ fn recover_locked(folder: &Path) -> Outcome<Option<Recovered>> {
             Ok(Some(Recovered::Finished))
         }
         // What cannot be finished can perhaps be taken back.
+        Err((path, error)) if committed => Err(stuck(&path, &error, &path).into()),
         Err((path, error)) => match journal.back(folder) {
             Ok(()) => Ok(Some(Recovered::TakenBack)),
             Err((kept, _)) => Err(stuck(&path, &error, &kept).into()),
@@ -565,13 +599,15 @@ pub fn sweep(folder: &Path) {
         return;
     }
     let start = format!(".optin-{}-", place());
+    // Processes of others may be hidden: they would look dead.
+    let Ok(own) = fs::metadata("/proc/self").map(|process| process.uid()) else { return };
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
         let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(&start)) else { continue };
         let process = rest.split('-').next().and_then(|process| process.parse::<u32>().ok());
         let Ok(kind) = entry.file_type() else { continue };
-        if process.is_none_or(lives) {
+        if process.is_none_or(lives) || entry.metadata().map_or(true, |file| file.uid() != own) {
             continue;
         }
         if kind.is_file() {

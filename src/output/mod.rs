@@ -21,6 +21,7 @@ mod workbook;
 pub use folder::contents;
 pub use format::digest;
 pub use record::{RunRecord, Written, WrittenExport, WrittenPage};
+pub use stage::mark;
 
 use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::engine::{ExportTable, InternalTable, Results, Setting, progress};
@@ -42,6 +43,8 @@ pub struct Origin {
     pub pipeline_sha256: String,
     /// When the run began.
     pub started: Instant,
+    /// The [`mark`] of the folder of outputs before anything was read.
+    pub before: Option<String>,
     /// Warnings of `check`.
     pub warnings: Vec<Diagnostic>,
 }
@@ -96,7 +99,6 @@ pub fn publish(
     planted::place("all exports are proved");
     drop(claims);
     stages.push(crate::engine::Stage::new("proof", since.elapsed()));
-    let mut copies = copies::make(plan, &results.exports, &staging)?;
     let warnings = origin.warnings.iter().chain(&results.warnings).map(Warning::from).collect();
     let mut record = RunRecord {
         optin: env!("CARGO_PKG_VERSION"),
@@ -127,7 +129,8 @@ pub fn publish(
         let (bytes, sha256) = staging.add_text(&path, &page(&record))?;
         record.report = Some(WrittenPage { path, bytes, sha256 });
     }
-    staging.publish(&plan.out, &record, |staged| {
+    staging.publish(&plan.out, &record, origin.before.as_deref(), |staged| {
+        let mut copies = copies::make(plan, staged)?;
         copies.put(plan, staged)?;
         copies.commit()
     })?;

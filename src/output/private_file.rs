@@ -24,7 +24,7 @@ pub fn refuse_over(file: &Path, why: &str, others: impl Iterator<Item = PathBuf>
     let there = inode(file);
     let real = |path: &Path| path.canonicalize().ok();
     let above = file.parent().and_then(real);
-    // A folder of partitions holds nothing else.
+    // A folder of partitions holds nothing else, nor does that of a Delta table.
     let is_in = |path: &PathBuf| {
         path.is_dir()
             && above.as_ref().is_some_and(|at| real(path).is_some_and(|of| at.starts_with(of)))
@@ -45,7 +45,8 @@ pub fn read_by(plan: &Plan, pipeline: &Path) -> Vec<PathBuf> {
     let earlier = plan.identity.previous.iter().filter_map(|earlier| earlier.source.as_ref());
     let earlier = earlier.flat_map(|source| source.files.iter().cloned());
     let beside = plan.beside.iter().map(|beside| beside.path.clone());
-    sources.chain(earlier).chain(beside).chain([pipeline.to_path_buf()]).collect()
+    let tables = plan.delta_folders().map(Path::to_path_buf);
+    sources.chain(earlier).chain(beside).chain(tables).chain([pipeline.to_path_buf()]).collect()
 }
 
 /// All files that a plan writes.

@@ -27,6 +27,8 @@ pub struct Staging {
     staged: Vec<Staged>,
     /// The folder of the run record.
     out: PathBuf,
+    /// Real paths of the folders of Delta tables that are read: none of their files may be written over.
+    tables: Vec<PathBuf>,
     /// Real paths of the targets so far: two spellings of one file are one file.
     taken: Vec<PathBuf>,
 }
@@ -83,6 +85,10 @@ impl Staging {
         Self {
             sources: inodes(&mut read.map(PathBuf::as_path).chain([pipeline])),
             earlier: inodes(&mut earlier.iter().map(PathBuf::as_path)),
+            tables: plan
+                .delta_folders()
+                .filter_map(|folder| fs::canonicalize(folder).ok())
+                .collect(),
             staged: Vec::new(),
             out: plan.out.clone(),
             taken: Vec::new(),
@@ -217,6 +223,9 @@ impl Staging {
         let folder = folder_of(path);
         disk::create_folder(folder).map_err(|error| failed(path, &error))?;
         let real = real_path(path).map_err(|error| failed(path, &error))?;
+        if self.tables.iter().any(|table| real.starts_with(table)) {
+            return Err(overwrites(path).into());
+        }
         if self.taken.contains(&real) {
             return Err(Diagnostic::error(Code::OutputPath, "two outputs would be one file")
                 .in_file(site(path))
@@ -238,12 +247,14 @@ impl Staging {
     }
 
     /// Renames everything into place, the run record last, after `commit` is done, which is given each target and
-    /// where its file stands as yet, and says whether it changed anything. If a rename fails, those done before are taken back; if the process is killed, the
-    /// next run finishes ([`journal`]).
+    /// where its file stands as yet, and says whether it changed anything. `before` is the [`mark`] of the folder when
+    /// the run began. If a rename fails, those done before are taken back; if the process is killed, the next run
+    /// finishes ([`journal`]).
     pub fn publish(
         mut self,
         folder: &Path,
         record: &RunRecord,
+        before: Option<&str>,
         commit: impl FnOnce(&[(&Path, &Path)]) -> Outcome<bool>,
     ) -> Outcome<()> {
         let path = folder.join(FILE);
@@ -253,6 +264,12 @@ impl Staging {
         })?;
         self.add_text(&path, &(text + "\n"))?;
         planted::step("all staged");
+        // What stands there is looked at when nobody else publishes.
+        let lock = Lock::take(folder);
+        journal::recover_locked(folder)?;
+        if mark(folder).as_deref() != before {
+            return Err(overtaken(folder).into());
+        }
         let steps: Outcome<Vec<Step>> = self
             .staged
             .iter()
@@ -264,18 +281,36 @@ impl Staging {
             record.old = None;
         }
         // What waits for others, and is more likely to fail than a rename. If it does, the staged files go.
-        let lock = Lock::take(folder);
         let staged = self.staged.iter().map(|staged| (staged.target.as_path(), staged.new.path()));
         let copied = commit(&staged.collect::<Vec<_>>())?;
         // From here on they are the journal's: kept if the process is killed, renamed or removed if not.
         let journal = Journal::new(steps);
         planted::place("renames are due");
         let kept = self.staged.into_iter().try_for_each(|staged| staged.new.keep());
-        kept.map_err(|error| failed(folder, &error))?;
-        journal
-            .publish(folder, &lock)
+        let kept = kept.map_err(|error| Faults::from(failed(folder, &error)));
+        kept.and_then(|()| journal.publish(folder, &lock))
             .map_err(|faults| if copied { beside(faults) } else { faults })
     }
+}
+
+/// The SHA-256 of a folder's run record; none where there is none. It tells whether somebody published there since.
+#[must_use]
+pub fn mark(folder: &Path) -> Option<String> {
+    let record = folder.join(FILE);
+    // A pipe would be waited for.
+    fs::metadata(&record).ok().filter(fs::Metadata::is_file)?;
+    fs::read(&record).ok().map(|text| hex(&Sha256::digest(text)))
+}
+
+/// The fault of a run that began before another one published: it would bring back what is older, and leave out
+/// of histories and removals what the other wrote.
+fn overtaken(folder: &Path) -> Diagnostic {
+    Diagnostic::error(
+        Code::PublishedMeanwhile,
+        "another run published into this folder since this one began",
+    )
+    .in_file(site(&folder.join(FILE)))
+    .help("nothing was published; run again, and see to it that such runs do not overlap")
 }
 
 /// The faults of files that could not take their places when tables and objects had.

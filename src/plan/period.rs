@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::civil::DateTime;
 use jiff::{Span as JiffSpan, Timestamp, ToSpan, ZonedDateTime, tz::TimeZone};
 use serde::Serialize;
 
@@ -21,11 +22,20 @@ impl Instant {
     }
 }
 
+/// Microseconds since 1970 as a date and a time, up to the end of 9999: instants end a day before, for the sake
+/// of zones, and people write 9999-12-31 for ever.
+#[must_use]
+pub fn civil(micros: i64) -> Option<DateTime> {
+    let since = JiffSpan::new().try_microseconds(micros).ok()?;
+    DateTime::constant(1970, 1, 1, 0, 0, 0, 0).checked_add(since).ok()
+}
+
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Timestamp::from_microsecond(self.0) {
-            Ok(at) => write!(f, "{at}"),
-            Err(_) => write!(f, "{} us", self.0),
+        match (Timestamp::from_microsecond(self.0), civil(self.0)) {
+            (Ok(at), _) => write!(f, "{at}"),
+            (Err(_), Some(at)) => write!(f, "{at}Z"),
+            (Err(_), None) => write!(f, "{} us", self.0),
         }
     }
 }

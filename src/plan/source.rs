@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::Period;
+use super::address::is_address;
 use super::catalog::Column;
+use super::{Period, Plan};
 
 /// Where rows come from: files of one format with the same columns.
 #[derive(Clone, Debug, Serialize)]
@@ -133,6 +134,25 @@ pub struct Delta {
     pub address: String,
     /// The version that is asked for; none for the newest.
     pub version: Option<u64>,
+}
+
+impl Delta {
+    /// Its folder, if that is on this machine.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Path> {
+        (!is_address(&self.address)).then(|| Path::new(&self.address))
+    }
+}
+
+impl Plan {
+    /// The folders of Delta tables on this machine that are read.
+    pub fn delta_folders(&self) -> impl Iterator<Item = &Path> {
+        let previous = self.identity.previous.iter().filter_map(|of| of.source.as_ref());
+        self.sources.iter().chain(previous).filter_map(|source| match &source.away {
+            Some(Away::Delta(delta)) => delta.folder(),
+            _ => None,
+        })
+    }
 }
 
 /// A query of a database.

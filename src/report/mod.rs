@@ -46,13 +46,9 @@ pub fn summary(record: &RunRecord) -> String {
     }
     measures(&mut text, account);
     written(&mut text, record);
-    for warning in &record.warnings {
+    if !record.warnings.is_empty() {
         text.push('\n');
-        let lead = format!("warning[{}]: ", warning.code);
-        wrap_words(&mut text, &lead, warning.message.split(' '));
-        if let Some(help) = &warning.help {
-            wrap_words(&mut text, "    ", help.split(' '));
-        }
+        text += &warnings(record);
     }
     let milliseconds: u64 = record.stages.iter().map(|stage| stage.milliseconds).sum();
     #[expect(clippy::cast_precision_loss, reason = "seconds for people")]
@@ -62,6 +58,23 @@ pub fn summary(record: &RunRecord) -> String {
         "\nEvery sum closes. Run record: {} ({seconds:.2} s)",
         tidy(&record.folder.join(crate::output::record::FILE))
     );
+    text
+}
+
+/// The warnings of a run, as its summary tells them: nothing if there are none.
+#[must_use]
+pub fn warnings(record: &RunRecord) -> String {
+    let mut text = String::new();
+    for warning in &record.warnings {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        let lead = format!("warning[{}]: ", warning.code);
+        wrap_words(&mut text, &lead, warning.message.split(' '));
+        if let Some(help) = &warning.help {
+            wrap_words(&mut text, "    ", help.split(' '));
+        }
+    }
     text
 }
 

@@ -1,6 +1,5 @@
 //! What is copied elsewhere: exports into tables of a database or objects in a bucket, or all files of a run.
 
-use std::collections::BTreeMap;
 use std::path::Component;
 
 use super::Context;
@@ -66,16 +65,60 @@ fn undivided(cx: &mut Context<'_>, export: &spec::Export, copied: Span) {
     }
 }
 
-/// Two objects may not be one, and none may be, or become, what the pipeline reads.
+/// Where an object is, in whatever words: s3a is another word for s3, and az, abfs and abfss are one.
+struct Place {
+    address: String,
+    /// The account of a container; empty for that of the environment, which may be any.
+    account: String,
+}
+
+impl Place {
+    fn of(address: &str) -> Self {
+        let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
+        let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+        let (name, host) = bucket.split_once('@').unwrap_or((bucket, ""));
+        let scheme = match scheme {
+            "s3a" => "s3",
+            "abfs" | "abfss" => "az",
+            known => known,
+        };
+        let account = host.split('.').next().unwrap_or_default().to_ascii_lowercase();
+        Self { address: format!("{scheme}://{name}/{key}"), account }
+    }
+
+    /// False if both name an account, and not the same.
+    fn is_near(&self, other: &Self) -> bool {
+        self.account == other.account || self.account.is_empty() || other.account.is_empty()
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        self.is_near(other) && self.address == other.address
+    }
+
+    /// True if an address or a pattern names it.
+    fn is_among(&self, pattern: &str) -> bool {
+        let all = Self::of(pattern);
+        let matches = || glob::Pattern::new(&all.address).is_ok_and(|of| of.matches(&self.address));
+        self.is(&all) || (self.is_near(&all) && matches())
+    }
+
+    fn is_below(&self, folder: &str) -> bool {
+        let folder = Self::of(folder.trim_end_matches('/'));
+        let start = format!("{}/", folder.address.trim_end_matches('/'));
+        self.is_near(&folder) && self.address.starts_with(&start)
+    }
+}
+
+/// Two objects may not be one, and none may be, or become, what the pipeline reads; a table must have room for the
+/// names of its columns.
 pub fn check_objects(plan: &Plan, pipeline: &spec::PipelineKeys, sink: &mut Sink) {
-    // s3a is another word for s3.
-    let plain = |address: &str| address.replacen("s3a://", "s3://", 1);
+    check_names(plan, pipeline, sink);
     let exports = pipeline.exports.iter().flatten();
     let of_exports = exports.filter_map(|export| export.copy_to.as_ref()?.object.as_ref());
-    let of_exports: Vec<_> = of_exports.map(|at| (plain(&at.value), at.span)).collect();
-    let mut refuse = |address: &str, why: String| {
+    let of_exports: Vec<_> = of_exports.map(|at| (Place::of(&at.value), at.span)).collect();
+    let mut refuse = |address: &str, place: &Place, why: String| {
         // What no export names is put where all files of a run go.
-        let own = of_exports.iter().rfind(|(object, _)| object == address).map(|(_, span)| *span);
+        let own = of_exports.iter().rfind(|(object, _)| object.is(place)).map(|(_, span)| *span);
         let span = own.or_else(|| pipeline.copy_to.as_ref().map(|at| at.span));
         sink.push(
             Diagnostic::error(Code::OutputPath, why)
@@ -83,29 +126,54 @@ pub fn check_objects(plan: &Plan, pipeline: &spec::PipelineKeys, sink: &mut Sink
                 .help(format!("see to {address}: write it to another place")),
         );
     };
-    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+    let mut seen: Vec<(&str, Place)> = Vec::new();
     for (name, address) in plan.objects() {
-        let address = plain(&address);
+        let place = Place::of(&address);
         for source in &plan.sources {
             let is_read = match &source.away {
-                Some(Away::Objects(objects)) => {
-                    let pattern = plain(&objects.address);
-                    pattern == address
-                        || glob::Pattern::new(&pattern).is_ok_and(|all| all.matches(&address))
-                }
-                Some(Away::Delta(delta)) => {
-                    let folder = plain(&delta.address);
-                    address.starts_with(&format!("{}/", folder.trim_end_matches('/')))
-                }
+                Some(Away::Objects(objects)) => place.is_among(&objects.address),
+                Some(Away::Delta(delta)) => place.is_below(&delta.address),
                 _ => false,
             };
             if is_read {
                 let what = format!("`{name}` would be put where source `{}` is read", source.name);
-                refuse(&address, what);
+                refuse(&address, &place, what);
             }
         }
-        if let Some(first) = seen.insert(address.clone(), name) {
-            refuse(&address, format!("`{first}` and `{name}` would be one object"));
+        if let Some((first, _)) = seen.iter().find(|(_, known)| known.is(&place)) {
+            let what = format!("`{first}` and `{name}` would be one object");
+            refuse(&address, &place, what);
+        }
+        seen.push((name, place));
+    }
+}
+
+/// A server cuts a longer name off, and the table is another one for the next run. If an export could not be read,
+/// that is reported already.
+fn check_names(plan: &Plan, pipeline: &spec::PipelineKeys, sink: &mut Sink) {
+    let exports = pipeline.exports.as_deref().unwrap_or_default();
+    if exports.len() != plan.exports.len() {
+        return;
+    }
+    for (export, written) in plan.exports.iter().zip(exports) {
+        let table = written.copy_to.as_ref().and_then(|copy| copy.table.as_ref());
+        let (Some(CopyTo::Table { .. }), Some(table)) = (&export.copy_to, table) else { continue };
+        for name in export.headers(plan).iter().filter(|name| name.len() > NAME) {
+            let listed = match &written.columns {
+                Some(spec::ExportColumns::List(names)) => {
+                    names.iter().find(|listed| listed.value == *name)
+                }
+                _ => None,
+            };
+            sink.push(
+                Diagnostic::error(Code::BadValue, "no name of a column of a table")
+                    .at(listed.map_or(table.span, |listed| listed.span), "more than 63 bytes")
+                    .at(table.span, "copied here")
+                    .help(format!(
+                        "`{name}` has {} bytes: give it a shorter name, or leave it out",
+                        name.len()
+                    )),
+            );
         }
     }
 }
@@ -202,4 +270,26 @@ fn object_of(
         return None;
     }
     Some(CopyTo::Object { object: object.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Place;
+
+    #[test]
+    fn an_object_is_one_in_whatever_words() {
+        let is = |one: &str, other: &str| Place::of(one).is(&Place::of(other));
+        let lake = "abfss://c@lake.dfs.core.windows.net/a/b.csv";
+        assert!(is("s3a://b/a.csv", "s3://b/a.csv"));
+        assert!(is("az://c/a/b.csv", lake) && is("abfs://c/a/b.csv", "az://c/a/b.csv"));
+        assert!(is("abfs://c@LAKE.blob.core.windows.net/a/b.csv", lake));
+        assert!(!is("abfss://c@pond.dfs.core.windows.net/a/b.csv", lake));
+        assert!(!is("s3://c/a/b.csv", lake) && !is("gs://b/a.csv", "s3://b/a.csv"));
+        let object = Place::of("az://c/a/b.csv");
+        assert!(object.is_among("abfs://c/a/*.csv") && object.is_among(lake));
+        assert!(!object.is_among("az://d/a/*.csv"));
+        assert!(object.is_below("abfss://c@lake.dfs.core.windows.net/a/"));
+        assert!(object.is_below("abfs://c") && !object.is_below("az://c/a/b"));
+        assert!(!object.is_below("c/a"));
+    }
 }

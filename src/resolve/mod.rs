@@ -9,6 +9,7 @@ mod consent;
 mod copies;
 mod customers;
 mod draw;
+mod hints;
 mod identity;
 mod measures;
 mod outputs;
@@ -151,6 +152,7 @@ pub fn resolve(
     };
     partitions::divide(pipeline, &mut plan, &mut cx.sink);
     copies::check_objects(&plan, pipeline, &mut cx.sink);
+    hints::hints(pipeline, &plan, &mut cx.sink);
     cx.sink.finish(plan)
 }
 

@@ -358,10 +358,40 @@ pub fn target(cx: &mut Context<'_>, places: &Places<'_>, path: &Spanned<String>)
     Some(Target { path: places.path(&path.value), format, partition_by: Vec::new() })
 }
 
-/// Two outputs may not share a file, and none is an address.
+/// What a path holds that a shell or another program would put something in the place of: what is wrong with
+/// it, and what to do. No shell stands behind a path, so a file or a folder would be called so.
+fn not_literal(path: &str) -> Option<(&'static str, &'static str)> {
+    let in_braces = |(_, behind): (&str, &str)| behind.contains('}');
+    if path == "~" || path.starts_with("~/") {
+        Some(("`~` is not expanded", "write the folder in full"))
+    } else if path.starts_with('$') {
+        Some(("no variable is put in its place", "write the folder in full"))
+    } else if path.contains(['*', '?']) {
+        Some(("a pattern, and one file is written", "write the name in full"))
+    } else if path.chars().any(char::is_control) {
+        Some(("holds a control character", "write a name that can be seen whole"))
+    } else if path.split_once('{').is_some_and(in_braces) {
+        Some((
+            "nothing is put in the place of braces",
+            "write the name in full; `--out` leads each run to a folder of its own",
+        ))
+    } else {
+        None
+    }
+}
+
+/// Two outputs may not share a file, and none is an address or a pattern.
 pub fn check_collisions(cx: &mut Context<'_>, places: &Places<'_>) {
     let pipeline = cx.written;
     let mut seen: Vec<(PathBuf, Span)> = Vec::new();
+    for written in pipeline.paths().chain(&pipeline.out).filter(|path| !is_address(&path.value)) {
+        let Some((why, help)) = not_literal(&written.value) else { continue };
+        cx.sink.push(
+            Diagnostic::error(Code::OutputPath, "an output's path is taken as it stands")
+                .at(written.span, why)
+                .help(help),
+        );
+    }
     for written in pipeline.paths().chain(&pipeline.out).filter(|path| is_address(&path.value)) {
         cx.sink.push(
             Diagnostic::error(Code::OutputPath, "an output is a file of this machine")

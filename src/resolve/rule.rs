@@ -8,10 +8,13 @@
 
 mod aggregate;
 mod coerce;
+mod habits;
 mod literal;
 pub(super) mod names;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_habits;
 
 use self::coerce::{Joining, Value};
 use crate::diagnostics::{Code, Diagnostic, Sink, Span, Spanned};
@@ -201,6 +204,7 @@ impl Typer<'_> {
     }
 
     fn compare(&mut self, op: rule::CompareOp, left: &Ast, right: &Ast) -> Option<Expr> {
+        let written = (left, right);
         let (left, right) = match self.two(left, right)? {
             (Operand::Value(left), Operand::Value(right)) => (left, right),
             (Operand::Interval(_, span), _) | (_, Operand::Interval(_, span)) => {
@@ -220,6 +224,9 @@ impl Typer<'_> {
                 return None;
             }
         };
+        if right.expr.ty != Type::Bool && self.is_chain(written.0, op, written.1) {
+            return None;
+        }
         let op = match op {
             rule::CompareOp::Equal => CompareOp::Equal,
             rule::CompareOp::NotEqual => CompareOp::NotEqual,
@@ -255,24 +262,34 @@ impl Typer<'_> {
             self.no_order(value.span);
             return None;
         }
-        let high = parts.pop()?;
-        let low = parts.pop()?;
+        let last = parts.pop()?;
+        let first = parts.pop()?;
         let value = parts.pop()?;
-        let above = compared(CompareOp::GreaterEqual, value.clone(), low);
-        let below = compared(CompareOp::LessEqual, value, high);
+        if self.is_empty_range((low, &first), (high, &last)) {
+            return None;
+        }
+        let above = compared(CompareOp::GreaterEqual, value.clone(), first);
+        let below = compared(CompareOp::LessEqual, value, last);
         Some(expr(ExprKind::And(vec![above, below]), Type::Bool))
     }
 
     fn is_in(&mut self, value: &Ast, list: &[Ast]) -> Option<Expr> {
         let span = value.span;
         let mut typed = vec![self.value(value)];
+        let are_texts = self.are_texts_without_quotes(list);
+        let mut has_null = false;
         for item in list {
             if item.kind == AstKind::Null {
-                self.sink.push(
-                    fault("NULL in a list equals nothing")
-                        .at(item.span, "never found")
-                        .help("take it out of the list and add `OR x IS NULL`"),
-                );
+                if !has_null {
+                    self.sink.push(
+                        fault("NULL in a list equals nothing")
+                            .at(item.span, "never found")
+                            .help("take it out of the list and add `OR x IS NULL`"),
+                    );
+                }
+                has_null = true;
+                typed.push(None);
+            } else if are_texts && self.is_unknown(item) {
                 typed.push(None);
             } else {
                 typed.push(self.value(item));
@@ -391,9 +408,14 @@ impl Typer<'_> {
             Op::Multiply => (ArithmeticOp::Multiply, "`*`"),
             Op::Divide => (ArithmeticOp::Divide, "`/`"),
         };
+        let places = (left.span, right.span);
         let left = self.as_number(left, sign);
         let right = self.as_number(right, sign);
         let (left, right) = left.zip(right)?;
+        if op == ArithmeticOp::Divide && self.is_always_null((&left, places.0), (&right, places.1))
+        {
+            return None;
+        }
         let ints = left.ty == Type::Int && right.ty == Type::Int;
         let ty = if ints && op != ArithmeticOp::Divide { Type::Int } else { Type::Float };
         let sides = (Box::new(coerce::widen(left, ty)), Box::new(coerce::widen(right, ty)));

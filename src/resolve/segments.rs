@@ -33,6 +33,9 @@ pub fn segments(
         let rule = segment.rule.as_ref();
         let rule =
             rule.and_then(|text| self::rule(cx, fields, consent, (related, &mut aggregates), text));
+        for (key, names) in [("union", &segment.union), ("intersect", &segment.intersect)] {
+            of_no_segments(cx, segment, key, names.as_deref());
+        }
         let union = members(cx, segment.union.as_deref());
         let intersect = members(cx, segment.intersect.as_deref());
         let except = members(cx, segment.except.as_deref());
@@ -55,8 +58,20 @@ pub fn segments(
     (segments, order, aggregates)
 }
 
+/// True if the gate of a segment is there, but misspelt or without a value.
+fn is_told_already(cx: &Context<'_>, segment: &spec::Segment) -> bool {
+    let names = cx.written.segments.iter().flatten().map(|segment| segment.name.span);
+    let own = segment.name.span;
+    let from = names.clone().filter(|span| span.end <= own.start).map(|span| span.end).max();
+    let to = names.filter(|span| span.start >= own.end).map(|span| span.start).min();
+    cx.sink.speaks_of("consent", from.unwrap_or_default(), to.unwrap_or(usize::MAX))
+}
+
 fn gate(cx: &mut Context<'_>, consent: &Consent, segment: &spec::Segment) -> Gate {
     let Some(written) = &segment.consent else {
+        if is_told_already(cx, segment) {
+            return Gate::Purposes(Vec::new());
+        }
         let known: Vec<_> = consent.purposes.iter().map(|p| p.name.as_str()).collect();
         cx.sink.push(
             Diagnostic::error(
@@ -144,6 +159,22 @@ pub fn rule(
         cx.sink.forget_since(before, &[Code::RuleType]);
     }
     Some(Rule { text: text.value.clone(), expr: expr? })
+}
+
+/// Reports a set operation on nothing, which would be none: all would be in who pass the gate.
+fn of_no_segments(
+    cx: &mut Context<'_>,
+    segment: &spec::Segment,
+    key: &str,
+    names: Option<&[Spanned<String>]>,
+) {
+    if names.is_some_and(<[_]>::is_empty) {
+        cx.sink.push(
+            Diagnostic::error(Code::BadValue, format!("`{key}` names no segment"))
+                .at(segment.name.span, format!("its `{key}` is empty"))
+                .help(format!("name the segments, or leave `{key}` out")),
+        );
+    }
 }
 
 fn members(cx: &mut Context<'_>, names: Option<&[Spanned<String>]>) -> Vec<SegmentId> {

@@ -2,6 +2,10 @@
 
 use std::path::Path;
 
+use jiff::civil::DateTime;
+use jiff::fmt::strtime;
+use jiff::tz::TimeZone;
+
 use crate::diagnostics::{Code, Diagnostic, Sink, Span, Spanned};
 use crate::plan::address;
 use crate::plan::catalog::{Column, ColumnType, Listing, Request};
@@ -342,7 +346,18 @@ fn declared_type(wanted: &Spanned<NameOrMap>, sink: &mut Sink) -> Option<(Type, 
     match (ty, argument) {
         (_, None) => Some((ty, None)),
         (Type::Date | Type::Datetime, Some(node)) => {
-            String::decode(node, sink).map(|format| (ty, Some(format)))
+            let format = String::decode(node, sink)?;
+            if !reads_dates(&format, ty) {
+                sink.push(
+                    Diagnostic::error(
+                        Code::BadValue,
+                        format!("by this format no {} can be read", ty.name()),
+                    )
+                    .at(node.span, "no year, month and day, or a directive that is not known")
+                    .help("such as %d.%m.%Y for 24.11.2026, or %Y-%m-%d %H:%M:%S"),
+                );
+            }
+            Some((ty, Some(format)))
         }
         (Type::Decimal(_), Some(node)) => match u64::decode(node, sink)? {
             scale @ 0..=18 => Some((Type::Decimal(u8::try_from(scale).unwrap_or(18)), None)),
@@ -368,9 +383,23 @@ fn declared_type(wanted: &Spanned<NameOrMap>, sink: &mut Sink) -> Option<(Type, 
     }
 }
 
+/// True if a format reads what it writes: one date and time is written by it, and read as the engine
+/// reads cells.
+fn reads_dates(format: &str, ty: Type) -> bool {
+    let example = DateTime::constant(2026, 11, 24, 13, 14, 15, 161_718_000);
+    let Ok(example) = example.to_zoned_datetime(TimeZone::UTC) else { return false };
+    let Ok(text) = strtime::format(format, &example) else { return false };
+    let Ok(read) = strtime::parse(format, text.trim()) else { return false };
+    if ty == Type::Datetime && read.offset().is_some() {
+        return read.to_timestamp().is_ok();
+    }
+    let has_time = ty == Type::Datetime && read.hour().is_some();
+    read.to_date().is_ok() && (!has_time || read.to_time().is_ok())
+}
+
 fn timezone(written: Option<&Spanned<String>>, sink: &mut Sink) -> String {
     let Some(written) = written else { return "UTC".to_owned() };
-    if jiff::tz::TimeZone::get(&written.value).is_err() {
+    if TimeZone::get(&written.value).is_err() {
         sink.push(
             Diagnostic::error(Code::BadValue, format!("`{}` is not a time zone", written.value))
                 .at(written.span, "not an IANA name")
@@ -477,4 +506,27 @@ fn no_such_column(source: &str, columns: &[Column], name: &Spanned<String>) -> D
     .at(name.span, "no such column")
     .help(help)
     .suggest(&name.value, known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_of_dates_reads_what_it_writes() {
+        for format in
+            ["%d.%m.%Y", "%Y%m%d", "%d/%m/%y", "%-d. %B %Y", " %F ", "%Y-%j", "%m/%d/%Y %I:%M %p"]
+        {
+            assert!(reads_dates(format, Type::Date), "{format}");
+            assert!(reads_dates(format, Type::Datetime), "{format}");
+        }
+        for format in ["%Y-%m-%dT%H:%M:%S%.f", "%F %T %z", "%Y-%m-%dT%H:%M:%S%:z", "%d.%m.%Y %H:%M"]
+        {
+            assert!(reads_dates(format, Type::Datetime), "{format}");
+        }
+        for format in ["", "DD.MM.YYYY", "%Q", "%m/%Y", "%!", "%", "%H:%M", "%d.%m.%Y %Z"] {
+            assert!(!reads_dates(format, Type::Date), "{format}");
+            assert!(!reads_dates(format, Type::Datetime), "{format}");
+        }
+    }
 }

@@ -7,9 +7,11 @@
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Span as TokenSpan, Token, TokenWithSpan, Word};
 
+use super::habits;
 use super::lex::{Lexed, syntax, unsupported};
+use super::misread::open_parenthesis;
 use super::parse::tree;
-use super::{AggregateCall, AggregateFunction, Ast};
+use super::{AggregateCall, AggregateFunction, Ast, AstKind};
 use crate::diagnostics::{Diagnostic, Faults, Outcome, Span, Spanned, nearest};
 
 /// The help of a call that is written in another way.
@@ -39,9 +41,7 @@ pub fn cut(lexed: &mut Lexed<'_>) -> Outcome<()> {
             continue;
         }
         let Some(close) = end_of_call(lexed, at) else {
-            return Err(syntax("a `(` is never closed")
-                .at(lexed.span(at + 3, at + 4), "no `)` for it")
-                .into());
+            return Err(open_parenthesis(lexed, at + 3).into());
         };
         if lexed.is_inside {
             let span = lexed.span(at, close + 1);
@@ -73,7 +73,7 @@ pub fn cut(lexed: &mut Lexed<'_>) -> Outcome<()> {
 }
 
 /// True if a call begins at a token: `name.name(`. No related table is called `consent`.
-fn begins_call(lexed: &Lexed<'_>, at: usize) -> bool {
+pub fn begins_call(lexed: &Lexed<'_>, at: usize) -> bool {
     let is_word = |at: usize| matches!(lexed.token(at), Some(Token::Word(_)));
     let qualified = at.checked_sub(1).and_then(|at| lexed.token(at)) == Some(&Token::Period);
     !qualified
@@ -108,6 +108,9 @@ fn call(lexed: &Lexed<'_>, at: usize, close: usize) -> Outcome<AggregateCall> {
     let (related, written) = (name(at), name(at + 2));
     let Some(function) = AggregateFunction::from_name(&written.value) else {
         let names = || AggregateFunction::ALL.iter().map(|function| function.name());
+        if let Some(help) = habits::method(lexed, at + 2) {
+            return Err(unsupported(written.span, "this form of a function").help(help).into());
+        }
         let fault = unsupported(written.span, &format!("an aggregate `{}`", written.value));
         let fault = match nearest(&written.value, names()) {
             Some(near) => fault.help(format!("did you mean `{near}`?")),
@@ -133,10 +136,26 @@ fn call(lexed: &Lexed<'_>, at: usize, close: usize) -> Outcome<AggregateCall> {
     }
     let value_end = by.or(filter).unwrap_or(end);
     let by_end = filter.unwrap_or(end);
-    let value = part(lexed, first..value_end)?;
     let name = function.name();
+    let bare_count = match filter {
+        None => format!("write {}.count()", lexed.written(at)),
+        Some(_) => "write count(where CONDITION)".to_owned(),
+    };
+    if value_end == first + 1 && lexed.token(first) == Some(&Token::Mul) {
+        let span = lexed.span(first, value_end);
+        let told = fault(format!("{name} takes no `*`"), span, "not expected here");
+        return Err(match function {
+            AggregateFunction::Count => told.help(bare_count).into(),
+            _ => told.into(),
+        });
+    }
+    let value = part(lexed, first..value_end)?;
     let whole = lexed.span(at + 2, close + 1);
     match (function, &value) {
+        (AggregateFunction::Count, Some(value)) if matches!(value.kind, AstKind::Number(_)) => {
+            let message = "count takes no value, it counts rows".to_owned();
+            return Err(fault(message, value.span, "no value here").help(bare_count).into());
+        }
         (AggregateFunction::Count, Some(value)) => {
             return Err(fault("count takes no value, it counts rows".to_owned(), value.span, "no value here")
                 .help("write count(where x IS NOT NULL) to count those that have one; a condition stands behind `where`")

@@ -11,8 +11,10 @@ use sqlparser::dialect::Dialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace, Word};
 
+use super::habits::{self, Told};
+use super::misread::{broken_token, open_parenthesis};
 use super::{AggregateCall, Function, SpanMap, aggregate};
-use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Span, nearest};
+use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Span};
 
 /// How many operators and parentheses may take each other's results. AND and OR do not count: their
 /// chains are flat. Bounds the depth of the tree, and so every recursion over it.
@@ -140,7 +142,12 @@ impl<'a> Lexed<'a> {
         {
             faults.extend(found);
         }
-        faults.extend((0..lexed.tokens.len()).filter_map(|at| lexed.look_at(at)));
+        let mut at = 0;
+        while at < lexed.tokens.len() {
+            let told = lexed.look_at(at);
+            at = told.as_ref().map_or(0, |(_, end)| *end).max(at + 1);
+            faults.extend(told.map(|(fault, _)| fault));
+        }
         if faults.is_empty() {
             lexed.mark_names();
             match lexed.find_groups() {
@@ -154,6 +161,11 @@ impl<'a> Lexed<'a> {
     /// The token at an index; none at the end.
     pub fn token(&self, at: usize) -> Option<&Token> {
         self.tokens.get(at).map(|token| &token.token)
+    }
+
+    /// Where the text stands in the pipeline file.
+    pub const fn map(&self) -> &'a SpanMap {
+        self.map
     }
 
     /// True where the token opens parentheses around a whole condition.
@@ -191,6 +203,14 @@ impl<'a> Lexed<'a> {
         self.bytes.get(at).and_then(|(start, end)| self.text.get(*start..*end)).unwrap_or_default()
     }
 
+    /// The tokens from `first` up to, not including, `end` as they were written, with what is between
+    /// them.
+    pub fn between(&self, first: usize, end: usize) -> &'a str {
+        let last = end.checked_sub(1).filter(|last| *last >= first);
+        let bytes = last.map(|last| self.bytes(first).0..self.bytes(last).1);
+        bytes.and_then(|bytes| self.text.get(bytes)).unwrap_or_default()
+    }
+
     /// The index of the token that begins at a place of the parser.
     pub fn index_at(&self, line: u64, column: u64) -> Option<usize> {
         let location = Location::new(line, column);
@@ -205,7 +225,10 @@ impl<'a> Lexed<'a> {
     }
 
     /// The fault of one token, if it has no place in a rule.
-    fn look_at(&self, at: usize) -> Option<Diagnostic> {
+    fn look_at(&self, at: usize) -> Option<Told> {
+        if let Some(told) = habits::fenced(self, at) {
+            return Some(told);
+        }
         let span = self.span(at, at + 1);
         let written = self.written(at);
         let next_is_paren = self.token(at + 1) == Some(&Token::LParen);
@@ -227,14 +250,13 @@ impl<'a> Lexed<'a> {
             | Token::LParen
             | Token::RParen
             | Token::Period => return None,
-            Token::DoubleEq => ("`==`", "write `=`"),
+            Token::DoubleEq => ("`==`", habits::double_equals(self, at)),
             Token::RArrow => ("`=>`", "write `>=`"),
             Token::Overlap => ("`&&`", "write AND"),
             Token::StringConcat => ("`||`", "write OR; texts cannot be joined"),
             Token::ExclamationMark => ("`!`", "write NOT, or `<>` for not equal"),
             Token::SemiColon => ("`;`", "a rule is one condition and has no end mark"),
-            Token::DoubleColon => ("a cast", CAST),
-            Token::LBracket | Token::RBracket => ("a bracket", "a list stands in ( )"),
+            Token::DoubleColon => ("a cast", habits::CAST),
             Token::HexStringLiteral(_) => ("a hexadecimal constant", "write a decimal number"),
             Token::Placeholder(_) | Token::Colon | Token::AtSign | Token::Question => {
                 ("a placeholder", "write the value itself")
@@ -242,88 +264,55 @@ impl<'a> Lexed<'a> {
             Token::Tilde | Token::TildeAsterisk | Token::ExclamationMarkTilde => {
                 ("a regular expression", "LIKE takes `%` for any text and `_` for one character")
             }
-            Token::Char('`') => ("a backtick", "a name with blanks stands in double quotes"),
-            Token::Char('\u{2018}' | '\u{2019}' | '\u{201a}') => {
-                ("a typographic quote", "a text stands in straight quotes: 'text'")
+            _ => {
+                return Some((unsupported(span, &format!("`{written}`")).help(ALLOWED), at + 1));
             }
-            Token::Char('\u{201c}' | '\u{201d}' | '\u{201e}') => (
-                "a typographic quote",
-                "a name stands in straight double quotes, a text in straight single quotes",
-            ),
-            _ => return Some(unsupported(span, &format!("`{written}`")).help(ALLOWED)),
         };
-        Some(unsupported(span, what).help(help))
+        Some((unsupported(span, what).help(help), at + 1))
     }
 
-    fn look_at_word(&self, word: &Word, at: usize, next_is_paren: bool) -> Option<Diagnostic> {
+    fn look_at_word(&self, word: &Word, at: usize, next_is_paren: bool) -> Option<Told> {
         use Keyword as K;
         let span = self.span(at, at + 1);
         let name = word.value.as_str();
         if word.quote_style.is_some() {
             return next_is_paren.then(|| {
-                unsupported(span, &format!("a function `{name}`"))
-                    .help("names of functions are not quoted")
+                let fault = unsupported(span, &format!("a function `{name}`"));
+                (fault.help("names of functions are not quoted"), at + 1)
             });
         }
         // These take whole clauses with them, so that they are refused wherever they stand.
         match word.keyword {
             K::CASE => {
-                return Some(unsupported(span, "CASE").help(
+                let fault = unsupported(span, "CASE").help(
                     "write the cases with AND and OR; a field of this name stands in double quotes",
-                ));
+                );
+                return Some((fault, at + 1));
             }
-            K::SELECT => return Some(unsupported(span, "a subquery").help(SUBQUERY)),
+            K::SELECT => return Some(habits::query(self, at)),
             _ => {}
         }
         let operator = is_operator(word.keyword);
         if operator && word.keyword != K::NOT && !self.is_operand_before(at) {
             // The parser would take the word for a name.
-            return Some(
+            let fault =
                 syntax(format!("expected a field, a constant or a condition, found `{name}`"))
-                    .at(span, "not expected here"),
-            );
+                    .at(span, "not expected here");
+            return Some((fault, at + 1));
         }
         let qualified = at.checked_sub(1).and_then(|at| self.token(at)) == Some(&Token::Period);
-        let known = Function::from_name(name).is_some() && !qualified;
-        if !next_is_paren || operator || known {
+        let is_open_call =
+            |at: usize| !self.calls.contains_key(&at) && aggregate::begins_call(self, at);
+        if at.checked_sub(2).is_some_and(is_open_call) {
+            // It was not cut out because it is never closed, and that is told.
             return None;
         }
-        let (what, help) = match name.to_ascii_lowercase().as_str() {
-            "cast" | "try_cast" | "safe_cast" | "convert" => ("a cast", CAST),
-            "exists" | "any" | "all" | "some" => ("a subquery", SUBQUERY),
-            "over" | "filter" | "within" | "rank" | "row_number" => {
-                ("a window function", "a rule looks at one profile at a time")
-            }
-            "count" | "sum" | "avg" | "min" | "max" => (
-                "an aggregate",
-                "of the rows of a table under `related`: orders.count(), orders.sum(x)",
-            ),
-            "extract" | "date_part" => ("EXTRACT", "write year(x), month(x) or day(x)"),
-            "now" | "current_date" | "current_timestamp" | "today" | "getdate" | "datediff"
-            | "date_diff" | "age" => ("the current date", TODAY),
-            "ifnull" | "nvl" | "isnull" | "iif" | "if" => {
-                ("this function", "write coalesce(x, value) where a null is to count as a value")
-            }
-            "len" | "char_length" | "character_length" => ("this function", "write length(x)"),
-            "substr" | "substring" | "left" | "right" | "starts_with" | "contains" => {
-                ("this function", "LIKE looks into texts: LIKE 'begin%', LIKE '%inside%'")
-            }
-            _ => {
-                let fault = unsupported(span, &format!("a function `{name}`"));
-                let names = Function::ALL.iter().map(|function| function.name());
-                return Some(match nearest(name, names.clone()) {
-                    Some(near) => fault.help(format!("did you mean `{near}`?")),
-                    None => {
-                        fault.help(format!("functions: {}", names.collect::<Vec<_>>().join(" ")))
-                    }
-                });
-            }
-        };
-        Some(unsupported(span, what).help(help))
+        let known = Function::from_name(name).is_some() && !qualified;
+        (next_is_paren && !operator && !known).then(|| habits::call(self, at))
     }
 
     /// True where the token before can end an operand, or is the NOT of NOT IN.
-    fn is_operand_before(&self, at: usize) -> bool {
+    pub fn is_operand_before(&self, at: usize) -> bool {
         let Some(before) = at.checked_sub(1) else { return false };
         match (self.token(before), self.keyword(before)) {
             (_, Some(Keyword::NOT)) => {
@@ -332,7 +321,17 @@ impl<'a> Lexed<'a> {
             (_, Some(keyword)) => !is_operator(keyword),
             (Some(token), None) => matches!(
                 token,
-                Token::Word(_) | Token::Number(..) | Token::SingleQuotedString(_) | Token::RParen
+                Token::Word(_)
+                    | Token::Number(..)
+                    | Token::SingleQuotedString(_)
+                    | Token::RParen
+                    // The ends of what is refused by itself.
+                    | Token::RBracket
+                    | Token::RBrace
+                    | Token::Char(_)
+                    | Token::Placeholder(_)
+                    | Token::Question
+                    | Token::HexStringLiteral(_)
             ),
             (None, None) => false,
         }
@@ -404,9 +403,7 @@ impl<'a> Lexed<'a> {
             }
         }
         if let Some(at) = open.last() {
-            return Err(syntax("a `(` is never closed")
-                .at(self.span(*at, at + 1), "no `)` for it")
-                .into());
+            return Err(open_parenthesis(self, *at).into());
         }
         let mut groups = vec![false; self.tokens.len()];
         let mut between = Betweens::default();
@@ -491,12 +488,6 @@ impl<'a> Lexed<'a> {
     }
 }
 
-const CAST: &str = "declare the column's type under `types:` of its source";
-const SUBQUERY: &str = "combine segments with `union`, `intersect` and `except`";
-
-/// What to write instead of the current date.
-pub const TODAY: &str = "write days_since(x), the days up to the date of the run";
-
 fn is_operator(keyword: Keyword) -> bool {
     use Keyword as K;
     matches!(keyword, K::AND | K::OR | K::NOT | K::IN | K::IS | K::LIKE | K::ILIKE | K::BETWEEN)
@@ -571,27 +562,5 @@ impl<'a> Finder<'a> {
             }
         }
         self.byte
-    }
-}
-
-/// A token that cannot be cut: nearly always a quote that is never closed.
-fn broken_token(text: &str, start: usize, map: &SpanMap) -> Diagnostic {
-    let rest = text.get(start..).unwrap_or_default();
-    let end = start + rest.trim_end().len();
-    match rest.chars().next() {
-        Some('\'') => syntax("a text is never closed")
-            .at(map.span(start, end), "no `'` after this one")
-            .help("a quote inside of a text is written twice: 'O''Brien'"),
-        Some('"') => syntax("a quoted name is never closed")
-            .at(map.span(start, end), "no `\"` after this one"),
-        Some('/') => {
-            syntax("a comment is never closed").at(map.span(start, end), "no `*/` after it")
-        }
-        first => {
-            let end = start + first.map_or(0, char::len_utf8);
-            syntax("this is no part of a rule")
-                .at(map.span(start, end), "cannot be read")
-                .help(ALLOWED)
-        }
     }
 }

@@ -12,7 +12,9 @@
 
 mod aggregate;
 mod ast;
+mod habits;
 mod lex;
+mod misread;
 mod parse;
 mod span_map;
 
@@ -25,3 +27,5 @@ pub use span_map::SpanMap;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_habits;

@@ -10,12 +10,12 @@ use sqlparser::ast::{
 };
 use sqlparser::dialect::{Dialect, Precedence};
 use sqlparser::keywords::Keyword;
-use sqlparser::parser::{Parser, ParserError};
+use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
 
-use super::lex::{
-    ALLOWED, Lexed, MAX_RECURSION, RuleDialect, TODAY, syntax, too_deep, unsupported,
-};
+use super::habits::{TODAY, dotted};
+use super::lex::{ALLOWED, Lexed, MAX_RECURSION, RuleDialect, syntax, unsupported};
+use super::misread::{left_over, misformed};
 use super::{ArithmeticOp, Ast, AstKind, CompareOp, Function, IntervalPart, IntervalUnit, SpanMap};
 use crate::diagnostics::{Diagnostic, Faults, Outcome, Span, Spanned};
 
@@ -123,72 +123,6 @@ impl Reader<'_> {
             }
             Err(error) => Err(Box::new(misformed(self.lexed, &error, self.parser.index()))),
         }
-    }
-}
-
-/// A token that stands where AND, OR or an end was due.
-fn left_over(lexed: &Lexed<'_>, at: usize) -> Diagnostic {
-    let Some(token) = lexed.token(at) else {
-        return syntax("the rule ends too early").at(lexed.span(at, at + 1), "more was due here");
-    };
-    let fault = syntax(format!("expected AND, OR or the end, found `{}`", lexed.written(at)))
-        .at(lexed.span(at, at + 1), "not expected here");
-    match token {
-        Token::Word(word) if word.keyword == Keyword::NOT => {
-            fault.help("NOT stands before a condition, or before IN, BETWEEN, LIKE and ILIKE")
-        }
-        Token::Word(_) => fault.help("a name with blanks stands in double quotes: \"first name\""),
-        Token::SingleQuotedString(_) => {
-            fault.help("a quote inside of a text is written twice: 'O''Brien'")
-        }
-        _ => fault,
-    }
-}
-
-/// The parser's refusal in our words. It gives its place as text only; `stopped` is the token at
-/// which it stood.
-fn misformed(lexed: &Lexed<'_>, error: &ParserError, stopped: usize) -> Diagnostic {
-    let text = match error {
-        ParserError::RecursionLimitExceeded => {
-            let at = stopped.min(lexed.tokens.len().saturating_sub(1));
-            return too_deep(lexed.span(at, at + 1));
-        }
-        ParserError::TokenizerError(text) | ParserError::ParserError(text) => text.as_str(),
-    };
-    let (text, place) = text.rsplit_once(" at Line: ").map_or((text, None), |(text, place)| {
-        let place = place
-            .split_once(", Column: ")
-            .and_then(|(line, column)| Some((line.parse().ok()?, column.parse().ok()?)));
-        (text, place)
-    });
-    let at =
-        place.and_then(|(line, column)| lexed.index_at(line, column)).unwrap_or(lexed.tokens.len());
-    let expected = text
-        .strip_prefix("Expected: ")
-        .and_then(|text| text.split_once(", found: "))
-        .map_or("something else", |(expected, _)| expected);
-    let expected = match expected {
-        "an expression" => "a field, a constant or a condition".to_owned(),
-        "IN or BETWEEN after NOT" => "IN, BETWEEN or LIKE after NOT".to_owned(),
-        "(" | ")" => format!("`{expected}`"),
-        _ if expected.ends_with("after IS") => "NULL, TRUE or FALSE after IS".to_owned(),
-        _ => expected.to_owned(),
-    };
-    let found = match lexed.token(at) {
-        Some(_) => format!("`{}`", lexed.written(at)),
-        None => "the end of the rule".to_owned(),
-    };
-    let fault = syntax(format!("expected {expected}, found {found}"))
-        .at(lexed.span(at, at + 1), "not expected here");
-    let before = |n: usize| at.checked_sub(n).and_then(|at| lexed.token(at));
-    match (before(1), lexed.token(at)) {
-        (Some(Token::Lt | Token::Gt | Token::Eq), Some(Token::Eq | Token::Gt | Token::Lt)) => {
-            fault.help("comparisons: = <> < <= > >=")
-        }
-        (Some(Token::LParen), Some(Token::RParen)) => {
-            fault.help("at least one value stands in ( )")
-        }
-        _ => fault,
     }
 }
 
@@ -338,7 +272,9 @@ impl Walk<'_> {
             }
             Expr::Tuple(_) => self.refuse("a list of values", "a list stands after IN only"),
             Expr::Trim { .. } => self.refuse("this form of trim", "trim(x) takes one text"),
-            Expr::CompoundFieldAccess { .. } => self.refuse("this name", DOTTED),
+            Expr::CompoundFieldAccess { .. } => {
+                self.refuse("this name", &dotted(self.lexed, self.at))
+            }
             _ => self.refuse("this form", ALLOWED),
         }
     }
@@ -371,7 +307,7 @@ impl Walk<'_> {
             _ => {
                 let end = self.at + 2 * names.len().max(1) - 1;
                 let span = self.lexed.span(self.at, end);
-                Err(Box::new(unsupported(span, "this name").help(DOTTED)))
+                Err(Box::new(unsupported(span, "this name").help(dotted(self.lexed, self.at))))
             }
         }
     }
@@ -422,7 +358,10 @@ impl Walk<'_> {
 
     fn is_null(&mut self, value: Expr, negated: bool) -> Converted<AstKind> {
         let value = self.boxed(value)?;
-        self.word(Keyword::IS)?;
+        if self.word(Keyword::IS).is_err() {
+            let help = if negated { "write IS NOT NULL" } else { "write IS NULL" };
+            return Err(self.refuse("this form", help));
+        }
         self.not(negated)?;
         self.word(Keyword::NULL)?;
         Ok(AstKind::IsNull { value, negated })
@@ -570,7 +509,6 @@ enum Operator {
     Arithmetic(ArithmeticOp),
 }
 
-const DOTTED: &str = "only `consent.<purpose>` and calls such as orders.count() have a dot; a field with a dot in its name stands in double quotes";
 const INTERVAL: &str = "such as INTERVAL '3' MONTH or INTERVAL '1 year 6 months'";
 const UNITS: &str = "units: year month week day hour minute second";
 

@@ -14,6 +14,8 @@ pub struct SpanMap {
     /// For each character of the value, in order: its byte in the value and its place in the file.
     /// Empty where alignment failed.
     places: Vec<(usize, Span)>,
+    /// True where ` #` stands behind the scalar.
+    is_before_comment: bool,
 }
 
 /// A character of the scalar as YAML reads it, and where it was written.
@@ -37,7 +39,20 @@ impl SpanMap {
         };
         // The span of a block scalar may begin after its header, and then with any character.
         let places = styled.or_else(|| align(&raw(whole, scalar.start), value)).unwrap_or_default();
-        Self { scalar: Span::new(scalar.start, end.max(scalar.start)), places }
+        let is_blank = |byte: usize| {
+            value.get(byte..).is_some_and(|rest| rest.starts_with(char::is_whitespace))
+        };
+        let last = places.iter().rfind(|(byte, _)| !is_blank(*byte));
+        let after = last.and_then(|(_, place)| source.get(place.end..)).unwrap_or_default();
+        let rest = after.trim_start_matches([' ', '\t']);
+        let is_before_comment = rest.len() < after.len() && rest.starts_with('#');
+        Self { scalar: Span::new(scalar.start, end.max(scalar.start)), places, is_before_comment }
+    }
+
+    /// True where YAML ended the value at a ` #`, which may have been meant as a part of it.
+    #[must_use]
+    pub const fn is_before_comment(&self) -> bool {
+        self.is_before_comment
     }
 
     /// The place in the file of the value's bytes from `start` up to, not including, `end`. An empty
@@ -311,6 +326,22 @@ mod tests {
         assert_eq!(map.span(5, 5), Span::new(9, 9));
         assert_eq!(map.span(99, 99), Span::new(9, 9));
         assert_eq!(map.span(0, 99), Span::new(4, 9));
+    }
+
+    #[test]
+    fn comments_behind_a_value() {
+        let before_comment = |source: &str, scalar: &str, value: &str| {
+            let start = source.find(scalar).expect("the scalar stands in the source");
+            let span = Span::new(start, start + scalar.len());
+            SpanMap::new(source, span, value).is_before_comment()
+        };
+        assert!(before_comment("a: x = 'D #E'\n", "x = 'D", "x = 'D"));
+        assert!(before_comment("a: x = 'D\t# E'", "x = 'D", "x = 'D"));
+        assert!(!before_comment("a: x = 'D#E'\n", "x = 'D#E'", "x = 'D#E'"));
+        assert!(!before_comment("a: x\n# y", "x", "x"));
+        assert!(!before_comment("a: 'x' # y", "'x'", "x"));
+        assert!(!before_comment("a: |\n  x\n  # y\nb: 1", "x\n  # y\n", "x\n# y\n"));
+        assert!(!before_comment("a: |\n  x\n # y\n", "x\n", "x\n"));
     }
 
     #[test]

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Failure, RunOptions, check_file, failed, key_tables, places};
+use super::{Failure, RunOptions, check_file, failed, key_tables};
 use crate::diagnostics::{Code, Diagnostic, Faults, Outcome};
 use crate::engine::unbroken;
 use crate::output::journal::recover;
 use crate::plan::{AsOf, Instant};
 use crate::spark::{self, Ran, Setting};
+use crate::sql;
 use crate::sql::spark::{Job, Step};
-use crate::{spec, sql};
 
 /// What a caller of [`run_spark_file`] may choose beside [`RunOptions`].
 #[derive(Clone, Debug)]
@@ -40,8 +40,7 @@ pub fn run_spark_file(
     let as_of = *loaded.plan.as_of.get_or_insert(AsOf { at: now, replay: false });
     let of_pipeline = |Faults(faults): Faults| failed(path, faults, &loaded.text);
     let of_run = |faults: Faults| Failure::of_run(path, &loaded.text, faults);
-    let pipeline = spec::load(&loaded.text).map_err(of_pipeline)?;
-    let places = places::of(path, &loaded.text, &pipeline, &loaded.plan);
+    let places = loaded.places(path);
     // Refused before anything is made.
     sql::spark(&loaded.plan, &places, Some(Path::new("keys"))).map_err(of_pipeline)?;
     let work = Work::new(spark.work.as_deref()).map_err(of_run)?;

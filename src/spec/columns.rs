@@ -18,8 +18,6 @@ pub enum ExportColumns {
 }
 
 impl Decode for ExportColumns {
-    const IS_SECTION: bool = true;
-
     fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self> {
         match &node.value {
             Node::Map(_) => Mapping::decode(node, sink).map(Self::Platform),

@@ -5,9 +5,6 @@ use crate::diagnostics::{Code, Diagnostic, Sink, Span, Spanned, nearest};
 
 /// A type that can be read from a node.
 pub trait Decode: Sized {
-    /// True for lists and mappings, of which an empty one is as good as none.
-    const IS_SECTION: bool = false;
-
     /// Reads the node; what is wrong goes to `sink`, and then there may be no value.
     fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self>;
 }
@@ -33,6 +30,54 @@ fn is_plain_list(text: &str) -> bool {
 pub fn wrong_kind(node: &Spanned<Node>, wanted: &str) -> Diagnostic {
     Diagnostic::error(Code::WrongKind, format!("{wanted} must stand here, not {}", node.kind()))
         .at(node.span, format!("this is {}", node.kind()))
+}
+
+/// Says that a key has no value. To go on as if it were not there could lose a protection that was meant.
+fn no_value(key: &str, span: Span) -> Diagnostic {
+    Diagnostic::error(Code::MissingKey, format!("`{key}` has no value"))
+        .at(span, "nothing stands behind it")
+        .help("write a value, or take the key out")
+}
+
+/// The name in a key without a value that is a key and its value, without a blank between them:
+/// to YAML `{ email:Mail }` has the key `email:Mail`.
+fn glued<'n>(key: &'n str, value: &Node) -> Option<&'n str> {
+    let (name, rest) = key.split_once(':')?;
+    (matches!(value, Node::Null) && !name.is_empty() && !rest.is_empty()).then_some(name)
+}
+
+/// Says that a key and its value are [`glued`].
+fn no_blank(name: &str, span: Span) -> Diagnostic {
+    Diagnostic::error(Code::WrongKind, format!("no blank stands behind the colon of `{name}`"))
+        .at(span, "this is one text, and no key with a value")
+        .help(format!("write a blank behind the colon: `{name}: ..`"))
+}
+
+/// Says what is wrong with a key that has no value.
+pub(super) fn without_value(key: &Spanned<String>) -> Diagnostic {
+    match glued(&key.value, &Node::Null) {
+        Some(name) => no_blank(name, key.span),
+        None => no_value(&key.value, key.span),
+    }
+}
+
+/// A share as it is written: 10% for 0.1.
+fn percent(share: f64) -> String {
+    let percent = if share.abs() <= 1.0 { share * 100.0 } else { share };
+    let digits = format!("{percent:.4}");
+    digits.trim_end_matches('0').trim_end_matches('.').to_owned() + "%"
+}
+
+/// Reads a node. Where `what` speaks of a share, who writes 0.1 is told how it is written.
+fn read<T: Decode>(node: &Spanned<Node>, what: &str, sink: &mut Sink) -> Option<T> {
+    match node.value {
+        Node::Scalar(Scalar::Float(share)) if what.contains('%') => {
+            let fault = wrong_kind(node, "a share");
+            sink.push(fault.help(format!("write it with its sign: {}", percent(share))));
+            None
+        }
+        _ => T::decode(node, sink),
+    }
 }
 
 /// The entries of a mapping being read: those asked for are taken, the rest are unknown.
@@ -63,10 +108,9 @@ impl<'a> Entries<'a> {
         }
     }
 
-    /// The node under a key. A section (a list or mapping) with nothing in it counts as absent;
-    /// a single value with nothing in it is reported by [`optional`](Self::optional), for what
-    /// is absent may mean more than what was meant to be written.
-    pub fn node(&mut self, key: &'static str) -> Option<&'a Spanned<Node>> {
+    /// The node under a key. A key without a value has none; [`optional`](Self::optional) and
+    /// [`finish`](Self::finish) report it.
+    fn node(&mut self, key: &'static str) -> Option<&'a Spanned<Node>> {
         self.asked.push(key);
         self.written
             .iter()
@@ -74,28 +118,22 @@ impl<'a> Entries<'a> {
             .map(|(_, node)| node)
     }
 
-    /// A value that may be absent.
+    /// A value that may be absent. A key that is there has a value.
     pub fn optional<T: Decode>(
         &mut self,
         key: &'static str,
-        _what: &'static str,
+        what: &'static str,
         sink: &mut Sink,
     ) -> Option<T> {
-        if !T::IS_SECTION
-            && let Some((name, _)) = self
-                .written
-                .iter()
-                .find(|(name, node)| name.value == key && matches!(node.value, Node::Null))
-        {
+        let is_empty = |(name, node): &&(Spanned<String>, Spanned<Node>)| {
+            name.value == key && matches!(node.value, Node::Null)
+        };
+        if let Some((name, _)) = self.written.iter().find(is_empty) {
             self.asked.push(key);
-            sink.push(
-                Diagnostic::error(Code::MissingKey, format!("`{key}` has no value"))
-                    .at(name.span, "nothing stands behind it")
-                    .help("write a value, or take the key out"),
-            );
+            sink.push(no_value(key, name.span));
             return None;
         }
-        self.node(key).and_then(|node| T::decode(node, sink))
+        self.node(key).and_then(|node| read(node, what, sink))
     }
 
     /// A value that must be there; `what` it is, for who forgot it.
@@ -106,7 +144,7 @@ impl<'a> Entries<'a> {
         sink: &mut Sink,
     ) -> Option<T> {
         match self.node(key) {
-            Some(node) => T::decode(node, sink),
+            Some(node) => read(node, what, sink),
             None => {
                 self.missing.push((key, what));
                 None
@@ -126,16 +164,21 @@ impl<'a> Entries<'a> {
     /// Reports every key that was not asked for, and every required one that is not there, unless
     /// an unknown key is it, misspelt.
     pub fn finish(mut self, sink: &mut Sink) {
-        for (key, _) in self.written {
+        for (key, node) in self.written {
             if self.asked.contains(&key.value.as_str()) {
                 continue;
             }
-            let fault = Diagnostic::error(
-                Code::UnknownKey,
-                format!("{} has no key `{}`", self.what, key.value),
-            )
-            .at(key.span, "unknown key");
-            let help = match nearest(&key.value, self.asked.iter().copied()) {
+            // What stands behind the colon may be a value of a person.
+            let name = glued(&key.value, &node.value).unwrap_or(&key.value);
+            if self.asked.contains(&name) {
+                self.missing.retain(|(missing, _)| *missing != name);
+                sink.push(no_blank(name, key.span));
+                continue;
+            }
+            let fault =
+                Diagnostic::error(Code::UnknownKey, format!("{} has no key `{name}`", self.what))
+                    .at(key.span, "unknown key");
+            let help = match nearest(name, self.asked.iter().copied()) {
                 Some(near) => {
                     self.missing.retain(|(missing, _)| *missing != near);
                     format!("did you mean `{near}`?")
@@ -178,8 +221,6 @@ macro_rules! spec_types {
         }
 
         impl Decode for $name {
-            const IS_SECTION: bool = true;
-
             fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self> {
                 let mut entries = Entries::of($what, node, sink)?;
                 $(let $field: Option<$ty> =
@@ -209,8 +250,6 @@ macro_rules! spec_types {
 pub(super) use spec_types;
 
 impl<T: Decode> Decode for Spanned<T> {
-    const IS_SECTION: bool = T::IS_SECTION;
-
     fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self> {
         T::decode(node, sink).map(|value| Self::new(value, node.span))
     }
@@ -273,8 +312,6 @@ impl Decode for f64 {
 }
 
 impl<T: Decode> Decode for Vec<T> {
-    const IS_SECTION: bool = true;
-
     fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self> {
         let Node::List(items) = &node.value else {
             sink.push(wrong_kind(node, "a list").help(match &node.value {
@@ -302,8 +339,6 @@ impl<T> Default for Mapping<T> {
 }
 
 impl<T: Decode> Decode for Mapping<T> {
-    const IS_SECTION: bool = true;
-
     fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self> {
         let Node::Map(entries) = &node.value else {
             sink.push(wrong_kind(node, "a mapping").help(MAPPING));
@@ -312,7 +347,13 @@ impl<T: Decode> Decode for Mapping<T> {
         Some(Self(
             entries
                 .iter()
-                .filter_map(|(key, value)| Some((key.clone(), T::decode(value, sink)?)))
+                .filter_map(|(key, value)| {
+                    if matches!(value.value, Node::Null) {
+                        sink.push(without_value(key));
+                        return None;
+                    }
+                    Some((key.clone(), T::decode(value, sink)?))
+                })
                 .collect(),
         ))
     }
@@ -349,7 +390,21 @@ impl Decode for NameOrMap {
             }
             Node::Map(entries) if entries.len() == 1 => {
                 let (name, argument) = &entries[0];
+                if matches!(argument.value, Node::Null) {
+                    sink.push(without_value(name));
+                    return None;
+                }
                 Some(Self { name: name.clone(), argument: Some(argument.clone()) })
+            }
+            Node::Map(entries) => {
+                let count = entries.len();
+                let wanted = "a name, or a mapping with one key, must stand here";
+                sink.push(
+                    Diagnostic::error(Code::WrongKind, format!("{wanted}, not one with {count}"))
+                        .at(node.span, format!("this has {count} keys"))
+                        .help("keep one of them"),
+                );
+                None
             }
             _ => {
                 sink.push(wrong_kind(node, "a name, or a mapping with one key,"));

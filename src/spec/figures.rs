@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use super::decode::{Decode, Mapping};
+use super::decode::{Decode, Mapping, without_value};
 use super::node::Node;
 use crate::diagnostics::{Code, Diagnostic, Sink, Spanned};
 
@@ -16,8 +16,6 @@ use crate::diagnostics::{Code, Diagnostic, Sink, Spanned};
 pub struct Figures(pub Vec<(Spanned<String>, Spanned<String>)>);
 
 impl Decode for Figures {
-    const IS_SECTION: bool = true;
-
     fn decode(node: &Spanned<Node>, sink: &mut Sink) -> Option<Self> {
         let Node::Map(entries) = &node.value else {
             return Mapping::decode(node, sink).map(|Mapping(figures)| Self(figures));
@@ -36,6 +34,8 @@ impl Decode for Figures {
                         .help(format!("put it in quotes: \"{whole}\"")),
                 );
                 figures.pop();
+            } else if matches!(value.value, Node::Null) {
+                sink.push(without_value(name));
             } else if let Some(text) = Spanned::decode(value, sink) {
                 figures.push((name.clone(), text));
             }

@@ -5,6 +5,7 @@
 //! because the text is first read as a tree of nodes ([`node`]) and then decoded ([`decode`]);
 //! serde's own derive would stop at the first fault and lose places inside flattened types.
 
+mod brackets;
 mod columns;
 pub mod decode;
 mod draw;
@@ -16,6 +17,7 @@ pub mod node;
 mod private;
 mod shape;
 mod syntax;
+mod text;
 
 pub use columns::ExportColumns;
 pub use decode::{Decode, Mapping, NameOrMap, OneOrMany};
@@ -23,6 +25,9 @@ pub use draw::{Control, Limit};
 pub use identity::{Condition, FieldGroup, PathOrMap, Rule, alias_file};
 pub use model::*;
 pub use private::private_places;
+pub use text::text_of;
+
+use serde_json::Value;
 
 use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Sink, Span, Spanned};
 
@@ -70,7 +75,7 @@ impl Export {
 pub fn load(source: &str) -> Outcome<Pipeline> {
     let of_shape = shape::is_pipeline(source);
     let root = node::parse(source)
-        .map_err(|fault| Faults::from(if of_shape { fault } else { other_file() }))?;
+        .map_err(|fault| Faults::from(if of_shape { fault } else { text::other_file(source) }))?;
     if matches!(root.value, node::Node::Null) {
         return Err(Diagnostic::error(Code::WrongKind, "the pipeline file is empty")
             .at(Span::default(), "nothing stands here")
@@ -78,7 +83,7 @@ pub fn load(source: &str) -> Outcome<Pipeline> {
             .into());
     }
     if !of_shape {
-        return Err(other_file().into());
+        return Err(text::other_file(source).into());
     }
     let mut sink = Sink::default();
     let pipeline = Pipeline::decode(&root, &mut sink);
@@ -104,19 +109,52 @@ pub fn load(source: &str) -> Outcome<Pipeline> {
     }
 }
 
-/// The fault for what is no pipeline file. It may be a data file: none of its lines is shown.
-fn other_file() -> Diagnostic {
-    Diagnostic::error(
-        Code::PipelineUnreadable,
-        "this is no pipeline file: sections such as `version` and `sources` are not there",
-    )
-    .help("a pipeline file begins with `version: 1`; was a data file given in its place?")
-}
-
 /// The JSON Schema of the pipeline file, for editors.
 #[must_use]
-pub fn schema() -> serde_json::Value {
+pub fn schema() -> Value {
     let mut schema = schemars::schema_for!(Pipeline).to_value();
     schema["title"] = "optin pipeline".into();
+    without_null(&mut schema);
     schema
+}
+
+/// Takes null out of a schema: a key that may be absent has a value where it is there.
+fn without_null(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if let Some(Value::Array(types)) = members.get_mut("type") {
+                types.retain(|of| of != "null");
+                if types.len() == 1
+                    && let Some(only) = types.pop()
+                {
+                    members.insert("type".to_owned(), only);
+                }
+            }
+            if let Some(Value::Array(ways)) = members.get_mut("anyOf") {
+                ways.retain(|way| way["type"] != "null");
+                if ways.len() == 1
+                    && let Some(Value::Object(only)) = ways.pop()
+                {
+                    members.remove("anyOf");
+                    for (key, value) in only {
+                        members.entry(key).or_insert(value);
+                    }
+                }
+            }
+            members.values_mut().for_each(without_null);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_null),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::schema;
+
+    #[test]
+    fn the_schema_lets_no_key_be_empty() {
+        let text = schema().to_string();
+        assert!(text.contains("\"unless_different\"") && !text.contains("\"null\""), "{text}");
+    }
 }

@@ -3,8 +3,8 @@
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::Spanned as YamlSpanned;
 
-use super::syntax::in_words;
-use crate::diagnostics::{Code, Diagnostic, Span, Spanned, quotes_veiled};
+use super::syntax;
+use crate::diagnostics::{Code, Diagnostic, Span, Spanned};
 
 /// A YAML node.
 #[derive(Clone, Debug)]
@@ -32,6 +32,9 @@ pub enum Scalar {
     Text(String),
 }
 
+/// The first whole number that nothing here can hold.
+const TOO_LARGE: i128 = 1 << 64;
+
 impl Node {
     /// What it is, for messages.
     #[must_use]
@@ -40,7 +43,12 @@ impl Node {
             Self::Null => "nothing",
             Self::Scalar(Scalar::Bool(_)) => "true or false",
             Self::Scalar(Scalar::Int(..0)) => "a negative number",
+            Self::Scalar(Scalar::Int(TOO_LARGE..)) => "a number that is too large",
             Self::Scalar(Scalar::Int(_)) => "a whole number",
+            // Of so large a number the parser keeps no digits behind the point.
+            Self::Scalar(Scalar::Float(number)) if number.abs() >= 1e18 => {
+                "a number that is too large"
+            }
             Self::Scalar(Scalar::Float(_)) => "a number with a point",
             Self::Scalar(Scalar::Text(_)) => "text",
             Self::List(_) => "a list",
@@ -145,36 +153,42 @@ pub fn parse(source: &str) -> Result<Spanned<Node>, Diagnostic> {
     let mut options = serde_yaml::Options::default();
     options.strict_booleans = true;
     let raw: Raw = serde_yaml::from_str_with_options(source, options).map_err(|error| {
-        let mut words = in_words(&error.without_snippet().to_string());
-        if quotes_veiled(source, &words.message) {
-            "what stands under `never` is no list of values".clone_into(&mut words.message);
-        }
-        let span = error.location().map(|at| clamp(source, span_of(&at)));
-        let span = span.map(|span| if words.is_tab { tab_after(source, span) } else { span });
-        let mut fault =
-            Diagnostic::error(Code::YamlSyntax, format!("this is not YAML: {}", words.message));
-        if let Some(help) = words.help {
-            fault = fault.help(help);
-        }
-        match span {
-            Some(span) => fault.at(span, "here"),
-            None => fault,
-        }
+        let place = error.location().map(|at| clamp(source, span_of(&at)));
+        syntax::fault(source, &error.without_snippet().to_string(), place)
     })?;
-    Ok(convert(source, raw))
+    let root = convert(source, raw);
+    match without_lines(source, &root) {
+        Some(fault) => Err(fault),
+        None => Ok(root),
+    }
 }
 
-/// The first tab before a line's text, at the place or after it: the parser stops before it.
-fn tab_after(source: &str, place: Span) -> Span {
-    let mut start = source[..place.start].rfind('\n').map_or(0, |end| end + 1);
-    for line in source[start..].split_inclusive('\n') {
-        let indent = line.len() - line.trim_start().len();
-        if let Some(at) = line[..indent].find('\t') {
-            return Span::new(start + at, start + at + 1);
+/// The first sign that announces a text on the lines below it (`>` or `|`) and stands before none. The parser
+/// reads an empty text there, and gives it the place of what follows.
+fn without_lines(source: &str, node: &Spanned<Node>) -> Option<Diagnostic> {
+    let entries = match &node.value {
+        Node::Map(entries) => entries,
+        Node::List(items) => return items.iter().find_map(|item| without_lines(source, item)),
+        Node::Null | Node::Scalar(_) => return None,
+    };
+    entries.iter().find_map(|(key, value)| {
+        if !matches!(&value.value, Node::Scalar(Scalar::Text(text)) if text.is_empty()) {
+            return without_lines(source, value);
         }
-        start += line.len();
-    }
-    place
+        let between = source.get(key.span.end..)?;
+        let rest = between.trim_start_matches(['"', '\'', ' ']).strip_prefix(':')?;
+        let rest = rest.trim_start_matches([' ', '\t']);
+        let sign = rest.chars().next().filter(|sign| ['>', '|'].contains(sign))?;
+        let at = source.len() - rest.len();
+        Some(
+            Diagnostic::error(Code::WrongKind, format!("no text follows `{sign}`"))
+                .at(Span::new(at, at + 1), "announces a text on the lines below it")
+                .help(
+                    "write the text on the next line, further to the right than its key; for the sign \
+                     itself write \"|\" with its quotes",
+                ),
+        )
+    })
 }
 
 fn convert(source: &str, Raw(raw): Raw) -> Spanned<Node> {

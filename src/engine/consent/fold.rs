@@ -301,12 +301,25 @@ pub struct PurposeDecisions {
     pub as_of: Instant,
 }
 
-/// The folds of all records, and how many different keys each set counts.
+/// The folds of all records, and what became of each set.
 pub struct Folds {
     /// By record.
     pub of: Vec<Folded>,
-    /// The table of each set, its counted keys and its counted decisions.
-    pub used: Vec<(usize, u64, u64)>,
+    /// One a set.
+    pub sets: Vec<SetCount>,
+}
+
+/// What became of the decisions of one set.
+#[derive(Clone, Copy, Debug)]
+pub struct SetCount {
+    /// Its consent table.
+    pub table: usize,
+    /// Its counted keys.
+    pub used: u64,
+    /// Its counted decisions.
+    pub decisions: u64,
+    /// Whether one of them stands on a record's key, or reaches it.
+    pub heard: bool,
 }
 
 impl PurposeDecisions {
@@ -337,8 +350,12 @@ impl PurposeDecisions {
             .map(|_| AtomicU8::new(0))
             .collect();
         let used: Vec<AtomicU64> = sets.iter().map(|_| AtomicU64::new(0)).collect();
-        let desk =
-            || Desk { tables: sets.iter().map(|_| Table::default()).collect(), ..Desk::default() };
+        let heard: Vec<AtomicBool> = sets.iter().map(|_| AtomicBool::new(false)).collect();
+        let desk = || Desk {
+            tables: sets.iter().map(|_| Table::default()).collect(),
+            heard: vec![false; sets.len()],
+            ..Desk::default()
+        };
         (0..PARTITIONS).into_par_iter().try_for_each_init(desk, |desk, partition| {
             let far = far[partition].as_slice();
             let subs = desk.gather(&sets, &index.held, partition)?;
@@ -349,23 +366,39 @@ impl PurposeDecisions {
                 }
                 for held in &desk.held[sub] {
                     let far = far_of(far, held.record);
-                    let folded_as = self.judge_one(&desk.tables, held, far, &expiry);
+                    let folded_as =
+                        self.judge_one(&desk.tables, held, far, &expiry, &mut desk.heard);
                     if folded_as != Folded::Unknown {
                         let number = folded_as.number();
                         folded[held.record as usize].store(number, Ordering::Relaxed);
                     }
                 }
             }
+            for (heard, _) in heard.iter().zip(&desk.heard).filter(|(_, here)| **here) {
+                heard.store(true, Ordering::Relaxed);
+            }
             Ok::<(), io::Error>(())
         })?;
         let of = folded.into_iter().map(|folded| Folded::from(folded.into_inner())).collect();
-        let used = sets.iter().zip(used);
-        let used = used.map(|(set, used)| (set.table, used.into_inner(), set.decisions)).collect();
-        Ok(Folds { of, used })
+        let sets = sets.iter().zip(used).zip(heard).map(|((set, used), heard)| SetCount {
+            table: set.table,
+            used: used.into_inner(),
+            decisions: set.decisions,
+            heard: heard.into_inner(),
+        });
+        Ok(Folds { of, sets: sets.collect() })
     }
 
-    /// What the tables of all sets say of one record's key, and of what reaches it from `far`.
-    fn judge_one(&self, tables: &[Table], held: &Held, far: &[Far], expiry: &Expiry) -> Folded {
+    /// What the tables of all sets say of one record's key, and of what reaches it from `far`. Marks the
+    /// sets that say something.
+    fn judge_one(
+        &self,
+        tables: &[Table],
+        held: &Held,
+        far: &[Far],
+        expiry: &Expiry,
+        heard: &mut [bool],
+    ) -> Folded {
         let mut all = (Newest::NONE, Newest::NONE);
         let mut strictest = Folded::Unknown;
         for (number, table) in tables.iter().enumerate() {
@@ -379,6 +412,7 @@ impl PurposeDecisions {
             for (_, _, denial) in far.iter().filter(|(_, set, _)| *set == number) {
                 denials = denials.and(*denial);
             }
+            heard[number] |= grants != Newest::NONE || denials != Newest::NONE;
             match self.conflict {
                 Conflict::Latest => all = (all.0.and(grants), all.1.and(denials)),
                 Conflict::Strictest => {
@@ -402,6 +436,8 @@ struct Desk {
     entries: Vec<Vec<Vec<Entry>>>,
     /// Keys by part of the partition.
     held: Vec<Vec<Held>>,
+    /// One a set: whether it has said something of a key so far.
+    heard: Vec<bool>,
 }
 
 impl Desk {

@@ -22,7 +22,7 @@ use crate::engine::progress;
 use crate::engine::source::values::TimeReader;
 use crate::engine::source::{self, Loaded};
 use crate::plan::{
-    AsOf, ConsentTable, DAY, Instant, Match, Plan, PurposeId, Shape, TableId, Unmatchable,
+    AsOf, ConsentTable, DAY, Instant, Match, Model, Plan, PurposeId, Shape, TableId, Unmatchable,
 };
 
 /// All decisions, by purpose, and what became of each.
@@ -156,6 +156,9 @@ struct Intake<'a> {
     own: Option<(TableId, Cells)>,
     at: Option<At>,
     now: Instant,
+    /// For each purpose whether a word that is not known is doubtful: where nobody must have granted, a
+    /// denial among such words is lost, and who said it passes.
+    doubtful: Vec<bool>,
 }
 
 struct At {
@@ -229,8 +232,10 @@ impl<'a> Intake<'a> {
             }
             None => None,
         };
-        let names = plan.consent.purposes.iter().map(|p| p.name.trim().to_lowercase()).collect();
-        Ok(Self { table, values, purpose, names, keys, records, own, at, now })
+        let purposes = plan.consent.purposes.iter();
+        let names = purposes.clone().map(|p| p.name.trim().to_lowercase()).collect();
+        let doubtful = purposes.map(|p| p.model == Model::OptOut).collect();
+        Ok(Self { table, values, purpose, names, keys, records, own, at, now, doubtful })
     }
 
     fn times(&self, row: usize, granted: bool) -> Option<Times> {
@@ -320,6 +325,7 @@ impl<'a> Intake<'a> {
                 Reading::Unrecognized => {
                     filed.account.read += 1;
                     filed.account.unrecognized += 1;
+                    filed.account.doubtful += u64::from(self.doubtful[purpose.0]);
                     continue;
                 }
                 Reading::Granted => true,

@@ -190,10 +190,11 @@ impl PurposeFolds {
                 return Ok(None);
             };
             let folds = of_purpose.fold(subject, index, keys).map_err(unreadable)?;
-            for (table, used, counted) in folds.used {
-                let account = &mut accounts[table];
-                account.used += used;
-                account.folded += counted - used;
+            for set in folds.sets {
+                let account = &mut accounts[set.table];
+                account.used += set.used;
+                account.folded += set.decisions - set.used;
+                account.heard |= set.heard;
             }
             Ok::<_, Diagnostic>(Some(folds.of))
         };

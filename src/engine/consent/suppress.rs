@@ -73,6 +73,9 @@ pub fn suppressed(
             })
             .collect();
         account.profiles = hit[..clusters.profiles].iter().filter(|hit| **hit).count() as u64;
+        // Whoever is listed by a digest has been erased, as a rule, and is no customer any more.
+        let of_nobody = digests.is_empty() && !of_record.par_iter().any(|hit| *hit);
+        account.unheard = account.used > 0 && of_nobody;
         hits.push(hit);
         accounts.push(account);
     }

@@ -1,7 +1,7 @@
 //! Types that fit together, and what is said where they do not.
 
 use super::{Typer, constant, expr, fault, literal};
-use crate::diagnostics::Span;
+use crate::diagnostics::{Diagnostic, Span};
 use crate::plan::expr::{ExprKind, Literal};
 use crate::plan::{Expr, Type};
 
@@ -35,6 +35,36 @@ pub(super) enum Joining {
     Compare,
     /// One stands in for the other.
     Coalesce,
+}
+
+/// The first of the values that do not fit, and how many do not.
+#[derive(Default)]
+struct Misfits {
+    first: Option<(Span, Diagnostic)>,
+    count: usize,
+}
+
+impl Misfits {
+    /// `told` is the fault of the value that stands at `place`.
+    fn add(&mut self, place: Span, told: impl FnOnce() -> Diagnostic) {
+        self.count += 1;
+        if self.first.as_ref().is_none_or(|(first, _)| place.start < first.start) {
+            self.first = Some((place, told()));
+        }
+    }
+
+    /// One fault for all of them; none without any.
+    fn told(self) -> Option<Diagnostic> {
+        let (_, fault) = self.first?;
+        let more = match self.count {
+            ..=1 => return Some(fault),
+            2 => "1 more value does not fit either".to_owned(),
+            count => format!("{} more values do not fit either", count - 1),
+        };
+        let help =
+            fault.help.as_ref().map_or_else(|| more.clone(), |help| format!("{help}; {more}"));
+        Some(fault.help(help))
+    }
 }
 
 /// Rules compute with decimals as floats.
@@ -91,7 +121,7 @@ impl Typer<'_> {
     /// All values as one type. Text constants are read as dates where the others are dates.
     pub(super) fn common(&mut self, values: &[Value], why: Joining) -> Option<(Vec<Expr>, Type)> {
         let mut joined: Option<(&Value, Type)> = None;
-        let mut good = true;
+        let mut misfits = Misfits::default();
         for value in values.iter().filter(|value| value.text_constant().is_none()) {
             let own = settled(value.expr.ty);
             let Some((first, ty)) = joined else {
@@ -101,8 +131,7 @@ impl Typer<'_> {
             if let Some(ty) = join(ty, own) {
                 joined = Some((first, ty));
             } else {
-                self.misfit(first, value, why);
-                good = false;
+                misfits.add(value.span, || self.misfit(first, value, why));
             }
         }
         let Some((first, ty)) = joined else {
@@ -118,24 +147,26 @@ impl Typer<'_> {
                         typed.push(date);
                         continue;
                     }
-                    self.sink.push(
+                    misfits.add(value.span, || {
                         fault(format!("`{text}` is not a {}", ty.name()))
                             .at(value.span, "cannot be read")
                             .at(first.span, self.label(first))
-                            .help(literal::usage(ty)),
-                    );
-                    good = false;
+                            .help(literal::usage(ty))
+                    });
                 }
-                Some(_) => {
-                    self.misfit(first, value, why);
-                    good = false;
-                }
+                Some(_) => misfits.add(value.span, || self.misfit(first, value, why)),
             }
         }
-        good.then_some((typed, ty))
+        match misfits.told() {
+            None => Some((typed, ty)),
+            Some(fault) => {
+                self.sink.push(fault);
+                None
+            }
+        }
     }
 
-    fn misfit(&mut self, first: &Value, second: &Value, why: Joining) {
+    fn misfit(&self, first: &Value, second: &Value, why: Joining) -> Diagnostic {
         let (one, other) = (first.expr.ty.name(), second.expr.ty.name());
         let message = match why {
             Joining::Compare => format!("{one} cannot be compared with {other}"),
@@ -145,15 +176,16 @@ impl Typer<'_> {
         };
         let fault =
             fault(message).at(first.span, self.label(first)).at(second.span, self.label(second));
-        let help = self.misfit_help(first, second).or_else(|| self.misfit_help(second, first));
-        self.sink.push(match help {
+        let help =
+            self.misfit_help(first, second, why).or_else(|| self.misfit_help(second, first, why));
+        match help {
             Some(help) => fault.help(help),
             None => fault,
-        });
+        }
     }
 
     /// What to do about two types that do not fit, seen from the first.
-    fn misfit_help(&self, first: &Value, second: &Value) -> Option<String> {
+    fn misfit_help(&self, first: &Value, second: &Value, why: Joining) -> Option<String> {
         let other = settled(second.expr.ty);
         if let Some(text) = first.text_constant() {
             return match other {
@@ -173,7 +205,14 @@ impl Typer<'_> {
                     None => declare,
                 })
             }
-            (Type::Bool, Type::Int | Type::Float) => Some("write TRUE or FALSE".to_owned()),
+            (Type::Bool, Type::Int | Type::Float) => Some(match (why, second.number_constant()) {
+                (_, Some(_)) => "write TRUE or FALSE".to_owned(),
+                (Joining::Coalesce, None) => "write a number".to_owned(),
+                (Joining::Compare, None) => match self.field_name(second) {
+                    Some(name) => format!("compare a number with a number, such as {name} > 0"),
+                    None => "compare a number with a number".to_owned(),
+                },
+            }),
             (Type::Date, Type::Int | Type::Float) => {
                 Some("a date is written DATE '2026-01-31'".to_owned())
             }

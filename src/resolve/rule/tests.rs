@@ -37,7 +37,7 @@ fn related() -> Vec<Related> {
     vec![Related { name, source: crate::plan::SourceId(0), matches: Vec::new(), columns }]
 }
 
-fn resolved(text: &str) -> (Option<Expr>, Vec<Diagnostic>) {
+pub(super) fn resolved(text: &str) -> (Option<Expr>, Vec<Diagnostic>) {
     let map = SpanMap::new(text, Span::new(0, text.len()), text);
     let ast = parse(text, &map).unwrap_or_else(|faults| panic!("{text}: {faults:?}"));
     let fields = fields();
