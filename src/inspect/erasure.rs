@@ -45,7 +45,7 @@ pub fn enter(plan: &Plan, contacts: &[Contact], list: &Path, pipeline: &Path) ->
     refuse_over(list, why, others.chain(written_by(plan)))?;
     let is_csv = list.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));
     // One that the pipeline reads may have a name of its own, with `format: csv`.
-    if !is_csv && !(list.exists() && is_list(&list.to_path_buf())) {
+    if !(is_csv || list.exists() && is_list(&list.to_path_buf())) {
         return Err(Diagnostic::error(Code::OutputPath, "a list of digests is CSV")
             .in_file(site(list))
             .help("write to a path that ends in .csv")
