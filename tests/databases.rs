@@ -473,7 +473,7 @@ fn where_one_database_refuses_none_is_changed() {
         assert_eq!(server.rows("SELECT email FROM SCHEMA.news"), ["old@example.com"]);
         assert!(!folder.at("out/news.csv").exists());
     }
-    warehouse.batch_execute("DROP TABLE more").expect("it goes");
+    warehouse.batch_execute("DROP TABLE more CASCADE").expect("it goes");
     run().done();
     let more = warehouse.query_one("SELECT count(*) FROM more", &[]).expect("a row");
     assert_eq!(more.get::<_, i64>(0), 2);
