@@ -1,6 +1,7 @@
 //! Purposes, consent tables and suppression lists.
 
 use super::Context;
+use super::customers::key_of;
 use super::sources::period;
 use crate::diagnostics::{Code, Diagnostic, Span, Spanned};
 use crate::normalize::Kind;
@@ -63,6 +64,28 @@ pub fn consent(cx: &mut Context<'_>, tables: &[Table], fields: &[Field]) -> Cons
     consent
 }
 
+/// Reports a field that purposes cannot go via. Of one whose normalizer is not known more is not known.
+fn contact_point(cx: &mut Context<'_>, field: &Field, via: &Spanned<String>) {
+    let name = &via.value;
+    if field.key.kind() != Kind::Text || cx.sink.is_poisoned(&key_of(name)) {
+        return;
+    }
+    let has_key = cx.written.keys.iter().flatten().any(|key| key.field.value == *name);
+    let help = if has_key {
+        format!("put `email` or `phone` into the `normalize` of `{name}` under `keys`")
+    } else {
+        format!("add `- {{ field: {name}, normalize: email }}` (or phone) to `keys`")
+    };
+    cx.sink.push(
+        Diagnostic::error(
+            Code::ConsentFault,
+            format!("`{name}` is not a contact point: its key is no mail and no phone"),
+        )
+        .at(via.span, "not a contact point")
+        .help(help),
+    );
+}
+
 fn purpose(cx: &mut Context<'_>, fields: &[Field], written: &spec::Purpose) -> Option<Purpose> {
     let name = &written.name;
     if name.value == "none" {
@@ -72,23 +95,8 @@ fn purpose(cx: &mut Context<'_>, fields: &[Field], written: &spec::Purpose) -> O
         );
     }
     let via = cx.field(fields, &written.via);
-    if let Some(via) = via
-        && fields[via.0].key.kind() == Kind::Text
-    {
-        cx.sink.push(
-            Diagnostic::error(
-                Code::ConsentFault,
-                format!(
-                    "`{}` is not a contact point: its key is no mail and no phone",
-                    written.via.value
-                ),
-            )
-            .at(written.via.span, "not a contact point")
-            .help(format!(
-                "add `- {{ field: {}, normalize: email }}` (or phone) to `keys`",
-                written.via.value
-            )),
-        );
+    if let Some(via) = via {
+        contact_point(cx, &fields[via.0], &written.via);
     }
     let expires_after = written.expires_after.as_ref().and_then(|text| period(text, &mut cx.sink));
     if via.is_none() {

@@ -141,6 +141,9 @@ fn key(cx: &mut Context<'_>, fields: &[Field], field: FieldId, entry: &spec::Key
     let mut region = RegionFrom::None;
     for normalizer in &entry.normalize.0 {
         let made = step(cx, fields, normalizer, &steps, &mut region);
+        if made.is_none() {
+            cx.sink.poison(key_of(&entry.field.value));
+        }
         steps.extend(made);
     }
     let contacts = steps.iter().filter(|s| matches!(s, Step::Email(_) | Step::Phone)).count();
@@ -179,6 +182,11 @@ fn key(cx: &mut Context<'_>, fields: &[Field], field: FieldId, entry: &spec::Key
         never.push(value.value.clone());
     }
     Key { chain, region, never }
+}
+
+/// What the key of a field is called among things that could not be read.
+pub fn key_of(field: &str) -> String {
+    format!("the key of {field}")
 }
 
 fn step(
