@@ -10,31 +10,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Folder, command, digest_of, optin};
-
-const PIPELINE: &str = "version: 1
-name: news
-out: out
-sources: [{ name: people, path: people.csv }, { name: said, path: said.csv }]
-keys: [{ field: email, normalize: email }]
-customers: [{ source: people, id: id, fields: { email: email } }]
-consent:
-  purposes: [{ name: news, via: email, model: opt_in }]
-  tables: [{ source: said, match: { email: email }, values: { news: news } }]
-segments: [{ name: news, consent: news }]
-exports: [{ segment: news, path: elsewhere/news.csv, columns: [email] }]
-";
+use crate::support::{Folder, NEWS, command, digest_of, optin};
 
 const BOTH: &str = "email,news\na@x.org,yes\nb@x.org,yes\n";
 const ONE: &str = "email,news\na@x.org,no\nb@x.org,yes\n";
 
 fn pipeline(folder: &Path) {
     fs::create_dir_all(folder).expect("a folder");
-    for (name, text) in [
-        ("p.yaml", PIPELINE),
-        ("people.csv", "id,email\n1,a@x.org\n2,b@x.org\n"),
-        ("said.csv", BOTH),
-    ] {
+    for (name, text) in
+        [("p.yaml", NEWS), ("people.csv", "id,email\n1,a@x.org\n2,b@x.org\n"), ("said.csv", BOTH)]
+    {
         fs::write(folder.join(name), text).expect("a file");
     }
 }

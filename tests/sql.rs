@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use crate::cases::generate_plain;
 use crate::duck::{Duck, Outcome, by_count, check};
 use crate::harness::{in_folder, load_plan, run_engine};
-use crate::support::{Folder, files, root};
+use crate::support::{Folder, NEWS, files, root};
 
 /// A DuckDB, or one line that says that there is none.
 fn duck(test: &str) -> Option<Duck> {
@@ -24,6 +24,13 @@ fn duck(test: &str) -> Option<Duck> {
         None => eprintln!("skipped {test}: no Python with DuckDB (OPTIN_DUCKDB_PYTHON names one)"),
     }
     duck
+}
+
+/// The job of a folder's `p.yaml`.
+fn job_of(folder: &Folder) -> String {
+    let (file, options) = (folder.at("p.yaml"), optin::RunOptions::default());
+    optin::compile_file(&file, &options, optin::sql::Dialect::Duckdb, None, None)
+        .expect("it compiles")
 }
 
 /// A folder with the example pipelines and their data.
@@ -173,15 +180,7 @@ fn a_value_that_sql_cannot_say_ends_the_job_before_anything_is_written() {
             ("said.csv", &format!("email,news\n{said}")),
             ("p.yaml", &text),
         ]);
-        let options = optin::RunOptions::default();
-        let job = optin::compile_file(
-            &folder.at("p.yaml"),
-            &options,
-            optin::sql::Dialect::Duckdb,
-            None,
-            None,
-        )
-        .expect("it compiles");
+        let job = job_of(&folder);
         match (duck.run(&job, 1), why) {
             (Ok(()), None) => assert!(folder.read("news.csv").contains("a@x.org")),
             (Err(fault), Some(why)) => {
@@ -194,22 +193,10 @@ fn a_value_that_sql_cannot_say_ends_the_job_before_anything_is_written() {
     }
 }
 
-const JOB: &str = "version: 1
-name: job
-sources: [{ name: people, path: people.csv }, { name: said, path: said.csv }]
-keys: [{ field: email, normalize: email }]
-customers: [{ source: people, id: id, fields: { email: email } }]
-consent:
-  purposes: [{ name: news, via: email, model: opt_in }]
-  tables: [{ source: said, match: { email: email }, values: { news: news } }]
-segments: [{ name: news, consent: news }]
-exports: [{ segment: news, path: news.csv, columns: [email] }]
-";
-
 /// A job can hold values that the page hides, so it is its owner's; and it takes no other file's place.
 #[test]
 fn a_job_is_its_owners_and_never_an_input() {
-    let folder = Folder::with(&[("p.yaml", JOB), ("said.csv", "email,news\na@x.org,yes\n")]);
+    let folder = Folder::with(&[("p.yaml", NEWS), ("said.csv", "email,news\na@x.org,yes\n")]);
     let people = "id,email\n1,a@x.org\n";
     fs::write(folder.at("people.csv"), people).expect("a file");
     symlink("people.csv", folder.at("link.sql")).expect("a link");
@@ -234,7 +221,7 @@ fn a_job_is_its_owners_and_never_an_input() {
         let given = refused.json()["faults"][0]["code"].clone();
         assert_eq!((refused.code, given.as_str()), (1, Some(code)), "{file}");
     }
-    assert_eq!(folder.read("p.yaml"), JOB);
+    assert_eq!(folder.read("p.yaml"), NEWS);
     assert_eq!(folder.read("people.csv"), people);
     assert!(fs::symlink_metadata(folder.at("link.sql")).expect("the link").is_symlink());
 }
@@ -295,15 +282,7 @@ fn hostile_names_stay_names() {
     let wanted = folder.read("out'put.csv");
     assert_eq!(wanted.lines().count(), 3, "{wanted}");
     fs::remove_file(folder.at("out'put.csv")).expect("it was written");
-    let options = optin::RunOptions::default();
-    let job = optin::compile_file(
-        &folder.at("p.yaml"),
-        &options,
-        optin::sql::Dialect::Duckdb,
-        None,
-        None,
-    )
-    .expect("it compiles");
+    let job = job_of(&folder);
     duck.run(&job, 1).expect("the job runs");
     assert_eq!(folder.read("out'put.csv"), wanted);
 }

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use jiff::Timestamp;
 use polars::prelude::*;
 use polars_arrow::array::{
     Array as _, BooleanArray, Int32Array, Int64Array, PrimitiveArray, Utf8ViewArray,
@@ -11,7 +10,7 @@ use polars_arrow::array::{
 
 use super::engine_fault;
 use crate::diagnostics::Outcome;
-use crate::plan::{DAY, civil};
+use crate::plan::{DAY, civil, utc_text};
 
 /// The single chunk of a loaded column.
 #[derive(Clone, Debug)]
@@ -114,12 +113,9 @@ impl Cells {
                 let at = civil(i64::from(days) * DAY);
                 Cow::Owned(at.map_or_else(|| days.to_string(), |at| at.date().to_string()))
             }),
-            Self::Datetime(cells) => cells.get(row).map(|micros| {
-                let beyond =
-                    || civil(micros).map_or_else(|| micros.to_string(), |at| format!("{at}Z"));
-                let at = Timestamp::from_microsecond(micros);
-                Cow::Owned(at.map_or_else(|_| beyond(), |at| at.to_string()))
-            }),
+            Self::Datetime(cells) => cells
+                .get(row)
+                .map(|micros| Cow::Owned(utc_text(micros).unwrap_or_else(|| micros.to_string()))),
             Self::Float(_) | Self::Decimal(_) | Self::Absent => None,
         }
     }

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::disk;
 use super::format;
-use super::record::FILE;
+use super::record::stored;
 use super::stage::{failed, site};
 use crate::diagnostics::{Code, Diagnostic};
 use crate::engine::source::tree;
@@ -72,7 +72,7 @@ pub fn published(out: &Path, folder: &Path) -> Result<Vec<String>, Diagnostic> {
         }
         Err(error) => return Err(failed(folder, &error)),
     }
-    let known = recorded(&out.join(FILE));
+    let known = recorded(out);
     if known.is_empty() {
         return Err(refused("no run record says that a run wrote it"));
     }
@@ -84,12 +84,10 @@ pub fn published(out: &Path, folder: &Path) -> Result<Vec<String>, Diagnostic> {
     }
 }
 
-/// The digests of all folders in a run record; none where there is no record.
-fn recorded(record: &Path) -> BTreeSet<String> {
+/// The digests of all folders in the run record of a folder; none where there is no record.
+fn recorded(out: &Path) -> BTreeSet<String> {
     let read = || -> Option<BTreeSet<String>> {
-        // A pipe would be waited for.
-        fs::metadata(record).ok().filter(fs::Metadata::is_file)?;
-        let record: serde_json::Value = serde_json::from_slice(&fs::read(record).ok()?).ok()?;
+        let record: serde_json::Value = serde_json::from_slice(&stored(out)?).ok()?;
         let exports = record.get("exports")?.as_array()?.iter();
         let folders = exports.filter(|export| export["files"].is_u64());
         Some(folders.filter_map(|of| Some(of["sha256"].as_str()?.to_owned())).collect())

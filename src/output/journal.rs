@@ -159,8 +159,6 @@ impl Journal {
 
     /// Looks that all is there, and writes the journal.
     fn begin(&mut self, folder: &Path) -> Outcome<()> {
-        // Another run may have been killed while this one worked.
-        recover_locked(folder)?;
         for step in &self.steps {
             let whole = step.is_new(&step.staged);
             if !whole.map_err(|error| failed(&step.to, &error))? {

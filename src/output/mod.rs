@@ -20,8 +20,7 @@ mod workbook;
 
 pub use folder::contents;
 pub use format::digest;
-pub use record::{RunRecord, Written, WrittenExport, WrittenPage};
-pub use stage::mark;
+pub use record::{RunRecord, Written, WrittenExport, WrittenPage, mark};
 
 use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::engine::{ExportTable, InternalTable, Results, Setting, progress};

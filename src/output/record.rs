@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use super::audience::WrittenAudience;
 use super::measures::RecordedMeasure;
@@ -13,7 +14,7 @@ use crate::diagnostics::{Code, Diagnostic, Outcome};
 use crate::engine::account::Account;
 use crate::engine::memberships::Earlier;
 use crate::engine::{SourceRecord, Stage};
-use crate::plan::CopyTo;
+use crate::plan::{CopyTo, hex};
 use crate::proof::Proof;
 
 pub use crate::plan::{PAGE, RECORD as FILE};
@@ -154,6 +155,19 @@ pub fn peak_bytes() -> Option<u64> {
     Some(kilobytes * 1024)
 }
 
+/// The bytes of a folder's run record; none where none can be read. A pipe would be waited for.
+pub(super) fn stored(folder: &Path) -> Option<Vec<u8>> {
+    let path = folder.join(FILE);
+    std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file)?;
+    std::fs::read(path).ok()
+}
+
+/// The SHA-256 of a folder's run record; none where there is none. It tells whether somebody published there since.
+#[must_use]
+pub fn mark(folder: &Path) -> Option<String> {
+    stored(folder).map(|text| hex(&Sha256::digest(text)))
+}
+
 /// Records of each source in the run before, from its run record; empty where there is none. `needed` is
 /// true if something is decided by them.
 ///
@@ -162,10 +176,7 @@ pub fn peak_bytes() -> Option<u64> {
 pub fn previous_rows(folder: &Path, needed: bool) -> Outcome<BTreeMap<String, u64>> {
     let path = folder.join(FILE);
     let read = || -> Option<BTreeMap<String, u64>> {
-        // A pipe would be waited for.
-        std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file)?;
-        let text = std::fs::read_to_string(&path).ok()?;
-        let record: serde_json::Value = serde_json::from_str(&text).ok()?;
+        let record: serde_json::Value = serde_json::from_slice(&stored(folder)?).ok()?;
         let sources = record.get("sources")?.as_array()?;
         Some(
             sources

@@ -13,7 +13,7 @@ use super::folder;
 use super::format::{self, Meant, Stop};
 use super::journal::{self, Journal, Lock, Step};
 use super::partitions;
-use super::record::{FILE, RunRecord, Written};
+use super::record::{FILE, RunRecord, Written, mark};
 use crate::diagnostics::{Code, Diagnostic, Faults, Outcome, Site, advice};
 use crate::plan::{Plan, Target, hex};
 use crate::planted;
@@ -266,6 +266,7 @@ impl Staging {
         planted::step("all staged");
         // What stands there is looked at when nobody else publishes.
         let lock = Lock::take(folder);
+        // Another run may have been killed while this one worked.
         journal::recover_locked(folder)?;
         if mark(folder).as_deref() != before {
             return Err(overtaken(folder).into());
@@ -291,15 +292,6 @@ impl Staging {
         kept.and_then(|()| journal.publish(folder, &lock))
             .map_err(|faults| if copied { beside(faults) } else { faults })
     }
-}
-
-/// The SHA-256 of a folder's run record; none where there is none. It tells whether somebody published there since.
-#[must_use]
-pub fn mark(folder: &Path) -> Option<String> {
-    let record = folder.join(FILE);
-    // A pipe would be waited for.
-    fs::metadata(&record).ok().filter(fs::Metadata::is_file)?;
-    fs::read(&record).ok().map(|text| hex(&Sha256::digest(text)))
 }
 
 /// The fault of a run that began before another one published: it would bring back what is older, and leave out

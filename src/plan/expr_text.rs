@@ -156,7 +156,9 @@ fn interval_text(interval: Interval) -> String {
 }
 
 impl CompareOp {
-    const fn sign(self) -> &'static str {
+    /// As rules and SQL write it.
+    #[must_use]
+    pub const fn sign(self) -> &'static str {
         match self {
             Self::Equal => "=",
             Self::NotEqual => "<>",

@@ -27,7 +27,7 @@ pub use outputs::{
     Allowed, CopyAll, CopyTo, Export, OutColumn, Outputs, PAGE, PlatformFile, RECORD, Target,
     TargetFormat,
 };
-pub use period::{DAY, Instant, Period, PeriodUnit, civil};
+pub use period::{DAY, Instant, Period, PeriodUnit, civil, utc_text};
 pub use related::{Aggregate, AggregateFunction, AggregateId, Related, RelatedId};
 pub use source::{Away, Compression, Database, Delta, Format, Object, Objects, Source};
 pub use veiled::Veiled;

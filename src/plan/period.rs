@@ -30,12 +30,20 @@ pub fn civil(micros: i64) -> Option<DateTime> {
     DateTime::constant(1970, 1, 1, 0, 0, 0, 0).checked_add(since).ok()
 }
 
+/// A point in time as cells and people write it, up to the end of 9999: `2026-06-30T10:00:00Z`.
+#[must_use]
+pub fn utc_text(micros: i64) -> Option<String> {
+    match Timestamp::from_microsecond(micros) {
+        Ok(at) => Some(at.to_string()),
+        Err(_) => civil(micros).map(|at| format!("{at}Z")),
+    }
+}
+
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (Timestamp::from_microsecond(self.0), civil(self.0)) {
-            (Ok(at), _) => write!(f, "{at}"),
-            (Err(_), Some(at)) => write!(f, "{at}Z"),
-            (Err(_), None) => write!(f, "{} us", self.0),
+        match utc_text(self.0) {
+            Some(at) => f.write_str(&at),
+            None => write!(f, "{} us", self.0),
         }
     }
 }

@@ -224,17 +224,10 @@ impl Typer<'_> {
                 return None;
             }
         };
+        let op = op_of(op);
         if right.expr.ty != Type::Bool && self.is_chain(written.0, op, written.1) {
             return None;
         }
-        let op = match op {
-            rule::CompareOp::Equal => CompareOp::Equal,
-            rule::CompareOp::NotEqual => CompareOp::NotEqual,
-            rule::CompareOp::Less => CompareOp::Less,
-            rule::CompareOp::LessEqual => CompareOp::LessEqual,
-            rule::CompareOp::Greater => CompareOp::Greater,
-            rule::CompareOp::GreaterEqual => CompareOp::GreaterEqual,
-        };
         let span = left.span;
         let (mut sides, ty) = self.common(&[left, right], Joining::Compare)?;
         if ty == Type::Bool && !matches!(op, CompareOp::Equal | CompareOp::NotEqual) {
@@ -538,6 +531,18 @@ impl Typer<'_> {
             typed.insert(position, constant(Literal::Null, ty));
         }
         Some(expr(ExprKind::Call(Function::Coalesce, typed), ty))
+    }
+}
+
+/// A comparison as a plan has it.
+const fn op_of(op: rule::CompareOp) -> CompareOp {
+    match op {
+        rule::CompareOp::Equal => CompareOp::Equal,
+        rule::CompareOp::NotEqual => CompareOp::NotEqual,
+        rule::CompareOp::Less => CompareOp::Less,
+        rule::CompareOp::LessEqual => CompareOp::LessEqual,
+        rule::CompareOp::Greater => CompareOp::Greater,
+        rule::CompareOp::GreaterEqual => CompareOp::GreaterEqual,
     }
 }
 

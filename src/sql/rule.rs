@@ -6,9 +6,7 @@
 
 use super::job::{Job, sql_type};
 use super::text::{guard, literal, name};
-use crate::plan::expr::{
-    ArithmeticOp, CompareOp, Expr, ExprKind, Function, Interval, Literal, Type,
-};
+use crate::plan::expr::{ArithmeticOp, Expr, ExprKind, Function, Interval, Literal, Type};
 use crate::plan::{DAY, FieldId, PurposeId};
 
 /// Names of what a rule speaks of.
@@ -39,15 +37,7 @@ impl Scope<'_> {
             ExprKind::Aggregate(_) => constant(&Literal::Null, expr.ty),
             ExprKind::Cast(inner) => self.cast(inner, expr.ty),
             ExprKind::Compare(op, left, right) => {
-                let sign = match op {
-                    CompareOp::Equal => "=",
-                    CompareOp::NotEqual => "<>",
-                    CompareOp::Less => "<",
-                    CompareOp::LessEqual => "<=",
-                    CompareOp::Greater => ">",
-                    CompareOp::GreaterEqual => ">=",
-                };
-                format!("({} {sign} {})", self.expr(left), self.expr(right))
+                format!("({} {} {})", self.expr(left), op.sign(), self.expr(right))
             }
             ExprKind::And(all) => self.joined(all, " AND "),
             ExprKind::Or(all) => self.joined(all, " OR "),

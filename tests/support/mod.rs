@@ -8,6 +8,20 @@ use std::process::Command;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
+/// A small pipeline: `people.csv` (id, email) and `said.csv` (email, news) make the export of one segment.
+pub const NEWS: &str = "version: 1
+name: news
+out: out
+sources: [{ name: people, path: people.csv }, { name: said, path: said.csv }]
+keys: [{ field: email, normalize: email }]
+customers: [{ source: people, id: id, fields: { email: email } }]
+consent:
+  purposes: [{ name: news, via: email, model: opt_in }]
+  tables: [{ source: said, match: { email: email }, values: { news: news } }]
+segments: [{ name: news, consent: news }]
+exports: [{ segment: news, path: elsewhere/news.csv, columns: [email] }]
+";
+
 /// What a run of the program gave.
 #[derive(Debug)]
 pub struct Run {

@@ -3,25 +3,14 @@
 use std::num::FpCategory;
 
 use super::names::{Found, find};
-use super::{Typer, fault};
+use super::{Typer, fault, op_of};
 use crate::diagnostics::{Code, Diagnostic, Span};
 use crate::plan::Expr;
-use crate::plan::expr::{ExprKind, Literal};
-use crate::rule::{Ast, AstKind, CompareOp};
+use crate::plan::expr::{CompareOp, ExprKind, Literal};
+use crate::rule::{Ast, AstKind};
 
 /// How many names of a list a help shows.
 const SHOWN: usize = 5;
-
-const fn sign(op: CompareOp) -> &'static str {
-    match op {
-        CompareOp::Equal => "=",
-        CompareOp::NotEqual => "<>",
-        CompareOp::Less => "<",
-        CompareOp::LessEqual => "<=",
-        CompareOp::Greater => ">",
-        CompareOp::GreaterEqual => ">=",
-    }
-}
 
 /// The comparison that says the same with its sides changed.
 const fn turned(op: CompareOp) -> CompareOp {
@@ -69,17 +58,18 @@ impl Typer<'_> {
         if left.span.start != first.span.start {
             return false;
         }
+        let before = op_of(before.value);
         let help = match (written(first), written(middle), written(right)) {
             (Some(first_text), Some(middle_text), Some(last_text)) => {
                 let (one, other, way) = if is_field(middle) && !is_field(first) {
-                    (&middle_text, &first_text, turned(before.value))
+                    (&middle_text, &first_text, turned(before))
                 } else {
-                    (&first_text, &middle_text, before.value)
+                    (&first_text, &middle_text, before)
                 };
                 format!(
                     "write {one} {} {other} AND {middle_text} {} {last_text}",
-                    sign(way),
-                    sign(op)
+                    way.sign(),
+                    op.sign()
                 )
             }
             _ => "write each comparison by itself, with AND between them".to_owned(),
